@@ -1,0 +1,1 @@
+//! User accounts: loading, matching, login decisions.

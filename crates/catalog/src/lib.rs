@@ -1,0 +1,1 @@
+//! The object graph: servers, services, listeners, monitors, filters.

@@ -1,0 +1,1 @@
+//! Parameters declared once, the configuration file, secrets.

@@ -1,0 +1,1 @@
+//! JSON:API documents as plain data.

@@ -1,0 +1,1 @@
+//! Server states: observed, diagnosed, published.

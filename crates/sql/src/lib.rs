@@ -1,0 +1,1 @@
+//! Statement text: lexer, canonical form, classification, hints.

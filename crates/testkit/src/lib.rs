@@ -1,0 +1,1 @@
+//! Test tools: real MariaDB groups, scripted peers, faults.

@@ -1,0 +1,2 @@
+//! The server binary: arguments, start, stop, signals.
+fn main() {}
