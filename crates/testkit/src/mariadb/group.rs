@@ -1,0 +1,163 @@
+//! A primary with replicas, replicating by GTID.
+
+use std::iter;
+use std::sync::Arc;
+use std::thread;
+
+use anyhow::{Result, ensure};
+
+use super::account::Accounts;
+use super::server::Server;
+use crate::scratch::Scratch;
+
+/// Servers of one replication group. Dropping it ends them and removes their files.
+#[derive(Debug)]
+pub struct ServerGroup {
+    servers: Vec<Server>,
+    accounts: Accounts,
+    scratch: Arc<Scratch>,
+}
+
+/// How to start a [`ServerGroup`].
+#[derive(Debug, Clone, Default)]
+pub struct GroupBuilder {
+    replicas: usize,
+    options: Vec<String>,
+}
+
+impl GroupBuilder {
+    /// How many replicas the primary has.
+    #[must_use]
+    pub fn replicas(mut self, count: usize) -> Self {
+        self.replicas = count;
+        self
+    }
+
+    /// A line for the option file of every server, such as `max_connections=5000`.
+    #[must_use]
+    pub fn option(mut self, line: &str) -> Self {
+        self.options.push(line.to_owned());
+        self
+    }
+
+    /// Starts the servers side by side, joins the replicas to the primary, makes the database
+    /// `test` and waits until all have it.
+    ///
+    /// # Errors
+    /// MariaDB is not installed, or a server did not come up.
+    pub fn start(self) -> Result<ServerGroup> {
+        let scratch = Scratch::new("tidegate-group")?;
+        let accounts = Accounts::random()?;
+        let names = iter::once("primary".to_owned())
+            .chain((1..=self.replicas).map(|number| format!("replica{number}")));
+        let servers = thread::scope(|scope| {
+            let (scratch, accounts, options) = (&scratch, &accounts, &self.options);
+            let starting: Vec<_> = (1..)
+                .zip(names)
+                .map(|(id, name)| {
+                    scope
+                        .spawn(move || Server::start(scratch, &name, id, id > 1, accounts, options))
+                })
+                .collect();
+            starting
+                .into_iter()
+                .map(|thread| {
+                    thread
+                        .join()
+                        .unwrap_or_else(|_| anyhow::bail!("a start panicked"))
+                })
+                .collect::<Result<Vec<Server>>>()
+        })?;
+        let group = ServerGroup {
+            servers,
+            accounts,
+            scratch,
+        };
+        for replica in group.replicas() {
+            group.join(replica, group.primary())?;
+        }
+        group.primary().sql("CREATE DATABASE test")?;
+        group.wait_replicated()?;
+        Ok(group)
+    }
+}
+
+impl ServerGroup {
+    /// A primary and `replicas` replicas, with the default settings.
+    ///
+    /// # Errors
+    /// MariaDB is not installed, or a server did not come up.
+    pub fn start(replicas: usize) -> Result<Self> {
+        Self::builder().replicas(replicas).start()
+    }
+
+    /// For settings of one's own.
+    #[must_use]
+    pub fn builder() -> GroupBuilder {
+        GroupBuilder::default()
+    }
+
+    /// The server that started as primary.
+    ///
+    /// # Panics
+    /// Never: a group has at least this one.
+    #[must_use]
+    pub fn primary(&self) -> &Server {
+        &self.servers[0]
+    }
+
+    /// The servers that started as replicas.
+    #[must_use]
+    pub fn replicas(&self) -> &[Server] {
+        &self.servers[1..]
+    }
+
+    /// All servers, the primary first.
+    #[must_use]
+    pub fn servers(&self) -> &[Server] {
+        &self.servers
+    }
+
+    /// The accounts that exist on all servers.
+    #[must_use]
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
+    /// The group's folder, for further files and processes that should end with it.
+    #[must_use]
+    pub fn scratch(&self) -> &Arc<Scratch> {
+        &self.scratch
+    }
+
+    /// Makes `replica` follow `primary` from the position it has.
+    ///
+    /// # Errors
+    /// The replica refused.
+    pub fn join(&self, replica: &Server, primary: &Server) -> Result<()> {
+        let account = &self.accounts.replication;
+        replica.sql(&format!(
+            "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={}, MASTER_USER='{}', \
+             MASTER_PASSWORD='{}', MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1; \
+             START SLAVE;",
+            primary.port(),
+            account.user,
+            account.password
+        ))?;
+        Ok(())
+    }
+
+    /// Waits until the replicas have all that the primary has committed.
+    ///
+    /// # Errors
+    /// A replica did not catch up in time.
+    pub fn wait_replicated(&self) -> Result<()> {
+        let position = self.primary().value("SELECT @@gtid_binlog_pos")?;
+        for replica in self.replicas() {
+            let wait = format!("SELECT MASTER_GTID_WAIT('{position}', 60)");
+            let reached = replica.value(&wait)? == "0";
+            ensure!(reached, "{} did not reach {position}", replica.name());
+        }
+        Ok(())
+    }
+}
