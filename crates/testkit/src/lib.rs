@@ -12,12 +12,20 @@
 //! killed; ports come from [`PortLease`], which two processes can never hold at once.
 #![forbid(unsafe_code)]
 
+mod http;
 pub mod mariadb;
 mod ports;
+pub mod procfs;
+pub mod raw;
+mod relay;
 mod scratch;
+mod tidegate;
 mod wait;
 
+pub use http::{Response, Rest};
 pub use mariadb::{Account, Accounts, GroupBuilder, Server, ServerGroup};
 pub use ports::PortLease;
+pub use relay::{Direction, Fault, Relay};
 pub use scratch::{Managed, Scratch};
+pub use tidegate::{Tidegate, TidegateBuilder};
 pub use wait::{PATIENCE, wait_for, wait_until};

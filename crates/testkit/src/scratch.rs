@@ -141,6 +141,12 @@ impl Scratch {
         Ok(())
     }
 
+    /// Whether processes run as another user than this one.
+    #[must_use]
+    pub fn changes_user(&self) -> bool {
+        self.user.is_some()
+    }
+
     /// Lets `command` run as the folder's user.
     pub fn disguise(&self, command: &mut Command) {
         if let Some(User { uid, gid }) = self.user {

@@ -1,0 +1,288 @@
+//! A TCP relay that misbehaves on command, between any two peers.
+//!
+//! Faults are set per direction and hold for connections made afterwards; [`Relay::stall`] and
+//! [`Relay::cut`] act at once on those that are open.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use anyhow::Result;
+
+/// What is read at once where no fault says otherwise.
+const CHUNK: usize = 64 * 1024;
+
+/// One way through the relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From who connected to the target.
+    ToTarget,
+    /// From the target to who connected.
+    ToClient,
+}
+
+/// What goes wrong on one way of a connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing.
+    #[default]
+    None,
+    /// After this many bytes the whole connection is closed.
+    CutAfter(u64),
+    /// After this many bytes this way is closed; the other one goes on.
+    HalfCloseAfter(u64),
+    /// After this many bytes nothing passes any more, and nothing is closed.
+    StallAfter(u64),
+    /// After this many bytes each further byte is inverted.
+    GarbageAfter(u64),
+    /// At most this many bytes pass in one piece, so that packets come cut everywhere.
+    Pieces(usize),
+}
+
+/// A relay in front of one address. Dropping it closes everything.
+#[derive(Debug)]
+pub struct Relay {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    closing: AtomicBool,
+    stalled: Mutex<bool>,
+    moved: Condvar,
+    faults: Mutex<(Fault, Fault)>,
+    open: Mutex<Vec<TcpStream>>,
+    passed: AtomicU64,
+}
+
+impl Relay {
+    /// Listens on a free loopback port and passes each connection on to `target`.
+    ///
+    /// # Errors
+    /// No port.
+    pub fn start(target: SocketAddr) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared::default());
+        let seen = Arc::clone(&shared);
+        let acceptor = thread::spawn(move || accept(&listener, target, &seen));
+        Ok(Self {
+            address,
+            shared,
+            acceptor: Some(acceptor),
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Bytes passed on so far, both ways together.
+    #[must_use]
+    pub fn passed_bytes(&self) -> u64 {
+        self.shared.passed.load(Ordering::SeqCst)
+    }
+
+    /// Sets the fault of one way, for connections made from now on.
+    pub fn set_fault(&self, direction: Direction, fault: Fault) {
+        let mut faults = self
+            .shared
+            .faults
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match direction {
+            Direction::ToTarget => faults.0 = fault,
+            Direction::ToClient => faults.1 = fault,
+        }
+    }
+
+    /// Stops passing anything on, in all connections, without closing any.
+    pub fn stall(&self) {
+        *self
+            .shared
+            .stalled
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = true;
+    }
+
+    /// Ends a [`stall`](Self::stall).
+    pub fn release(&self) {
+        *self
+            .shared
+            .stalled
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = false;
+        self.shared.moved.notify_all();
+    }
+
+    /// Closes all open connections; new ones are taken as before.
+    pub fn cut(&self) {
+        let mut open = self
+            .shared
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for stream in open.drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.shared.closing.store(true, Ordering::SeqCst);
+        self.release();
+        self.cut();
+        // Wakes the acceptor, which then sees the flag.
+        let _ = TcpStream::connect(self.address);
+        if let Some(acceptor) = self.acceptor.take() {
+            let _ = acceptor.join();
+        }
+    }
+}
+
+fn accept(listener: &TcpListener, target: SocketAddr, shared: &Arc<Shared>) {
+    for client in listener.incoming() {
+        if shared.closing.load(Ordering::SeqCst) {
+            return;
+        }
+        let Ok(client) = client else { continue };
+        // A target that refuses shows to the client as a closed connection.
+        let _ = TcpStream::connect(target).and_then(|server| pair(&client, &server, shared));
+    }
+}
+
+/// Starts both ways of a connection.
+fn pair(client: &TcpStream, server: &TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    let faults = *shared.faults.lock().unwrap_or_else(PoisonError::into_inner);
+    for (from, to, fault) in [(client, server, faults.0), (server, client, faults.1)] {
+        let way = Way {
+            from: from.try_clone()?,
+            to: to.try_clone()?,
+            fault,
+            passed: 0,
+        };
+        shared
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(from.try_clone()?);
+        let shared = Arc::clone(shared);
+        thread::spawn(move || way.pump(&shared));
+    }
+    Ok(())
+}
+
+/// One way of one connection.
+struct Way {
+    from: TcpStream,
+    to: TcpStream,
+    fault: Fault,
+    passed: u64,
+}
+
+/// Whether a way goes on after a piece.
+#[derive(PartialEq, Eq)]
+enum Next {
+    Read,
+    Close,
+    HalfClose,
+    Stall,
+}
+
+impl Way {
+    fn pump(mut self, shared: &Shared) {
+        let mut buffer = vec![0u8; CHUNK];
+        loop {
+            let piece = match self.from.read(&mut buffer) {
+                Ok(0) => return self.finish(&Next::HalfClose),
+                Ok(length) => &mut buffer[..length],
+                Err(_) => return self.finish(&Next::Close),
+            };
+            wait_while_stalled(shared);
+            match self.pass(piece, shared) {
+                Ok(Next::Read) => {}
+                Ok(next) => return self.finish(&next),
+                Err(_) => return self.finish(&Next::Close),
+            }
+        }
+    }
+
+    /// Passes one piece on as far as the fault lets it.
+    fn pass(&mut self, piece: &mut [u8], shared: &Shared) -> io::Result<Next> {
+        let (limit, after) = match self.fault {
+            Fault::CutAfter(limit) => (limit, Next::Close),
+            Fault::HalfCloseAfter(limit) => (limit, Next::HalfClose),
+            Fault::StallAfter(limit) => (limit, Next::Stall),
+            Fault::GarbageAfter(limit) => {
+                let good = self.left(limit, piece.len());
+                piece[good..].iter_mut().for_each(|byte| *byte = !*byte);
+                (u64::MAX, Next::Read)
+            }
+            Fault::Pieces(size) => {
+                for part in piece.chunks(size.max(1)) {
+                    self.write(part, shared)?;
+                    thread::yield_now();
+                }
+                return Ok(Next::Read);
+            }
+            Fault::None => (u64::MAX, Next::Read),
+        };
+        let length = self.left(limit, piece.len());
+        self.write(&piece[..length], shared)?;
+        Ok(if self.passed >= limit {
+            after
+        } else {
+            Next::Read
+        })
+    }
+
+    /// How many of `length` bytes come before the limit.
+    fn left(&self, limit: u64, length: usize) -> usize {
+        usize::try_from(limit.saturating_sub(self.passed))
+            .unwrap_or(usize::MAX)
+            .min(length)
+    }
+
+    fn write(&mut self, bytes: &[u8], shared: &Shared) -> io::Result<()> {
+        self.to.write_all(bytes)?;
+        self.passed += bytes.len() as u64;
+        shared
+            .passed
+            .fetch_add(bytes.len() as u64, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn finish(&mut self, next: &Next) {
+        match next {
+            Next::HalfClose => {
+                let _ = self.to.shutdown(Shutdown::Write);
+            }
+            Next::Close => {
+                let _ = self.to.shutdown(Shutdown::Both);
+                let _ = self.from.shutdown(Shutdown::Both);
+            }
+            // The sockets stay open in the relay's list until it is cut or dropped.
+            Next::Stall | Next::Read => {}
+        }
+    }
+}
+
+fn wait_while_stalled(shared: &Shared) {
+    let stalled = shared
+        .stalled
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    let _released = shared
+        .moved
+        .wait_while(stalled, |stalled| *stalled)
+        .unwrap_or_else(PoisonError::into_inner);
+}
