@@ -1,0 +1,391 @@
+//! Decisions about logins: which account a client is, and what stands in its way.
+//!
+//! Two steps. [`decide`] finds the account and says what password to check. Once the client has
+//! proven it, [`check_after_password`] looks at locks, encryption, expiry and the database. Both
+//! are pure functions of a snapshot, so a worker calls them without waiting for anybody.
+//!
+//! The invariant: the first account that matches is *the* account; a wrong password never tries
+//! the next one, and a client is never told more than that it was not let in.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::account::{NativePassword, TlsDemand};
+use crate::database::{self, DatabaseCase, DatabaseVerdict};
+use crate::host::ClientHost;
+use crate::snapshot::{Account, Accounts};
+
+/// The account whose logins `enable_root_user` governs.
+const ROOT: &str = "root";
+
+/// How many patterns a refusal lists.
+const HOSTS_SHOWN: usize = 5;
+
+/// What a service and its listener say about logins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoginPolicy {
+    /// `match_host`: must the client's address match the account's?
+    pub match_host: bool,
+    /// `enable_root_user`: may `root` log in?
+    pub enable_root_user: bool,
+    /// `lower_case_table_names`.
+    pub database_case: DatabaseCase,
+}
+
+impl Default for LoginPolicy {
+    fn default() -> Self {
+        Self {
+            match_host: true,
+            enable_root_user: false,
+            database_case: DatabaseCase::Exact,
+        }
+    }
+}
+
+/// A client that wants in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginRequest {
+    /// The user name as it was sent.
+    pub user: Vec<u8>,
+    /// Where the client is.
+    pub client: ClientHost,
+    /// The database it named, as it was sent.
+    pub database: Option<Vec<u8>>,
+    /// Is the connection encrypted?
+    pub tls: bool,
+    /// Does the client know what to do about an expired password?
+    pub handles_expired: bool,
+}
+
+impl LoginRequest {
+    /// A login without a database over a plain connection. `ip`: `None` for a UNIX socket.
+    #[must_use]
+    pub fn new(user: &[u8], ip: Option<IpAddr>) -> Self {
+        Self {
+            user: user.to_vec(),
+            client: ip.map_or_else(ClientHost::unix, ClientHost::ip),
+            database: None,
+            tls: false,
+            handles_expired: false,
+        }
+    }
+
+    /// The same with a database.
+    #[must_use]
+    pub fn with_database(mut self, database: &[u8]) -> Self {
+        self.database = Some(database.to_vec());
+        self
+    }
+}
+
+/// What [`decide`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoginDecision {
+    /// Check this password, then call [`check_after_password`].
+    Account {
+        /// Who the client is if it can prove it.
+        account: Arc<Account>,
+        /// What it has to prove.
+        password: NativePassword,
+    },
+    /// The client is told "access denied" and no more; the reason is for the log.
+    Denied(DenyReason),
+}
+
+/// Why nobody can log in this way. For the log, never for the client.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DenyReason {
+    /// No account data yet.
+    #[error("account data is not loaded yet")]
+    NotLoaded,
+    /// The user name is not valid text.
+    #[error("the user name is not valid UTF-8")]
+    NotText,
+    /// `enable_root_user=false`.
+    #[error("user 'root' may not log in through this service (enable_root_user=false)")]
+    RootDisabled,
+    /// There is no such user and no anonymous account.
+    #[error("no account has this user name")]
+    UnknownUser,
+    /// The user exists, but not for this address.
+    #[error("no account of this user matches {client}; there are accounts for {}{}", list_hosts(.hosts), note_names(.by_name))]
+    NoHostMatch {
+        /// Where the client is.
+        client: String,
+        /// The host patterns of the user's accounts, in the order of trial.
+        hosts: Vec<String>,
+        /// Those among them that would need a host name lookup, which is not done yet.
+        by_name: Vec<String>,
+    },
+    /// None of the account's methods can be used here.
+    #[error("account '{user}'@'{host}' uses {plugins}, which is not enabled on the listener")]
+    PluginNotEnabled {
+        /// The account's user name.
+        user: String,
+        /// The account's host pattern.
+        host: String,
+        /// Its plugins.
+        plugins: String,
+    },
+    /// The stored hash cannot be matched by any password.
+    #[error("account '{user}'@'{host}' has no password hash that a password could match")]
+    UnusableHash {
+        /// The account's user name.
+        user: String,
+        /// The account's host pattern.
+        host: String,
+    },
+}
+
+fn list_hosts(patterns: &[String]) -> String {
+    let shown: Vec<String> = patterns
+        .iter()
+        .take(HOSTS_SHOWN)
+        .map(|p| format!("'{p}'"))
+        .collect();
+    let rest = patterns.len() - shown.len();
+    match rest {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+fn note_names(patterns: &[String]) -> String {
+    if patterns.is_empty() {
+        return String::new();
+    }
+    format!(
+        "; of these {} would need the client's host name, which is not looked up",
+        list_hosts(patterns)
+    )
+}
+
+/// Finds the account of a login.
+#[must_use]
+pub fn decide(accounts: &Accounts, policy: &LoginPolicy, request: &LoginRequest) -> LoginDecision {
+    match find(accounts, policy, request).and_then(choose_method) {
+        Ok((account, password)) => LoginDecision::Account { account, password },
+        Err(reason) => LoginDecision::Denied(reason),
+    }
+}
+
+fn find(
+    accounts: &Accounts,
+    policy: &LoginPolicy,
+    request: &LoginRequest,
+) -> Result<Arc<Account>, DenyReason> {
+    let user = std::str::from_utf8(&request.user).map_err(|_| DenyReason::NotText)?;
+    if user == ROOT && !policy.enable_root_user {
+        return Err(DenyReason::RootDisabled);
+    }
+    let candidates = candidates(accounts, user);
+    if candidates.is_empty() {
+        return Err(DenyReason::UnknownUser);
+    }
+    let matching = candidates
+        .iter()
+        .find(|account| account.host.matches(&request.client));
+    let anyway = || {
+        candidates
+            .iter()
+            .find(|account| !policy.match_host && account.row().user == user)
+    };
+    match matching.or_else(anyway) {
+        Some(account) => Ok(Arc::clone(account)),
+        None => Err(no_host_match(&candidates, request)),
+    }
+}
+
+/// The accounts of `user` and the anonymous ones, in the order of trial.
+fn candidates<'a>(accounts: &'a Accounts, user: &str) -> Vec<&'a Arc<Account>> {
+    let mut all: Vec<&Arc<Account>> = accounts.named(user).iter().collect();
+    if !user.is_empty() {
+        all.extend(accounts.named(""));
+        all.sort_by(|a, b| {
+            a.host
+                .precedence(a.is_anonymous(), &b.host, b.is_anonymous())
+        });
+    }
+    all
+}
+
+fn no_host_match(candidates: &[&Arc<Account>], request: &LoginRequest) -> DenyReason {
+    let hosts = |wanted: &dyn Fn(&Account) -> bool| -> Vec<String> {
+        candidates
+            .iter()
+            .filter(|account| wanted(account))
+            .map(|account| account.host.text().to_owned())
+            .collect()
+    };
+    DenyReason::NoHostMatch {
+        client: request.client.text().to_owned(),
+        hosts: hosts(&|_| true),
+        by_name: hosts(&|account| request.client.is_tcp() && account.host.wants_name()),
+    }
+}
+
+/// Takes the first method that can be used here.
+fn choose_method(account: Arc<Account>) -> Result<(Arc<Account>, NativePassword), DenyReason> {
+    let row = account.row();
+    if let Some(password) = row.methods.iter().find_map(|method| method.native()) {
+        return Ok((account, password));
+    }
+    let (user, host) = (row.user.clone(), row.host.clone());
+    if row.methods.iter().any(|method| method.is_native()) {
+        return Err(DenyReason::UnusableHash { user, host });
+    }
+    let plugins: Vec<&str> = row.methods.iter().map(|method| method.plugin()).collect();
+    let plugins = plugins.join(", ");
+    Err(DenyReason::PluginNotEnabled {
+        user,
+        host,
+        plugins,
+    })
+}
+
+/// Why a client that knows its password is not let in. The text is what the client reads.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// `ACCOUNT LOCK`.
+    #[error("Access denied, this account is locked")]
+    Locked,
+    /// The account demands encryption that the connection lacks.
+    #[error("Access denied for user '{user}'@'{client}' (using password: YES)")]
+    TlsRequired {
+        /// As the client sent it.
+        user: String,
+        /// Where the client is.
+        client: String,
+    },
+    /// The password has expired and the client cannot change it.
+    #[error(
+        "Your password has expired. To log in you must change it using a client that supports \
+         expired passwords"
+    )]
+    PasswordExpired,
+    /// No grant on the database.
+    #[error("Access denied for user '{user}'@'{host}' to database '{database}'")]
+    DatabaseDenied {
+        /// The account's user name.
+        user: String,
+        /// The account's host pattern.
+        host: String,
+        /// The database asked for.
+        database: String,
+    },
+    /// A grant, but no database.
+    #[error("Unknown database '{database}'")]
+    UnknownDatabase {
+        /// The database asked for.
+        database: String,
+    },
+}
+
+impl Refusal {
+    /// The server's number for this error.
+    #[must_use]
+    pub fn errno(&self) -> u16 {
+        match self {
+            Self::Locked => 4151,
+            Self::TlsRequired { .. } => 1045,
+            Self::PasswordExpired => 1862,
+            Self::DatabaseDenied { .. } => 1044,
+            Self::UnknownDatabase { .. } => 1049,
+        }
+    }
+
+    /// Its SQLSTATE.
+    #[must_use]
+    pub fn sqlstate(&self) -> &'static str {
+        match self {
+            Self::Locked | Self::PasswordExpired => "HY000",
+            Self::TlsRequired { .. } => "28000",
+            Self::DatabaseDenied { .. } | Self::UnknownDatabase { .. } => "42000",
+        }
+    }
+
+    /// What the log says beyond the client's text.
+    #[must_use]
+    pub fn log_reason(&self) -> String {
+        match self {
+            Self::TlsRequired { .. } => "the account requires TLS".to_owned(),
+            Self::Locked
+            | Self::PasswordExpired
+            | Self::DatabaseDenied { .. }
+            | Self::UnknownDatabase { .. } => self.to_string(),
+        }
+    }
+}
+
+/// Checks what remains once the password was right. `now` is in seconds since 1970.
+///
+/// # Errors
+/// The first of: locked, encryption required, password expired, database denied or missing.
+pub fn check_after_password(
+    accounts: &Accounts,
+    policy: &LoginPolicy,
+    account: &Account,
+    request: &LoginRequest,
+    now: u64,
+) -> Result<(), Refusal> {
+    let row = account.row();
+    if row.locked {
+        return Err(Refusal::Locked);
+    }
+    if !tls_suffices(&row.tls, request.tls) {
+        return Err(Refusal::TlsRequired {
+            user: String::from_utf8_lossy(&request.user).into_owned(),
+            client: request.client.text().to_owned(),
+        });
+    }
+    let expired = row.expiry.is_over(now, accounts.default_password_days());
+    if expired && !request.handles_expired {
+        return Err(Refusal::PasswordExpired);
+    }
+    match &request.database {
+        Some(database) => check_database(accounts, policy, account, &request.client, database),
+        None => Ok(()),
+    }
+}
+
+/// A demand for a certificate is never met: clients are not asked for one yet.
+fn tls_suffices(demand: &TlsDemand, tls: bool) -> bool {
+    match demand {
+        TlsDemand::None => true,
+        TlsDemand::Any => tls,
+        TlsDemand::Certificate { .. } => false,
+    }
+}
+
+/// Checks a database alone, as for a login.
+///
+/// # Errors
+/// [`Refusal::DatabaseDenied`] or [`Refusal::UnknownDatabase`].
+pub fn check_database(
+    accounts: &Accounts,
+    policy: &LoginPolicy,
+    account: &Account,
+    client: &ClientHost,
+    database: &[u8],
+) -> Result<(), Refusal> {
+    if database.is_empty() {
+        return Ok(());
+    }
+    let verdict = match std::str::from_utf8(database) {
+        Ok(name) => database::check(accounts, account, client, name, policy.database_case),
+        Err(_) => DatabaseVerdict::Denied,
+    };
+    let database = String::from_utf8_lossy(database).into_owned();
+    let row = account.row();
+    match verdict {
+        DatabaseVerdict::Allowed => Ok(()),
+        DatabaseVerdict::Denied => Err(Refusal::DatabaseDenied {
+            user: row.user.clone(),
+            host: row.host.clone(),
+            database,
+        }),
+        DatabaseVerdict::Missing => Err(Refusal::UnknownDatabase { database }),
+    }
+}
