@@ -1,0 +1,1 @@
+//! Text result sets: those that Tidegate answers itself, and those it reads.

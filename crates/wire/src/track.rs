@@ -1,0 +1,212 @@
+//! Session state changes in OK packets, and OK packets rewritten for one client.
+//!
+//! | kind | data                                               | when                                |
+//! |-----:|----------------------------------------------------|-------------------------------------|
+//! |    0 | lenenc name, lenenc value                          | a variable of `session_track_system_variables` |
+//! |    1 | lenenc database                                    | `session_track_schema`              |
+//! |    2 | lenenc `1` or `0`                                  | `session_track_state_change`        |
+//! |    3 | encoding (1), lenenc GTIDs                         | `session_track_gtids` (MySQL)       |
+//! |    4 | lenenc SQL that recreates the transaction          | `session_track_transaction_info`    |
+//! |    5 | lenenc 8 characters                                | `session_track_transaction_info`    |
+//!
+//! Each entry is its kind (1), the length of its data (lenenc), the data.
+//!
+//! Invariant: entries that are kept, of unknown kinds too, are copied as they came.
+//!
+//! Source: MariaDB manual, "OK_Packet", session state info.
+
+use crate::codec::{Reader, put_lenenc_bytes};
+use crate::reply::OkPacket;
+use crate::{Caps, Status, WireError};
+
+/// One change of session state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change<'a> {
+    /// A system variable has a new value.
+    Variable {
+        /// Its name, lower case.
+        name: &'a [u8],
+        /// Its value as text.
+        value: &'a [u8],
+    },
+    /// The current database is another; empty: none.
+    Schema(&'a [u8]),
+    /// Something of the session's state changed.
+    State(bool),
+    /// GTIDs of the transaction (MySQL).
+    Gtids(&'a [u8]),
+    /// SQL that recreates the transaction; empty: none is open.
+    Characteristics(&'a [u8]),
+    /// The transaction's state in eight characters, `_` each where it does not apply.
+    TrxState([u8; 8]),
+    /// An entry of a kind not known here.
+    Unknown {
+        /// The kind.
+        kind: u8,
+        /// Its data.
+        data: &'a [u8],
+    },
+}
+
+/// The entries of an OK packet's raw block of changes.
+pub fn changes(raw: &[u8]) -> Changes<'_> {
+    Changes { raw }
+}
+
+/// Iterator of [`changes`]; ends after the first error.
+#[derive(Debug, Clone)]
+pub struct Changes<'a> {
+    raw: &'a [u8],
+}
+
+impl<'a> Changes<'a> {
+    /// The next entry with its bytes as they came.
+    fn next_raw(&mut self) -> Option<Result<(Change<'a>, &'a [u8]), WireError>> {
+        if self.raw.is_empty() {
+            return None;
+        }
+        let mut reader = Reader::new(self.raw);
+        let change = read_change(&mut reader);
+        let (entry, rest) = self.raw.split_at(reader.offset());
+        self.raw = if change.is_ok() { rest } else { &[] };
+        Some(change.map(|change| (change, entry)))
+    }
+}
+
+impl<'a> Iterator for Changes<'a> {
+    type Item = Result<Change<'a>, WireError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_raw().map(|item| item.map(|(change, _)| change))
+    }
+}
+
+fn read_change<'a>(reader: &mut Reader<'a>) -> Result<Change<'a>, WireError> {
+    let kind = reader.u8()?;
+    let data = reader.lenenc_bytes()?;
+    let mut inner = Reader::new(data);
+    let change = match kind {
+        0 => Change::Variable {
+            name: inner.lenenc_bytes()?,
+            value: inner.lenenc_bytes()?,
+        },
+        1 => Change::Schema(inner.lenenc_bytes()?),
+        2 => Change::State(inner.lenenc_bytes()? == b"1"),
+        3 => {
+            inner.u8()?;
+            Change::Gtids(inner.lenenc_bytes()?)
+        }
+        4 => Change::Characteristics(inner.lenenc_bytes()?),
+        5 => trx_state(inner.lenenc_bytes()?)?,
+        _ => return Ok(Change::Unknown { kind, data }),
+    };
+    inner.finish()?;
+    Ok(change)
+}
+
+fn trx_state(text: &[u8]) -> Result<Change<'_>, WireError> {
+    let Some((state, rest)) = text.split_first_chunk::<8>() else {
+        return Err(WireError::Truncated {
+            at: 0,
+            needed: 8,
+            left: text.len(),
+        });
+    };
+    Reader::new(rest).finish()?;
+    Ok(Change::TrxState(*state))
+}
+
+/// Appends one entry to a raw block of changes.
+pub fn put_change(out: &mut Vec<u8>, change: &Change<'_>) {
+    let mut data = Vec::new();
+    let kind = match change {
+        Change::Variable { name, value } => {
+            put_lenenc_bytes(&mut data, name);
+            put_lenenc_bytes(&mut data, value);
+            0
+        }
+        Change::Schema(name) => {
+            put_lenenc_bytes(&mut data, name);
+            1
+        }
+        Change::State(changed) => {
+            put_lenenc_bytes(&mut data, if *changed { b"1" } else { b"0" });
+            2
+        }
+        Change::Gtids(gtids) => {
+            data.push(0);
+            put_lenenc_bytes(&mut data, gtids);
+            3
+        }
+        Change::Characteristics(sql) => {
+            put_lenenc_bytes(&mut data, sql);
+            4
+        }
+        Change::TrxState(state) => {
+            put_lenenc_bytes(&mut data, state);
+            5
+        }
+        Change::Unknown { kind, data: bytes } => {
+            data.extend_from_slice(bytes);
+            *kind
+        }
+    };
+    out.push(kind);
+    put_lenenc_bytes(out, &data);
+}
+
+/// What [`rewrite_ok`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rewrite {
+    /// The packet may go to the client as it came; nothing was appended.
+    Unchanged,
+    /// The client's payload was appended.
+    Written,
+}
+
+/// Makes a server's OK packet what a client reads: without the changes that `keep` refuses, without
+/// any for a client that did not negotiate [`Caps::SESSION_TRACK`].
+///
+/// # Errors
+/// What is wrong with the packet's layout or with one of its entries.
+pub fn rewrite_ok(
+    payload: &[u8],
+    server_caps: Caps,
+    client_caps: Caps,
+    keep: impl Fn(&Change<'_>) -> bool,
+    out: &mut Vec<u8>,
+) -> Result<Rewrite, WireError> {
+    let packet = OkPacket::parse(payload, server_caps)?;
+    let flagged = packet.status.contains(Status::SESSION_STATE_CHANGED);
+    let tracked = client_caps.contains(Caps::SESSION_TRACK);
+    if !server_caps.contains(Caps::SESSION_TRACK)
+        || (!flagged && (tracked || packet.info.is_empty()))
+    {
+        return Ok(Rewrite::Unchanged);
+    }
+    if !tracked {
+        OkPacket {
+            changes: &[],
+            ..packet
+        }
+        .encode(client_caps, out);
+        return Ok(Rewrite::Written);
+    }
+    let mut kept = Vec::with_capacity(packet.changes.len());
+    let mut entries = changes(packet.changes);
+    while let Some(entry) = entries.next_raw() {
+        let (change, bytes) = entry?;
+        if keep(&change) {
+            kept.extend_from_slice(bytes);
+        }
+    }
+    if kept.len() == packet.changes.len() {
+        return Ok(Rewrite::Unchanged);
+    }
+    OkPacket {
+        changes: &kept,
+        ..packet
+    }
+    .encode(client_caps, out);
+    Ok(Rewrite::Written)
+}
