@@ -32,6 +32,7 @@ pub mod handshake;
 pub mod login;
 pub mod reply;
 pub mod resultset;
+mod rewrite;
 mod secret;
 mod status;
 pub mod stmt;
@@ -45,5 +46,6 @@ pub use login::{ClientLogin, ClientStep, LoginError, ServerLogin, ServerStep};
 pub use reply::{
     EofPacket, ErrPacket, Event, OkPacket, Progress, ReplyError, ReplyTracker, Step, Summary,
 };
+pub use rewrite::Rewrite;
 pub use secret::SecretBytes;
 pub use status::Status;

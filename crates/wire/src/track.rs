@@ -17,7 +17,7 @@
 
 use crate::codec::{Reader, put_lenenc_bytes};
 use crate::reply::OkPacket;
-use crate::{Caps, Status, WireError};
+use crate::{Caps, Rewrite, Status, WireError};
 
 /// One change of session state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,15 +153,6 @@ pub fn put_change(out: &mut Vec<u8>, change: &Change<'_>) {
     };
     out.push(kind);
     put_lenenc_bytes(out, &data);
-}
-
-/// What [`rewrite_ok`] did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rewrite {
-    /// The packet may go to the client as it came; nothing was appended.
-    Unchanged,
-    /// The client's payload was appended.
-    Written,
 }
 
 /// Makes a server's OK packet what a client reads: without the changes that `keep` refuses, without

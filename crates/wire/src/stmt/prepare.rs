@@ -1,6 +1,8 @@
-//! Prepared statements.
+//! The reply to a preparation.
+
 use crate::WireError;
-use crate::codec::Reader;
+use crate::codec::{Reader, put_u16, put_u32};
+use crate::reply::OK;
 
 /// `COM_STMT_PREPARE` reply, first packet.
 ///
@@ -35,18 +37,29 @@ impl PrepareOk {
     pub fn parse(payload: &[u8]) -> Result<Self, WireError> {
         let mut reader = Reader::new(payload);
         let got = reader.u8()?;
-        if got != 0 {
-            return Err(WireError::WrongKind { expected: 0, got });
+        if got != OK {
+            return Err(WireError::WrongKind { expected: OK, got });
         }
         let id = reader.u32()?;
         let columns = reader.u16()?;
         let params = reader.u16()?;
         reader.u8()?;
+        let warnings = reader.u16()?;
         Ok(Self {
             id,
             columns,
             params,
-            warnings: reader.u16()?,
+            warnings,
         })
+    }
+
+    /// Appends the payload.
+    pub fn encode(self, out: &mut Vec<u8>) {
+        out.push(OK);
+        put_u32(out, self.id);
+        put_u16(out, self.columns);
+        put_u16(out, self.params);
+        out.push(0);
+        put_u16(out, self.warnings);
     }
 }

@@ -1,1 +1,0 @@
-//! Text result sets: those that Tidegate answers itself, and those it reads.
