@@ -1,2 +1,83 @@
-//! Placeholder.
-fn main() {}
+//! The project's own tasks, `cargo xtask NAME`.
+//!
+//! One table of commands; each lives in a module of its own. What they leave out: anything that
+//! `cargo` already does well by itself.
+#![forbid(unsafe_code)]
+
+mod args;
+mod packages;
+mod policy;
+mod shell;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use args::Args;
+
+/// One task.
+struct Command {
+    name: &'static str,
+    help: &'static str,
+    run: fn(Args) -> Result<()>,
+}
+
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "test",
+        help: test::HELP,
+        run: test::run,
+    },
+    Command {
+        name: "tidy",
+        help: tidy::HELP,
+        run: tidy::run,
+    },
+    Command {
+        name: "policy",
+        help: policy::HELP,
+        run: policy::run,
+    },
+    Command {
+        name: "setup",
+        help: packages::HELP,
+        run: packages::run,
+    },
+];
+
+fn main() -> ExitCode {
+    match dispatch(Args::from_command_line()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(mut args: Args) -> Result<()> {
+    let name = args.word().unwrap_or_default();
+    if ["", "help", "--help", "-h"].contains(&name.as_str()) {
+        println!("{}", usage());
+        return Ok(());
+    }
+    let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
+        bail!("no task {name:?}\n\n{}", usage());
+    };
+    if args.flag("--help") || args.flag("-h") {
+        println!("cargo xtask {name}: {}", command.help);
+        return Ok(());
+    }
+    (command.run)(args)
+}
+
+fn usage() -> String {
+    let mut text = String::from("cargo xtask TASK [options]; each task explains --help\n");
+    for command in COMMANDS {
+        let summary = command.help.lines().next().unwrap_or_default();
+        text.push_str(&format!("\n  {:8} {summary}", command.name));
+    }
+    text
+}

@@ -1,0 +1,186 @@
+//! `cargo xtask test`: everything that has to hold before a change is taken.
+//!
+//! A table of stages, run one after the other; one that fails does not hide the next. What each
+//! printed lies in the target folder; the terminal shows progress, and the end of what failed.
+
+mod count;
+mod stage;
+
+use std::env;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::args::Args;
+use crate::{packages, shell};
+use count::Count;
+use stage::{Outcome, Stage, Work};
+
+/// The task's help.
+pub(crate) const HELP: &str = "\
+everything: format, lints, docs, policy, tests, simulator, servers, demo, fuzz bodies
+  --only A,B   only these stages
+  --skip A,B   all but these
+  --list       name the stages
+  --verbose    show all that the stages print";
+
+/// In this order: what fails fast comes first.
+const STAGES: &[Stage] = &[
+    Stage {
+        name: "format",
+        what: "rustfmt has nothing to change",
+        work: Work::Cargo(&["fmt", "--all", "--check"]),
+        env: &[],
+        limit: minutes(2),
+    },
+    Stage {
+        name: "tidy",
+        what: "the rules a compiler cannot check",
+        work: Work::Task(&["tidy"]),
+        env: &[],
+        limit: minutes(2),
+    },
+    Stage {
+        name: "policy",
+        what: "licences, sources and duplicates of dependencies",
+        work: Work::Task(&["policy"]),
+        env: &[],
+        limit: minutes(5),
+    },
+    Stage {
+        name: "clippy",
+        what: "lints, warnings as errors",
+        work: Work::Cargo(&[
+            "clippy",
+            "--locked",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ]),
+        env: &[],
+        limit: minutes(15),
+    },
+    Stage {
+        name: "docs",
+        what: "rustdoc, warnings as errors",
+        work: Work::Cargo(&["doc", "--locked", "--workspace", "--no-deps"]),
+        env: &[("RUSTDOCFLAGS", "-D warnings")],
+        limit: minutes(10),
+    },
+    Stage {
+        name: "tests",
+        what: "unit, table, golden, property and real-server tests",
+        work: Work::Cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]),
+        env: &[],
+        limit: minutes(25),
+    },
+    Stage {
+        name: "fuzz",
+        what: "the fuzz bodies over their corpus and seeded mutations",
+        work: Work::Cargo(&["test", "--locked", "--manifest-path", "fuzz/Cargo.toml"]),
+        env: &[],
+        limit: minutes(10),
+    },
+    Stage {
+        name: "simulator",
+        what: "100,000 seeded schedules, then the planted bugs",
+        work: Work::Cargo(&[
+            "run",
+            "--locked",
+            "--profile",
+            "sim",
+            "-p",
+            "tidegate-sim",
+            "--",
+            "--schedules",
+            "100000",
+        ]),
+        env: &[],
+        limit: minutes(20),
+    },
+    Stage {
+        name: "demo",
+        what: "the guided tour, unattended, with the release binary",
+        work: Work::Task(&["demo", "--check"]),
+        env: &[],
+        limit: minutes(15),
+    },
+];
+
+const fn minutes(count: u64) -> Duration {
+    Duration::from_secs(count * 60)
+}
+
+/// The task.
+pub(crate) fn run(mut args: Args) -> Result<()> {
+    let list = args.flag("--list");
+    let verbose = args.flag("--verbose");
+    let stages = choose(&args.list("--only")?, &args.list("--skip")?)?;
+    args.finish()?;
+    if list {
+        stages
+            .iter()
+            .for_each(|stage| println!("{:10} {}", stage.name, stage.what));
+        return Ok(());
+    }
+    // Asked for now: a stage that builds the workspace may replace the file.
+    let program = env::current_exe().context("cannot tell where this program lies")?;
+    let logs = shell::target_folder()?.join("xtask").join("test");
+    fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
+    let start = Instant::now();
+    // Missing servers fail the stages that need them, each with the reason; the rest still runs.
+    if let Err(error) = packages::servers() {
+        println!("{error:#}");
+    }
+    let outcomes: Vec<(&Stage, Outcome)> = stages
+        .into_iter()
+        .map(|stage| Ok((stage, stage.run(&program, &logs, verbose)?)))
+        .collect::<Result<_>>()?;
+    report(&outcomes, start.elapsed())
+}
+
+fn choose(only: &[String], skip: &[String]) -> Result<Vec<&'static Stage>> {
+    for name in only.iter().chain(skip) {
+        ensure!(
+            STAGES.iter().any(|stage| stage.name == name),
+            "no stage {name:?}; see --list"
+        );
+    }
+    let wanted = |stage: &&Stage| {
+        let named = |list: &[String]| list.iter().any(|name| name == stage.name);
+        (only.is_empty() || named(only)) && !named(skip)
+    };
+    Ok(STAGES.iter().filter(wanted).collect())
+}
+
+fn report(outcomes: &[(&Stage, Outcome)], took: Duration) -> Result<()> {
+    println!("\nAll stages, {} s:\n", took.as_secs());
+    let mut total = Count::default();
+    for (stage, outcome) in outcomes {
+        let Count {
+            passed,
+            failed,
+            ignored,
+        } = outcome.count;
+        let word = if failed == 0 { "ok" } else { "FAILED" };
+        let ignored = if ignored == 0 {
+            String::new()
+        } else {
+            format!(", {ignored} ignored")
+        };
+        println!(
+            "  {:10} {word:7} {passed:6} passed {failed:4} failed{ignored} {:5} s",
+            stage.name,
+            outcome.took.as_secs()
+        );
+        total.add(outcome.count);
+    }
+    println!("\n{} passed, {} failed", total.passed, total.failed);
+    if total.failed > 0 {
+        bail!("{} failed", total.failed);
+    }
+    Ok(())
+}
