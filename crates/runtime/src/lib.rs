@@ -1,1 +1,5 @@
 //! Workers: where sessions meet sockets.
+
+#![deny(unsafe_code)]
+
+pub mod log;

@@ -1,0 +1,318 @@
+//! The log: one thread that writes, a bounded queue that never makes anybody wait.
+//!
+//! Workers and the control plane hand over finished texts; the thread adds time and level,
+//! silences sources that repeat themselves, and writes to the file and to standard output. Filters
+//! that keep files of their own ([`Log::append`]) use the same thread, so nobody else ever waits
+//! for a disk.
+//!
+//! What it leaves out: deciding what is worth logging, and syslog.
+//!
+//! The invariant: a full queue or a full disk loses lines, counts them and says so later; it never
+//! blocks, grows or stops anything.
+
+mod event;
+mod files;
+mod line;
+mod throttle;
+mod writer;
+
+use std::panic::Location;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tidegate_session::{Level, LogSwitches, SessionId, WallTime};
+
+pub use event::Events;
+pub use files::FileOptions;
+pub use throttle::Throttling;
+
+/// How many lines may wait to be written.
+const QUEUE_LINES: usize = 8 * 1024;
+
+/// Where the log goes and what it holds.
+#[derive(Debug, Clone)]
+pub struct LogConfig {
+    /// The log file; `None`: none (`maxlog=false`).
+    pub path: Option<PathBuf>,
+    /// Also write to standard output.
+    pub stdout: bool,
+    /// Program name and version, for the banner at the start of a file.
+    pub banner: String,
+    /// What can be changed while it runs.
+    pub settings: LogSettings,
+}
+
+/// What can be changed while the log is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogSettings {
+    /// Which levels are written. Errors are, whatever this says.
+    pub levels: LogSwitches,
+    /// Milliseconds in the time stamps (`ms_timestamp`).
+    pub milliseconds: bool,
+    /// Say which part of the program a line comes from (`log_augmentation`).
+    pub augmentation: bool,
+    /// When to silence a source that repeats itself; `None`: never.
+    pub throttling: Option<Throttling>,
+}
+
+impl Default for LogSettings {
+    fn default() -> LogSettings {
+        LogSettings {
+            levels: LogSwitches { error: true, warning: true, notice: true, info: false, debug: false },
+            milliseconds: false,
+            augmentation: false,
+            throttling: Some(Throttling::default()),
+        }
+    }
+}
+
+/// Why the log could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The file cannot be opened for appending.
+    #[error("cannot open the log file '{}' for appending: {error}; check that the folder exists and may be written to (logdir)", path.display())]
+    Open {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// No thread.
+    #[error("cannot start the log thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// One line on its way to the log.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// How important.
+    pub level: Level,
+    /// When it was said.
+    pub wall: WallTime,
+    /// The session it is about.
+    pub session: Option<SessionId>,
+    /// The module it comes from, as in `[readwritesplit]`.
+    pub module: Option<Box<str>>,
+    /// The object it is about, as in `(RW-Split-Router)`.
+    pub object: Option<Arc<str>>,
+    /// The text, without secrets. Line breaks become spaces.
+    pub text: String,
+    /// What tells its source from others for throttling.
+    pub source: u64,
+    /// The part of the program that says it; shown with `log_augmentation`.
+    pub place: Option<&'static str>,
+}
+
+impl Line {
+    /// A line said now, by the caller of this function.
+    #[track_caller]
+    #[must_use]
+    pub fn new(level: Level, text: String) -> Line {
+        let place = Location::caller();
+        Line {
+            level,
+            wall: wall_now(),
+            session: None,
+            module: None,
+            object: None,
+            text,
+            source: throttle::source(&(place.file(), place.line())),
+            place: None,
+        }
+    }
+}
+
+/// What the log thread is asked to do besides writing lines. Never lost.
+pub(crate) enum Command {
+    Reopen,
+    Settings(LogSettings),
+    Flush(SyncSender<()>),
+    Stop,
+}
+
+/// What goes through the queue. Lost, and counted, when it is full.
+pub(crate) enum Entry {
+    Line(Line),
+    Append { path: Arc<Path>, text: Vec<u8>, options: Arc<FileOptions> },
+    Close(Arc<Path>),
+    /// Look at the commands.
+    Poke,
+}
+
+struct Shared {
+    queue: SyncSender<Entry>,
+    commands: Mutex<Vec<Command>>,
+    levels: AtomicU8,
+    dropped: AtomicU64,
+}
+
+/// The way into the log; cheap to clone, never blocks except in [`Log::flush`].
+#[derive(Clone)]
+pub struct Log(Arc<Shared>);
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Log").field("dropped", &self.dropped()).finish_non_exhaustive()
+    }
+}
+
+impl Log {
+    /// A log that reaches nobody, and the queue it would reach.
+    fn new(settings: &LogSettings) -> (Log, Receiver<Entry>) {
+        let (queue, entries) = sync_channel(QUEUE_LINES);
+        let levels = AtomicU8::new(level_bits(settings.levels));
+        let shared = Shared { queue, commands: Mutex::default(), levels, dropped: AtomicU64::new(0) };
+        (Log(Arc::new(shared)), entries)
+    }
+
+    /// Would a line of this level be written? A cheap question, to be asked before text is made.
+    #[inline]
+    #[must_use]
+    pub fn enabled(&self, level: Level) -> bool {
+        self.0.levels.load(Ordering::Relaxed) & level_bit(level) != 0
+    }
+
+    /// Logs `text`, if its level is on.
+    #[track_caller]
+    pub fn say(&self, level: Level, text: impl Into<String>) {
+        if self.enabled(level) {
+            self.write(Line::new(level, text.into()));
+        }
+    }
+
+    /// Logs a line whatever its level: the caller has decided, for example because the session's
+    /// own switches say so.
+    pub fn write(&self, line: Line) {
+        self.enqueue(Entry::Line(line));
+    }
+
+    /// Logs a session's line whatever its level.
+    pub fn session(&self, session: SessionId, service: &Arc<str>, wall: WallTime, line: tidegate_session::LogLine) {
+        let source = throttle::source(&(throttle::shape(&line.text), service));
+        let (level, text) = (line.level, line.text);
+        self.write(Line { level, wall, session: Some(session), module: None, object: None, text, source, place: None });
+    }
+
+    /// Appends `text` (whole lines) to a file that is not the log, such as a statement log.
+    /// The file is opened at the first call.
+    pub fn append(&self, path: &Arc<Path>, text: Vec<u8>, options: &Arc<FileOptions>) {
+        self.enqueue(Entry::Append { path: Arc::clone(path), text, options: Arc::clone(options) });
+    }
+
+    /// Nothing more will be appended to this file for now.
+    pub fn close(&self, path: &Arc<Path>) {
+        self.enqueue(Entry::Close(Arc::clone(path)));
+    }
+
+    /// Closes and opens all files again, for log rotation.
+    pub fn reopen(&self) {
+        self.command(Command::Reopen);
+    }
+
+    /// Changes the settings.
+    pub fn set(&self, settings: LogSettings) {
+        self.0.levels.store(level_bits(settings.levels), Ordering::Relaxed);
+        self.command(Command::Settings(settings));
+    }
+
+    /// How many lines were dropped because the queue was full.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.0.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Waits until everything that was said before is written, at most for `limit`.
+    pub fn flush(&self, limit: Duration) {
+        let (done, wait) = sync_channel(1);
+        self.command(Command::Flush(done));
+        // Either it was written or it takes too long; there is nothing to do about the latter.
+        let _ = wait.recv_timeout(limit);
+    }
+
+    fn command(&self, command: Command) {
+        self.0.commands.lock().unwrap_or_else(PoisonError::into_inner).push(command);
+        // A full queue needs no poke: the thread is awake.
+        let _ = self.0.queue.try_send(Entry::Poke);
+    }
+
+    fn take_commands(&self) -> Vec<Command> {
+        std::mem::take(&mut *self.0.commands.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn enqueue(&self, entry: Entry) {
+        match self.0.queue.try_send(entry) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.0.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// The log thread. Dropping it ends the thread after all that was said is written.
+#[derive(Debug)]
+pub struct LogThread {
+    log: Log,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl LogThread {
+    /// Opens the log file and starts the thread.
+    ///
+    /// # Errors
+    /// The file cannot be opened, or no thread could be started.
+    pub fn start(config: LogConfig) -> Result<LogThread, LogError> {
+        let (log, entries) = Log::new(&config.settings);
+        let writer = writer::Writer::open(config, log.clone())?;
+        let thread = std::thread::Builder::new()
+            .name("log".into())
+            .spawn(move || writer.run(&entries))
+            .map_err(LogError::Thread)?;
+        Ok(LogThread { log, thread: Some(thread) })
+    }
+
+    /// The way into the log.
+    #[must_use]
+    pub fn log(&self) -> Log {
+        self.log.clone()
+    }
+}
+
+impl Drop for LogThread {
+    fn drop(&mut self) {
+        self.log.command(Command::Stop);
+        if let Some(thread) = self.thread.take() {
+            // A log thread that panicked has nothing more to write.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The time of day, for a line of the control plane; workers lend theirs.
+fn wall_now() -> WallTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    WallTime(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+fn level_bit(level: Level) -> u8 {
+    match level {
+        Level::Error => 1,
+        Level::Warning => 2,
+        Level::Notice => 4,
+        Level::Info => 8,
+        Level::Debug => 16,
+    }
+}
+
+fn level_bits(switches: LogSwitches) -> u8 {
+    let levels = [Level::Warning, Level::Notice, Level::Info, Level::Debug];
+    let on = levels.into_iter().filter(|level| switches.allows(*level)).map(level_bit).sum::<u8>();
+    on | level_bit(Level::Error)
+}
+
+#[cfg(test)]
+mod tests;
