@@ -11,8 +11,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use thiserror::Error;
+use tidegate_wire::auth::native::NativeHash;
 
-use crate::account::{NativePassword, TlsDemand};
+use crate::account::TlsDemand;
 use crate::database::{self, DatabaseCase, DatabaseVerdict};
 use crate::host::ClientHost;
 use crate::snapshot::{Account, Accounts};
@@ -88,7 +89,7 @@ pub enum LoginDecision {
         /// Who the client is if it can prove it.
         account: Arc<Account>,
         /// What it has to prove.
-        password: NativePassword,
+        password: NativeHash,
     },
     /// The client is told "access denied" and no more; the reason is for the log.
     Denied(DenyReason),
@@ -227,7 +228,7 @@ fn no_host_match(candidates: &[&Arc<Account>], request: &LoginRequest) -> DenyRe
 }
 
 /// Takes the first method that can be used here.
-fn choose_method(account: Arc<Account>) -> Result<(Arc<Account>, NativePassword), DenyReason> {
+fn choose_method(account: Arc<Account>) -> Result<(Arc<Account>, NativeHash), DenyReason> {
     let row = account.row();
     if let Some(password) = row.methods.iter().find_map(|method| method.native()) {
         return Ok((account, password));

@@ -29,7 +29,7 @@ mod host;
 mod like;
 mod snapshot;
 
-pub use account::{AccountRow, Expiry, GrantRow, Method, NativePassword, RoleRow, TlsDemand};
+pub use account::{AccountRow, Expiry, GrantRow, Method, RoleRow, TlsDemand};
 pub use database::{DatabaseCase, DatabaseVerdict};
 pub use decide::{
     DenyReason, LoginDecision, LoginPolicy, LoginRequest, Refusal, check_after_password,
