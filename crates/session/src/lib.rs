@@ -1,1 +1,69 @@
-//! The session state machine, without I/O.
+//! The session core: one client connection with everything that belongs to it, as a state machine
+//! without I/O.
+//!
+//! A [`Session`] takes events (bytes of a side, a connection that opened or broke, an answer, a
+//! tick, an administrator's wish) and fills an [`Output`] with operations that its caller carries
+//! out. It never awaits, reads a clock, draws a random number or touches a socket, so the same
+//! code runs under the worker's sockets and under the simulator's seeds.
+//!
+//! Left out on purpose: transport (TLS, compression, buffers of unsent bytes), name lookups,
+//! account data, the choice among servers (a [`Router`](router::Router)'s) and what statements
+//! are rewritten or logged (a [`Filter`](filter::Filter)'s).
+//!
+//! What holds after every event, swept in debug builds by [`Session::check_invariants`]: every
+//! command the client waits for is owed by exactly one connection, answers leave in the order of
+//! the commands, and a connection tracks just the replies it owes. `LIFECYCLE.md` beside this
+//! file draws the states.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+mod backend;
+mod cause;
+mod chain;
+mod client;
+mod commands;
+mod control;
+mod dispatch;
+mod fault;
+pub mod filter;
+pub mod freeze;
+mod history;
+mod ids;
+mod login;
+mod look;
+mod losses;
+mod observe;
+mod opening;
+mod output;
+pub mod question;
+mod replies;
+pub mod request;
+mod route;
+pub mod router;
+mod scene;
+mod service;
+mod session;
+mod setup;
+mod stmts;
+mod thaw;
+mod ticket;
+mod time;
+mod view;
+pub mod world;
+
+pub use backend::Link;
+pub use cause::Cause;
+pub use control::{Control, ControlError};
+pub use fault::{Blame, ErrReply, Fault, Retry, SessionFault};
+pub use ids::{BackendId, BackendStmtId, ClientStmtId, ServerId, SessionId, Side, TargetId, Token};
+pub use output::{Level, LogLine, Op, Output};
+pub use scene::{Scene, TargetView};
+pub use service::{DumpStatements, HistoryLimits, LogSwitches, ServiceShard, ServiceSpec, TargetSpec};
+pub use session::{Backlog, Birth, CONNECT_TIMEOUT, Env, GreetingFacts, LOGIN_TIMEOUT, Session};
+pub use thaw::{Filters, Thawing};
+pub use time::{Instant, WallTime};
+pub use view::{BufferView, ConnectionView, MemoryView, QueryView, SessionView};

@@ -1,0 +1,164 @@
+//! A session's connection to one server: its state, the replies it owes, its names for statements.
+
+use std::collections::VecDeque;
+
+use tidegate_wire::login::ClientLogin;
+use tidegate_wire::reply::ReplyTracker;
+use tidegate_wire::{Caps, Shape};
+
+use crate::ids::{ClientStmtId, ServerId, TargetId};
+use crate::stmts::StmtMap;
+use crate::time::Instant;
+
+/// How far a connection is, as routers see it. Ordered: the more open, the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Link {
+    /// Never again in this session: it refused the login, or answered a session command differently.
+    Failed,
+    /// Not connected.
+    Closed,
+    /// Connecting, logging in, or being told the session's state.
+    Opening,
+    /// Usable.
+    Open,
+}
+
+/// How far a connection is.
+#[derive(Debug)]
+pub(crate) enum State {
+    Closed,
+    Failed,
+    /// The socket is being connected.
+    Connecting,
+    /// The login dialogue runs.
+    Login(Box<ClientLogin>),
+    /// Logged in; the replies to our own settings and to the history are outstanding.
+    Replaying,
+    /// COM_CHANGE_USER was sent; its dialogue runs.
+    Switching(Box<ClientLogin>),
+    Ready,
+}
+
+/// A reply that a connection owes, and for whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Owed {
+    pub(crate) to: OwedTo,
+    /// The statement that is being prepared by it.
+    pub(crate) stmt: Option<ClientStmtId>,
+}
+
+/// For whom a reply is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OwedTo {
+    /// For the client: it answers the oldest ticket.
+    Client,
+    /// Dropped, and compared with the answer the client gets to session command `seq`.
+    Compare { seq: u64 },
+    /// Dropped: a repeated session command, which must end as it did the first time.
+    Replay { ok: Option<bool> },
+    /// Dropped: a statement of our own, which must succeed.
+    Setup,
+}
+
+/// A session's connection to one server.
+#[derive(Debug)]
+pub struct Backend {
+    pub(crate) server: ServerId,
+    /// The node whose target it is, and which.
+    pub(crate) node: usize,
+    pub(crate) target: TargetId,
+    pub(crate) state: State,
+    pub(crate) caps: Caps,
+    pub(crate) tracker: ReplyTracker,
+    pub(crate) owed: VecDeque<Owed>,
+    pub(crate) stmts: StmtMap,
+    /// The number the server gave to this connection.
+    pub(crate) thread_id: u64,
+    pub(crate) last_used: u64,
+    /// The connection must be usable by then.
+    pub(crate) deadline: Option<Instant>,
+    /// Reading is paused.
+    pub(crate) paused: bool,
+    /// It has more unsent bytes than the high water mark.
+    pub(crate) backlogged: bool,
+    /// The server's version as a number, from its greeting.
+    pub(crate) version: u64,
+    /// It is a MySQL server, not a MariaDB one.
+    pub(crate) mysql_family: bool,
+    /// What its greeting said: COM_CHANGE_USER needs it again.
+    pub(crate) info: Option<Box<tidegate_wire::login::ServerInfo>>,
+    /// Statements in progress that were counted at the server.
+    pub(crate) operations: u64,
+}
+
+impl Backend {
+    pub(crate) fn new(server: ServerId, node: usize, target: TargetId) -> Backend {
+        Backend {
+            server,
+            node,
+            target,
+            state: State::Closed,
+            caps: Caps::empty(),
+            tracker: ReplyTracker::new(Caps::empty()),
+            owed: VecDeque::new(),
+            stmts: StmtMap::default(),
+            thread_id: 0,
+            last_used: 0,
+            deadline: None,
+            paused: false,
+            backlogged: false,
+            version: 0,
+            mysql_family: false,
+            info: None,
+            operations: 0,
+        }
+    }
+
+    pub(crate) fn link(&self) -> Link {
+        match self.state {
+            State::Closed => Link::Closed,
+            State::Failed => Link::Failed,
+            State::Connecting | State::Login(_) | State::Replaying | State::Switching(_) => Link::Opening,
+            State::Ready => Link::Open,
+        }
+    }
+
+    /// Is there a socket?
+    pub(crate) fn is_connected(&self) -> bool {
+        !matches!(self.state, State::Closed | State::Failed)
+    }
+
+    /// Can commands be written to it, behind what it still owes?
+    pub(crate) fn takes_commands(&self) -> bool {
+        matches!(self.state, State::Ready | State::Replaying)
+    }
+
+    pub(crate) fn discards(&self) -> usize {
+        self.owed.iter().filter(|owed| owed.to != OwedTo::Client).count()
+    }
+
+    pub(crate) fn owes_client(&self) -> usize {
+        self.owed.iter().filter(|owed| owed.to == OwedTo::Client).count()
+    }
+
+    pub(crate) fn last_used(&self) -> u64 {
+        self.last_used
+    }
+
+    /// A command was written; its reply is due.
+    #[inline]
+    pub(crate) fn expect(&mut self, shape: Shape, owed: Owed) {
+        debug_assert_ne!(shape, Shape::Nothing);
+        self.tracker.expect(shape);
+        self.owed.push_back(owed);
+    }
+
+    /// Back to no connection at all.
+    pub(crate) fn reset(&mut self, state: State) {
+        *self = Backend {
+            state,
+            last_used: self.last_used,
+            ..Backend::new(self.server, self.node, self.target)
+        };
+    }
+}

@@ -1,0 +1,130 @@
+//! The tree of services that a session runs through: usually one node, more when a service's
+//! target is another service. Each node has its filters, its router session and its targets; the
+//! leaves are the session's connections.
+
+use std::sync::Arc;
+
+use crate::backend::Backend;
+use crate::fault::ErrReply;
+use crate::filter::{FilterSession, Wants, Who};
+use crate::ids::{BackendId, TargetId};
+use crate::router::{Needs, RouterSession};
+use crate::service::{ServiceSpec, TargetSpec};
+
+/// The deepest nesting of services.
+pub(crate) const MAX_DEPTH: usize = 8;
+
+/// What a router's target is in this session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    Backend(BackendId),
+    /// The index of another node.
+    Node(usize),
+}
+
+/// A filter of this session.
+#[derive(Debug)]
+pub(crate) struct FilterSlot {
+    pub(crate) name: Box<str>,
+    pub(crate) wants: Wants,
+    pub(crate) session: Box<dyn FilterSession>,
+}
+
+/// One service in one session.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) spec: Arc<ServiceSpec>,
+    /// Which target of which node this is; `None`: the service the client connected to.
+    pub(crate) parent: Option<(usize, TargetId)>,
+    pub(crate) filters: Vec<FilterSlot>,
+    pub(crate) targets: Vec<Target>,
+    /// Set once the tree stands.
+    pub(crate) router: Option<Box<dyn RouterSession>>,
+}
+
+impl Node {
+    /// The node and its parents, leaf first.
+    pub(crate) fn path(nodes: &[Node], leaf: usize) -> impl Iterator<Item = usize> {
+        std::iter::successors(Some(leaf), move |ix| nodes.get(*ix)?.parent.map(|(parent, _)| parent))
+    }
+}
+
+/// Lays out the tree of `service`: nodes without routers yet, and closed connections.
+pub(crate) fn lay_out(
+    service: &Arc<ServiceSpec>,
+    nodes: &mut Vec<Node>,
+    backends: &mut Vec<Backend>,
+    parent: Option<(usize, TargetId)>,
+    depth: usize,
+) {
+    let ix = nodes.len();
+    nodes.push(Node { spec: Arc::clone(service), parent, filters: Vec::new(), targets: Vec::new(), router: None });
+    let mut targets = Vec::with_capacity(service.targets.len());
+    for (number, spec) in service.targets.iter().enumerate() {
+        let target = TargetId(u16::try_from(number).unwrap_or(u16::MAX));
+        match spec {
+            TargetSpec::Server(server) => {
+                let backend = BackendId(u16::try_from(backends.len()).unwrap_or(u16::MAX));
+                backends.push(Backend::new(*server, ix, target));
+                targets.push(Target::Backend(backend));
+            }
+            TargetSpec::Service(inner) if depth < MAX_DEPTH => {
+                targets.push(Target::Node(nodes.len()));
+                lay_out(inner, nodes, backends, Some((ix, target)), depth + 1);
+            }
+            TargetSpec::Service(_) => {}
+        }
+    }
+    if let Some(node) = nodes.get_mut(ix) {
+        node.targets = targets;
+    }
+}
+
+/// Opens the filter sessions of one service.
+pub(crate) fn open_filters(
+    filters: &[Arc<dyn crate::filter::Filter>],
+    who: &Who<'_>,
+) -> Result<Vec<FilterSlot>, ErrReply> {
+    let mut slots = Vec::with_capacity(filters.len());
+    for filter in filters {
+        if let Some(session) = filter.start(who)? {
+            slots.push(FilterSlot { name: filter.name().into(), wants: session.wants(), session });
+        }
+    }
+    Ok(slots)
+}
+
+/// What the whole tree needs of the core.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct TreeNeeds {
+    /// Statements are classified.
+    pub(crate) statements: bool,
+    /// A history is kept and statement ids are mapped.
+    pub(crate) history: bool,
+    /// A filter looks at commands.
+    pub(crate) requests: bool,
+    /// A filter looks at replies.
+    pub(crate) replies: bool,
+}
+
+impl TreeNeeds {
+    pub(crate) fn of(nodes: &[Node], own: &[FilterSlot]) -> TreeNeeds {
+        let mut needs = TreeNeeds::default();
+        for node in nodes {
+            let Needs { statements, history } = node.spec.router.needs();
+            needs.statements |= statements;
+            needs.history |= history;
+        }
+        for slot in nodes.iter().flat_map(|node| &node.filters).chain(own) {
+            needs.statements |= slot.wants.statements;
+            needs.requests |= slot.wants.requests;
+            needs.replies |= slot.wants.replies;
+        }
+        needs
+    }
+
+    /// Must a command be whole before it is looked at?
+    pub(crate) fn whole_commands(self) -> bool {
+        self.statements || self.requests || self.history
+    }
+}

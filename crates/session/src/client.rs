@@ -1,0 +1,80 @@
+//! The client's side of a session: who it is, what was agreed with it, when it last spoke.
+
+use tidegate_wire::Caps;
+use tidegate_wire::auth::native::Proof;
+
+use crate::filter::{FilterScene, Who};
+use crate::ids::SessionId;
+use crate::question::ClientAddress;
+use crate::session::Cx;
+use crate::time::{Instant, WallTime};
+use std::sync::Arc;
+
+/// Who the client proved to be. Servers are answered with `proof`.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    pub(crate) user: Vec<u8>,
+    pub(crate) proof: Proof,
+    /// The collation id of the handshake response, passed on unread.
+    pub(crate) collation: u16,
+    pub(crate) attributes: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// The client's side of a session.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) address: ClientAddress,
+    /// `None` until the login is complete.
+    pub(crate) identity: Option<Identity>,
+    /// What was agreed.
+    pub(crate) caps: Caps,
+    pub(crate) database: Option<Vec<u8>>,
+    /// When the connection was accepted.
+    pub(crate) started: Instant,
+    /// When the login was accepted.
+    pub(crate) connected: WallTime,
+    pub(crate) connected_at: Instant,
+    /// When the client last sent something.
+    pub(crate) last_active: Instant,
+    /// The number of the next packet to the client outside a server's reply.
+    pub(crate) seq: u8,
+    /// The scramble of the greeting.
+    pub(crate) scramble: [u8; 20],
+    /// Tells the questions of one change of user from those of another.
+    pub(crate) changes: u32,
+    /// Failed COM_CHANGE_USER commands.
+    pub(crate) failed_changes: u32,
+}
+
+impl Client {
+    pub(crate) fn new(address: ClientAddress, now: Instant, wall: WallTime) -> Client {
+        Client {
+            address,
+            identity: None,
+            caps: Caps::empty(),
+            database: None,
+            started: now,
+            connected: wall,
+            connected_at: now,
+            last_active: now,
+            seq: 0,
+            scramble: [0; 20],
+            changes: 16,
+            failed_changes: 0,
+        }
+    }
+
+    pub(crate) fn who<'a>(&'a self, session: SessionId, service: &'a Arc<str>) -> Who<'a> {
+        Who {
+            session,
+            service,
+            user: self.identity.as_ref().map_or(&[], |identity| &identity.user),
+            address: &self.address,
+            database: self.database.as_deref(),
+        }
+    }
+
+    pub(crate) fn filter_scene<'a>(&'a self, session: SessionId, service: &'a Arc<str>, cx: &Cx<'_>) -> FilterScene<'a> {
+        FilterScene { who: self.who(session, service), now: cx.now, wall: cx.wall }
+    }
+}

@@ -1,0 +1,274 @@
+//! The client's run, cut into commands: sequence numbers, commands the proxy answers itself, the
+//! rest of long commands, and the files of LOAD DATA LOCAL.
+
+use tidegate_wire::frame::Header;
+use tidegate_wire::{Command, MAX_FRAME};
+
+use crate::cause::Cause;
+use crate::fault::{ErrReply, SessionFault};
+use crate::ids::Side;
+use crate::session::{Cx, Env, Phase, Session};
+use crate::ticket::Stream;
+
+/// The longest packet a server can be configured to take (`max_allowed_packet`).
+const MAX_PACKET_BYTES: u64 = 1 << 30;
+
+/// What became of the bytes at the start of the rest of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// So many were consumed.
+    Bytes(usize),
+    /// More must come first.
+    More,
+    /// Something else must happen first.
+    Hold,
+}
+
+/// A command in the client's run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Found {
+    pub(crate) command: Command,
+    /// Where its first header begins.
+    pub(crate) at: usize,
+    /// Bytes of its first frame's payload that are in the run.
+    pub(crate) have: usize,
+    pub(crate) header: Header,
+    /// Is that the whole command?
+    pub(crate) whole: bool,
+}
+
+impl Found {
+    /// Where its payload lies in the run, as far as it is there.
+    pub(crate) fn payload(&self) -> std::ops::Range<usize> {
+        let start = self.at + Header::LEN;
+        start..start + self.have
+    }
+
+    /// Header and payload, as far as they are there.
+    pub(crate) fn span(&self) -> std::ops::Range<usize> {
+        self.at..self.at + Header::LEN + self.have
+    }
+}
+
+impl Session {
+    pub(crate) fn client_bytes(&mut self, run: &mut [u8], env: &mut Env<'_>) -> usize {
+        let mut at = 0;
+        self.held = false;
+        while at < run.len() && !self.is_over() {
+            let taken = if matches!(self.phase, Phase::Dialogue(_)) {
+                self.dialogue_bytes(run.get(at..).unwrap_or_default(), &mut env.cx())
+            } else if self.stream.is_some() {
+                self.stream_bytes(run, at, &mut env.cx())
+            } else if self.infile.is_some() {
+                self.infile_bytes(run, at, &mut env.cx())
+            } else if self.pending.is_none() {
+                self.next_command(run, at, env)
+            } else {
+                Taken::Hold
+            };
+            match taken {
+                Taken::Bytes(count) => at += count,
+                Taken::More => break,
+                Taken::Hold => {
+                    self.held = true;
+                    break;
+                }
+            }
+        }
+        if self.is_over() { run.len() } else { at }
+    }
+
+    fn next_command(&mut self, run: &mut [u8], at: usize, env: &mut Env<'_>) -> Taken {
+        let rest = run.get(at..).unwrap_or_default();
+        let Some(header) = Header::parse(rest) else { return Taken::More };
+        let have = (rest.len() - Header::LEN).min(header.len as usize);
+        let whole = have == header.len as usize && !header.continues();
+        let first = rest.get(Header::LEN).copied().filter(|_| header.len > 0);
+        if header.seq != 0 {
+            self.fail(&SessionFault::OutOfOrder { expected: 0, got: header.seq }, &mut env.cx());
+            return Taken::Bytes(rest.len());
+        }
+        if have < self.needed(header, first) {
+            return Taken::More;
+        }
+        let Some(command) = first.and_then(Command::from_byte) else {
+            return self.refuse(run, at, header, have, unknown_command(), &mut env.cx());
+        };
+        self.client.last_active = env.now;
+        self.command(run, Found { command, at, have, header, whole }, env)
+    }
+
+    /// How many bytes of a frame's payload must be there before the command can be looked at.
+    fn needed(&self, header: Header, first: Option<u8>) -> usize {
+        let len = header.len as usize;
+        let small = matches!(
+            first.and_then(Command::from_byte),
+            Some(Command::ChangeUser | Command::Quit | Command::InitDb | Command::SetOption)
+        );
+        if first.is_none() {
+            len.min(1)
+        } else if self.needs.whole_commands() || small || self.observe.is_retaining() {
+            len.min(Session::WINDOW - Header::LEN)
+        } else {
+            1
+        }
+    }
+
+    fn command(&mut self, run: &mut [u8], found: Found, env: &mut Env<'_>) -> Taken {
+        let Found { at, have, header, .. } = found;
+        match found.command {
+            Command::Quit => {
+                self.finish(Cause::ClientQuit, None, &mut env.cx());
+                Taken::Bytes(run.len() - at)
+            }
+            Command::ChangeUser => {
+                if !self.can_change_user() {
+                    return Taken::Hold;
+                }
+                let payload = run.get(found.payload()).unwrap_or_default();
+                self.change_user(payload, header, found.whole, &mut env.cx());
+                Taken::Bytes(Header::LEN + have)
+            }
+            Command::Sleep
+            | Command::Connect
+            | Command::Time
+            | Command::DelayedInsert
+            | Command::ConnectOut
+            | Command::TableDump
+            | Command::Daemon
+            | Command::Multi => self.refuse(run, at, header, have, unknown_command(), &mut env.cx()),
+            Command::BinlogDump | Command::BinlogDumpGtid | Command::RegisterSlave => {
+                self.refuse(run, at, header, have, replication_refused(), &mut env.cx())
+            }
+            Command::ProcessKill => self.refuse(run, at, header, have, kill_refused(), &mut env.cx()),
+            _ => self.route_from_run(run, found, env),
+        }
+    }
+
+    /// Answers a command with an error, in its turn.
+    pub(crate) fn refuse(
+        &mut self,
+        run: &[u8],
+        at: usize,
+        header: Header,
+        have: usize,
+        reply: ErrReply,
+        cx: &mut Cx<'_>,
+    ) -> Taken {
+        if !self.tickets.is_empty() {
+            return Taken::Hold;
+        }
+        let whole = have == header.len as usize && !header.continues();
+        if whole {
+            self.answer_error(&reply, cx);
+        } else {
+            self.stream = Some(Box::new(Stream {
+                left: header.len as usize - have,
+                continues: header.continues(),
+                next_seq: 1,
+                total: have as u64,
+                after: Some(reply),
+                ..Stream::default()
+            }));
+        }
+        debug_assert!(run.len() >= at + Header::LEN + have);
+        Taken::Bytes(Header::LEN + have)
+    }
+
+    /// Takes what is there of a long command's rest: forwards it, or swallows it.
+    fn stream_bytes(&mut self, run: &mut [u8], at: usize, cx: &mut Cx<'_>) -> Taken {
+        let Some(stream) = &mut self.stream else { return Taken::More };
+        let rest = run.get(at..).unwrap_or_default();
+        if stream.left == 0 && stream.continues {
+            let Some(header) = Header::parse(rest) else { return Taken::More };
+            if header.seq != stream.next_seq {
+                let fault = SessionFault::OutOfOrder { expected: stream.next_seq, got: header.seq };
+                self.fail(&fault, cx);
+                return Taken::Bytes(rest.len());
+            }
+            stream.left = header.len as usize;
+            stream.continues = header.continues();
+            stream.next_seq = stream.next_seq.wrapping_add(1);
+            for backend in &stream.to {
+                cx.out.forward(Side::Backend(*backend), at..at + Header::LEN);
+            }
+            if stream.left == 0 && !stream.continues {
+                self.end_stream(cx);
+            }
+            return Taken::Bytes(Header::LEN);
+        }
+        let count = stream.left.min(rest.len());
+        stream.left -= count;
+        stream.total += count as u64;
+        if stream.total > MAX_PACKET_BYTES {
+            let fault = SessionFault::TooLarge { len_bytes: stream.total, limit_bytes: MAX_PACKET_BYTES };
+            self.stream = None;
+            self.fail(&fault, cx);
+            return Taken::Bytes(rest.len());
+        }
+        for backend in &stream.to {
+            cx.out.forward(Side::Backend(*backend), at..at + count);
+        }
+        if let Some(seq) = stream.record {
+            self.history.append(seq, rest.get(..count).unwrap_or_default());
+        }
+        if stream.left == 0 && !stream.continues {
+            self.end_stream(cx);
+        }
+        Taken::Bytes(count)
+    }
+
+    fn end_stream(&mut self, cx: &mut Cx<'_>) {
+        let Some(stream) = self.stream.take() else { return };
+        if let Some(reply) = stream.after {
+            self.client.seq = stream.next_seq;
+            self.answer_error(&reply, cx);
+            self.client.seq = 0;
+        }
+        self.moved = true;
+    }
+
+    /// The file that a server asked for: frames go to it untouched until an empty one.
+    fn infile_bytes(&mut self, run: &mut [u8], at: usize, cx: &mut Cx<'_>) -> Taken {
+        let Some(backend) = self.infile else { return Taken::More };
+        let rest = run.get(at..).unwrap_or_default();
+        let Some(header) = Header::parse(rest) else { return Taken::More };
+        let have = (rest.len() - Header::LEN).min(header.len as usize);
+        cx.out.forward(Side::Backend(backend), at..at + Header::LEN + have);
+        if header.len == 0 {
+            self.infile = None;
+            if let Some(backend) = self.backend_mut(backend) {
+                backend.tracker.expect_infile_end();
+            }
+        } else if have < header.len as usize {
+            self.stream = Some(Box::new(Stream {
+                to: vec![backend],
+                left: header.len as usize - have,
+                continues: false,
+                ..Stream::default()
+            }));
+        }
+        debug_assert!(header.len as usize <= MAX_FRAME);
+        Taken::Bytes(Header::LEN + have)
+    }
+}
+
+fn unknown_command() -> ErrReply {
+    ErrReply::new(1047, b"08S01", "Unknown command")
+}
+
+fn replication_refused() -> ErrReply {
+    ErrReply::new(
+        1289,
+        b"HY000",
+        "The 'replication' feature is disabled on this listener; connect replicas to the server itself",
+    )
+}
+
+fn kill_refused() -> ErrReply {
+    ErrReply::new(
+        1235,
+        b"42000",
+        "Tidegate does not translate KILL yet; end a session with DELETE /v1/sessions/<id> of its REST interface",
+    )
+}

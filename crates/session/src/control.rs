@@ -1,0 +1,182 @@
+//! What administrators and clocks do to a session: kills, switches, other filters, deadlines.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::backend::State;
+use crate::cause::Cause;
+use crate::chain::{FilterSlot, TreeNeeds, open_filters};
+use crate::fault::{ErrReply, SessionFault};
+use crate::filter::Filter;
+use crate::output::{Level, Op};
+use crate::service::LogSwitches;
+use crate::session::{Cx, Env, LOGIN_TIMEOUT, Session};
+use crate::time::Instant;
+
+/// An administrator's wish.
+#[derive(Debug)]
+pub enum Control {
+    /// End the session, at once or when `after` has passed. A later wish replaces an earlier one.
+    Kill {
+        /// How long it may still live; `None`: not at all.
+        after: Option<Duration>,
+    },
+    /// End the session at its next rest outside a transaction: `Shutdown` or `ServiceStopped`.
+    Drain(Cause),
+    /// End the session at once with this cause.
+    End(Cause),
+    /// What it logs in addition to the global settings.
+    LogSwitches(LogSwitches),
+    /// The session's own filters, put in place at its next rest.
+    Filters(Vec<Arc<dyn Filter>>),
+}
+
+/// Why a wish was not granted. Nothing changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ControlError {
+    /// The session has ended or its login is not complete.
+    #[error("the session is not open")]
+    NotOpen,
+    /// A filter could not be opened.
+    #[error("a filter refused the session: {}", .0.text)]
+    Filter(ErrReply),
+}
+
+impl Session {
+    /// Grants an administrator's wish.
+    ///
+    /// # Errors
+    /// It was not granted, and nothing changed.
+    pub fn on_control(&mut self, control: Control, env: &mut Env<'_>) -> Result<(), ControlError> {
+        if self.is_over() {
+            return Err(ControlError::NotOpen);
+        }
+        let result = self.control(control, &mut env.cx());
+        self.finish_event(env);
+        result
+    }
+
+    fn control(&mut self, control: Control, cx: &mut Cx<'_>) -> Result<(), ControlError> {
+        match control {
+            Control::Kill { after: None } => self.fail(&SessionFault::Killed, cx),
+            Control::Kill { after: Some(after) } => self.kill_at = Some(cx.now.after(after)),
+            Control::Drain(cause) => self.drain = Some(cause),
+            Control::End(cause) => self.finish(cause, Some(&SessionFault::Shutdown), cx),
+            Control::LogSwitches(switches) => self.observe.switches = switches,
+            Control::Filters(filters) => {
+                if !self.has_login() {
+                    return Err(ControlError::NotOpen);
+                }
+                let who = self.client.who(self.id, &self.service.name);
+                self.next_filters = Some(open_filters(&filters, &who).map_err(ControlError::Filter)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the session's own filters in place of the old ones.
+    pub(crate) fn swap_filters(&mut self, filters: Vec<FilterSlot>, cx: &mut Cx<'_>) {
+        let scene = self.client.filter_scene(self.id, &self.service.name, cx);
+        for slot in &mut self.own_filters {
+            slot.session.on_end(&scene);
+        }
+        self.own_filters = filters;
+        self.needs = TreeNeeds::of(&self.nodes, &self.own_filters);
+    }
+
+    /// What is due by now.
+    pub(crate) fn check_deadlines(&mut self, cx: &mut Cx<'_>) {
+        let due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= cx.now);
+        if due(self.kill_at) {
+            self.fail(&SessionFault::Killed, cx);
+        } else if due(self.dialogue_deadline()) {
+            self.client.seq = 2;
+            self.fail(&SessionFault::LoginTimeout { seconds: LOGIN_TIMEOUT.as_secs() }, cx);
+        } else if due(self.idle_deadline()) {
+            let seconds = self.service.wait_timeout.unwrap_or_default().as_secs();
+            self.fail(&SessionFault::Idle { seconds }, cx);
+        } else {
+            self.check_connects(cx);
+        }
+    }
+
+    fn check_connects(&mut self, cx: &mut Cx<'_>) {
+        for id in self.backend_ids() {
+            let Some(backend) = self.backend(id) else { continue };
+            if backend.deadline.is_none_or(|deadline| deadline > cx.now) {
+                continue;
+            }
+            let reason = match backend.state {
+                State::Connecting => "no answer to the connection attempt in time",
+                State::Login(_) | State::Switching(_) => "the login did not finish in time",
+                State::Replaying | State::Ready | State::Closed | State::Failed => {
+                    "the session's state could not be set in time"
+                }
+            };
+            self.backend_lost(id, reason, cx);
+            if self.is_over() {
+                return;
+            }
+        }
+    }
+
+    /// When an idle client is disconnected. A command in progress is not idleness.
+    fn idle_deadline(&self) -> Option<Instant> {
+        let limit = self.service.wait_timeout?;
+        (self.has_login() && self.client_is_idle()).then(|| self.client.last_active.after(limit))
+    }
+
+    /// Asks to be woken for the next deadline. A deadline that moved away is noticed when the old
+    /// one comes; only one that came nearer needs a new wish.
+    pub(crate) fn arm(&mut self, cx: &mut Cx<'_>) {
+        if self.is_over() {
+            return;
+        }
+        let idle = self.service.wait_timeout.filter(|_| self.has_login()).map(|limit| self.client.last_active.after(limit));
+        // While a command runs the limit does not count: look again after another of it.
+        let idle = idle.map(|at| if at <= cx.now { cx.now.after(self.service.wait_timeout.unwrap_or_default()) } else { at });
+        let next = [self.kill_at, self.dialogue_deadline(), self.connect_deadline(), idle].into_iter().flatten().min();
+        if let Some(next) = next
+            && self.armed.is_none_or(|armed| next < armed)
+        {
+            self.armed = Some(next);
+            cx.out.push(Op::WakeAt(next));
+        }
+    }
+
+    /// Panics when something is off that must not be; called after every event in debug builds.
+    ///
+    /// # Panics
+    /// A defect in the core.
+    pub fn check_invariants(&self) {
+        if self.is_over() {
+            assert!(self.backends.iter().all(|backend| !backend.is_connected()), "over, but still connected");
+            return;
+        }
+        for (ix, backend) in self.backends.iter().enumerate() {
+            assert_eq!(
+                backend.tracker.pending(),
+                backend.owed.len(),
+                "connection {ix} tracks other replies than it owes"
+            );
+            if !backend.is_connected() {
+                assert!(backend.owed.is_empty(), "connection {ix} is closed and owes");
+            }
+            assert!(backend.owes_client() <= self.tickets.len(), "connection {ix} owes the client too much");
+        }
+        let owed: usize = self.backends.iter().map(crate::backend::Backend::owes_client).sum();
+        assert_eq!(owed, self.tickets.len(), "every command is owed by exactly one connection");
+        for ticket in self.tickets.iter().skip(1) {
+            assert!(!ticket.started, "an answer began before the one before it ended");
+        }
+        if self.at_rest() {
+            assert!(self.verdicts.is_empty(), "at rest, but an outcome is still awaited");
+        }
+    }
+
+    /// A notice in the session's own log and, if wanted, in the log.
+    pub fn note(&mut self, text: &str, env: &mut Env<'_>) {
+        let text = text.to_owned();
+        self.log(Level::Notice, &mut env.cx(), || text);
+    }
+}

@@ -1,0 +1,409 @@
+//! Sending a command on: the ticket it gets, its place in the history, statement ids and parameter
+//! types as each connection knows them.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use tidegate_sql::{Scope, SessionEffect, Statement, Value};
+use tidegate_wire::frame::{Header, frame_into};
+use tidegate_wire::rewrite::Rewrite;
+use tidegate_wire::{Command, Shape};
+
+use crate::backend::{Owed, OwedTo};
+use crate::commands::Found;
+use crate::history::Key;
+use crate::ids::{BackendId, ClientStmtId, Side};
+use crate::route::{Leaves, Subject};
+use crate::session::{Cx, Session};
+use crate::stmts::{Prepared, PreparedText};
+use crate::ticket::{Stream, Then, Ticket};
+
+/// The longest statement that is kept so that it can be sent again.
+const MAX_RETRY_BYTES: usize = 64 * 1024;
+
+/// Where a command's bytes are.
+#[derive(Debug)]
+pub(crate) enum Body<'r> {
+    /// In the client's run.
+    Run {
+        run: &'r mut [u8],
+        found: Found,
+    },
+    /// Here, whole, without headers.
+    Own {
+        command: Command,
+        payload: Vec<u8>,
+    },
+}
+
+impl Body<'_> {
+    pub(crate) fn command(&self) -> Command {
+        match self {
+            Body::Run { found, .. } => found.command,
+            Body::Own { command, .. } => *command,
+        }
+    }
+
+    /// The payload as far as it is there.
+    pub(crate) fn payload(&self) -> &[u8] {
+        match self {
+            Body::Run { run, found } => run.get(found.payload()).unwrap_or_default(),
+            Body::Own { payload, .. } => payload,
+        }
+    }
+
+    pub(crate) fn is_whole(&self) -> bool {
+        match self {
+            Body::Run { found, .. } => found.whole,
+            Body::Own { .. } => true,
+        }
+    }
+}
+
+/// What sending a command means for the session, decided before its bytes are touched.
+#[derive(Debug)]
+pub(crate) struct Order {
+    command: Command,
+    shape: Shape,
+    stmt: Option<ClientStmtId>,
+    /// The number of the session command.
+    seq: Option<u64>,
+    /// Its place in the history.
+    record: Option<Key>,
+    retry: bool,
+    then: Then,
+}
+
+impl Session {
+    /// Decides what the command means for the session, and predicts the transaction.
+    pub(crate) fn order(
+        &mut self,
+        command: Command,
+        payload: &[u8],
+        whole: bool,
+        subject: Subject<'_>,
+        leaves: &Leaves,
+    ) -> Order {
+        let mut order = Order {
+            command,
+            shape: command.reply_shape(),
+            stmt: subject.prepared,
+            seq: None,
+            record: None,
+            retry: leaves.retry && whole && payload.len() <= MAX_RETRY_BYTES && self.tickets.is_empty(),
+            then: Then::Nothing,
+        };
+        if let Some(statement) = subject.statement
+            && command != Command::StmtPrepare
+        {
+            self.trx.predict(statement);
+            order.then = self.consequence(statement);
+        }
+        match command {
+            Command::StmtPrepare if self.needs.history => self.order_prepare(subject, &mut order),
+            Command::InitDb => order.then = Then::Database(payload.get(1..).unwrap_or_default().into()),
+            Command::SetOption => {
+                let off = payload.get(1..3) == Some(&[1, 0]);
+                order.then = Then::MultiStatements(!off);
+            }
+            Command::ResetConnection => order.then = Then::Reset,
+            _ => {}
+        }
+        if leaves.all {
+            self.last_seq += 1;
+            order.seq = Some(self.last_seq);
+            if self.needs.history && order.record.is_none() {
+                order.record = history_key(command, payload, whole, subject.statement);
+            }
+        }
+        order
+    }
+
+    fn order_prepare(&mut self, subject: Subject<'_>, order: &mut Order) {
+        let id = self.stmts.next_id();
+        order.stmt = Some(id);
+        order.record = Some(Key::Statement(id));
+        let statement = subject.statement.cloned().unwrap_or_default();
+        order.then = Then::Prepared(Box::new(Prepared {
+            id,
+            prepared: Arc::new(PreparedText { text: subject.text.into(), statement }),
+            params: 0,
+            columns: 0,
+            types: Vec::new(),
+            types_version: 0,
+            long_data_on: None,
+            executed_on: None,
+        }));
+    }
+
+    /// What a statement's success changes here.
+    fn consequence(&self, statement: &Statement) -> Then {
+        match &statement.effect {
+            Some(SessionEffect::Use(name)) => Then::Database(name.clone()),
+            Some(SessionEffect::Set(_)) => {
+                let modes = self.modes.after(statement);
+                if modes == self.modes { Then::Nothing } else { Then::Modes(modes) }
+            }
+            _ => Then::Nothing,
+        }
+    }
+
+    /// Sends the command to everybody who gets it, and takes note of what is owed.
+    pub(crate) fn dispatch(&mut self, body: &mut Body<'_>, order: Order, leaves: &Leaves, cx: &mut Cx<'_>) {
+        let Some(answer) = leaves.answer else { return };
+        self.passed.clear();
+        self.uses += 1;
+        self.note_received(body, cx);
+        self.note_execution(body, &order, answer);
+        if order.retry {
+            self.retry.clear();
+            self.retry.extend_from_slice(body.payload());
+        }
+        if let (Some(key), Some(seq)) = (&order.record, order.seq) {
+            self.history.record(seq, key.clone(), body.payload().to_vec());
+        }
+        let alone = leaves.others.is_empty();
+        self.write_to(answer, body, &order, alone, OwedTo::Client, cx);
+        for other in &leaves.others {
+            let to = OwedTo::Compare { seq: order.seq.unwrap_or_default() };
+            self.write_to(*other, body, &order, false, to, cx);
+        }
+        self.follow_rest(body, &order, answer, leaves);
+        if order.command == Command::StmtClose {
+            self.forget_statement(order.stmt);
+        }
+        if order.shape == Shape::Nothing {
+            self.shard(cx).queries.add(1);
+            self.observe.completed(cx.wall, None);
+            return;
+        }
+        if let Some(seq) = order.seq {
+            self.verdicts.open(seq, leaves.others.len());
+        }
+        self.shard(cx).queries.add(1);
+        self.shard(cx).operations.add(1);
+        self.tickets.push_back(Ticket {
+            command: order.command,
+            answer: Some(answer),
+            stmt: order.stmt,
+            seq: order.seq,
+            sent: cx.now,
+            first_byte: cx.now,
+            started: false,
+            retry: order.retry,
+            then: order.then,
+        });
+    }
+
+    /// Writes a command to one connection in its own terms.
+    fn write_to(
+        &mut self,
+        id: BackendId,
+        body: &mut Body<'_>,
+        order: &Order,
+        alone: bool,
+        to: OwedTo,
+        cx: &mut Cx<'_>,
+    ) {
+        let uses = self.uses;
+        let maps = self.needs.history && order.command != Command::StmtPrepare;
+        let mapped = order.stmt.filter(|_| maps).and_then(|stmt| self.backend(id)?.stmts.get(stmt));
+        let typed = match mapped {
+            Some(mapped) => self.with_types(body, order, mapped.types_version, id),
+            None => None,
+        };
+        let Some(backend) = self.backend_mut(id) else { return };
+        backend.last_used = uses;
+        if order.shape != Shape::Nothing {
+            let preparing = order.stmt.filter(|_| order.command == Command::StmtPrepare);
+            backend.expect(order.shape, Owed { to, stmt: preparing });
+            backend.operations += 1;
+        }
+        if let Some(view) = cx.servers.get(backend.server) {
+            let shard = view.counters.shard(cx.worker);
+            shard.packets.add(1);
+            if order.shape != Shape::Nothing {
+                shard.operations.add(1);
+            }
+        }
+        let side = Side::Backend(id);
+        if let Some(mut payload) = typed {
+            rename(&mut payload, mapped.map(|mapped| mapped.backend.0));
+            cx.out.send_with(side, |own| frame_into(own, &mut 0, &payload));
+            return;
+        }
+        match body {
+            Body::Run { run, found } => {
+                let backend_id = mapped.map(|mapped| mapped.backend.0);
+                if alone || backend_id.is_none() {
+                    rename(run.get_mut(found.payload()).unwrap_or_default(), backend_id);
+                    cx.out.forward(side, found.span());
+                } else {
+                    let mut copy = run.get(found.span()).unwrap_or_default().to_vec();
+                    rename(copy.get_mut(Header::LEN..).unwrap_or_default(), backend_id);
+                    cx.out.send(side, &copy);
+                }
+            }
+            Body::Own { payload, .. } => {
+                let mut payload = Cow::Borrowed(payload.as_slice());
+                if let Some(mapped) = mapped {
+                    rename(payload.to_mut(), Some(mapped.backend.0));
+                }
+                cx.out.send_with(side, |own| frame_into(own, &mut 0, &payload));
+            }
+        }
+    }
+
+    /// The execution with the types that the client sent earlier, if this connection has not seen
+    /// them and the client did not send them again.
+    fn with_types(&mut self, body: &Body<'_>, order: &Order, seen: u32, id: BackendId) -> Option<Vec<u8>> {
+        if !matches!(order.command, Command::StmtExecute | Command::StmtBulkExecute) {
+            return None;
+        }
+        let stmt = order.stmt?;
+        let prepared = self.stmts.get(stmt)?;
+        let version = prepared.types_version;
+        if version == 0 || version == seen {
+            return None;
+        }
+        let mut payload = Vec::new();
+        let inserted = body.is_whole()
+            && tidegate_wire::stmt::types_of(body.payload(), prepared.params).is_none()
+            && tidegate_wire::stmt::insert_types(body.payload(), prepared.params, &prepared.types, &mut payload)
+                == Ok(Rewrite::Written);
+        let backend = self.backend_mut(id)?;
+        if let Some(mut mapped) = backend.stmts.get(stmt) {
+            mapped.types_version = version;
+            backend.stmts.set(mapped);
+        }
+        inserted.then_some(payload)
+    }
+
+    /// Remembers the types of an execution, and where executions and long data went.
+    fn note_execution(&mut self, body: &Body<'_>, order: &Order, answer: BackendId) {
+        if !self.needs.history {
+            return;
+        }
+        let Some(prepared) = order.stmt.and_then(|id| self.stmts.get_mut(id)) else { return };
+        match order.command {
+            Command::StmtExecute | Command::StmtBulkExecute => {
+                if let Some(types) = tidegate_wire::stmt::types_of(body.payload(), prepared.params)
+                    && (prepared.types_version == 0 || prepared.types != types)
+                {
+                    prepared.types.clear();
+                    prepared.types.extend_from_slice(types);
+                    prepared.types_version = prepared.types_version.wrapping_add(1).max(1);
+                }
+                prepared.long_data_on = None;
+                prepared.executed_on = Some(answer);
+            }
+            Command::StmtSendLongData => prepared.long_data_on = Some(answer),
+            Command::StmtReset => {
+                prepared.long_data_on = None;
+                prepared.executed_on = None;
+            }
+            _ => {}
+        }
+    }
+
+    fn forget_statement(&mut self, id: Option<ClientStmtId>) {
+        let Some(id) = id else { return };
+        self.stmts.remove(id);
+        self.history.forget_statement(id);
+        for backend in &mut self.backends {
+            backend.stmts.remove(id);
+        }
+    }
+
+    /// The rest of a long command goes where its first part went.
+    fn follow_rest(&mut self, body: &Body<'_>, order: &Order, answer: BackendId, leaves: &Leaves) {
+        let Body::Run { found, .. } = body else { return };
+        if found.whole {
+            return;
+        }
+        let mut to = vec![answer];
+        to.extend_from_slice(&leaves.others);
+        self.stream = Some(Box::new(Stream {
+            to,
+            left: found.header.len as usize - found.have,
+            continues: found.header.continues(),
+            next_seq: 1,
+            total: found.have as u64,
+            record: order.seq.filter(|_| order.record.is_some()),
+            after: None,
+        }));
+    }
+
+    /// Keeps the command for `queries[]`, if statements are kept.
+    pub(crate) fn note_received(&mut self, body: &Body<'_>, cx: &Cx<'_>) {
+        let command = body.command();
+        let modes = self.modes;
+        let stmts = &self.stmts;
+        let payload = body.payload();
+        self.observe.received(command.name(), cx.wall, || match command {
+            Command::Query | Command::StmtPrepare => shown(payload.get(1..).unwrap_or_default(), modes),
+            Command::StmtExecute | Command::StmtBulkExecute => tidegate_wire::stmt::stmt_id(payload)
+                .and_then(|id| stmts.get(stmts.resolve(ClientStmtId(id))?))
+                .map_or_else(|| command.name().as_bytes().into(), |prepared| shown(&prepared.prepared.text, modes)),
+            Command::InitDb => [b"USE ", payload.get(1..).unwrap_or_default()].concat().into(),
+            _ => command.name().as_bytes().into(),
+        });
+    }
+}
+
+/// A statement as it is kept: whole, unless it may hold a password; then without its literals.
+fn shown(text: &[u8], modes: tidegate_sql::Modes) -> Box<[u8]> {
+    if !tidegate_sql::may_hold_secret(text, modes) {
+        return text.into();
+    }
+    let mut canonical = Vec::new();
+    tidegate_sql::canonical(text, modes, &mut canonical);
+    canonical.into()
+}
+
+/// Puts a connection's own id into a COM_STMT command.
+fn rename(payload: &mut [u8], id: Option<u32>) {
+    if let Some(id) = id {
+        // Too short a payload has no id to replace; the server will say so.
+        let _ = tidegate_wire::stmt::set_stmt_id(payload, id);
+    }
+}
+
+/// Which part of the session's state a session command sets; `None`: none that lasts.
+fn history_key(command: Command, payload: &[u8], whole: bool, statement: Option<&Statement>) -> Option<Key> {
+    match command {
+        Command::InitDb => Some(Key::Schema),
+        Command::SetOption => Some(Key::Variable(b"COM_SET_OPTION".as_slice().into())),
+        Command::Query if whole => query_key(statement?),
+        Command::StmtExecute => (payload.len() <= 10).then_some(Key::Text),
+        _ => None,
+    }
+}
+
+fn query_key(statement: &Statement) -> Option<Key> {
+    if statement.multi {
+        return None;
+    }
+    match &statement.effect {
+        Some(SessionEffect::Use(_)) => Some(Key::Schema),
+        Some(SessionEffect::Prepare { name, .. }) => Some(Key::Named(name.clone())),
+        Some(SessionEffect::Set(settings)) => {
+            if settings.iter().any(|setting| setting.scope == Scope::Global) {
+                return None;
+            }
+            match &**settings {
+                [setting] if matches!(setting.value, Value::Literal(_)) => Some(setting_key(setting)),
+                _ => Some(Key::Text),
+            }
+        }
+        _ => Some(Key::Text),
+    }
+}
+
+fn setting_key(setting: &tidegate_sql::Setting) -> Key {
+    match (setting.scope, &*setting.name) {
+        (Scope::Unscoped, b"names" | b"character set") => Key::Charset,
+        (Scope::User, name) => Key::Variable([b"@", name].concat().into()),
+        (_, name) => Key::Variable(name.into()),
+    }
+}

@@ -1,0 +1,403 @@
+//! The client's dialogues: the login, and COM_CHANGE_USER, which is a login in mid-session.
+//!
+//! The account's data comes through a question; whatever is wrong with name, host or password
+//! sounds the same to the client. Data that did not let the client in may be stale, so the
+//! question is asked a second time before the answer is no.
+
+use tidegate_wire::frame::split_packet;
+use tidegate_wire::login::{
+    ClientHello, ClientLogin, LoginError, MAX_PACKET, ServerLogin, ServerLoginConfig, ServerStep, Verify,
+};
+use tidegate_wire::reply::OkPacket;
+use tidegate_wire::{Caps, Status};
+
+use crate::backend::State;
+use crate::cause::Cause;
+use crate::chain::{TreeNeeds, lay_out, open_filters};
+use crate::client::Identity;
+use crate::commands::Taken;
+use crate::fault::{ErrReply, SessionFault};
+use crate::ids::{BackendId, Side, Token};
+use crate::output::{Level, Op};
+use crate::question::{AccountAnswer, AccountQuery, Answer, Question};
+use crate::session::{Birth, Cx, LOGIN_TIMEOUT, Phase, Session};
+use crate::time::Instant;
+
+/// After so many failed COM_CHANGE_USER commands no further one is tried, as servers do.
+const MAX_FAILED_CHANGES: u32 = 3;
+
+/// A login or a change of user in progress.
+#[derive(Debug)]
+pub(crate) struct Dialogue {
+    step: Step,
+    hello: Option<Box<ClientHello>>,
+    /// The account, once it is known.
+    account: Option<AccountAnswer>,
+    /// The data was asked for again because it did not let the client in.
+    asked_again: bool,
+    /// COM_CHANGE_USER, not the login.
+    change: bool,
+    /// It must be over by then.
+    deadline: Instant,
+    token: Token,
+}
+
+#[derive(Debug)]
+enum Step {
+    /// The client's next packet.
+    Client(ServerLogin),
+    /// The answer to our question; the client's packets wait.
+    Answer(ServerLogin),
+    /// The connection whose acceptance of the new user the client waits for.
+    Server { login: ServerLogin, deciding: BackendId },
+    /// Between two of these, within one call.
+    Moving,
+}
+
+impl Session {
+    /// Sends the greeting.
+    pub(crate) fn greet(&mut self, birth: &Birth, cx: &mut Cx<'_>) {
+        let config = ServerLoginConfig {
+            version: birth.greeting.version.as_bytes().to_vec(),
+            conn_id: u32::try_from(birth.id.0 & u64::from(u32::MAX)).unwrap_or_default(),
+            scramble: birth.scramble,
+            collation: birth.greeting.collation,
+            caps_offered: birth.greeting.caps,
+            default_plugin: tidegate_wire::auth::NATIVE.to_vec(),
+        };
+        self.client.scramble = birth.scramble;
+        self.modes.mysql_family = birth.greeting.mysql_family;
+        let mut login = None;
+        cx.out.send_with(Side::Client, |own| login = Some(ServerLogin::start(&config, own)));
+        let Some(login) = login else { return };
+        self.phase = Phase::Dialogue(Box::new(Dialogue {
+            step: Step::Client(login),
+            hello: None,
+            account: None,
+            asked_again: false,
+            change: false,
+            deadline: cx.now.after(LOGIN_TIMEOUT),
+            token: Token(0),
+        }));
+    }
+
+    /// The time by which the dialogue must be over.
+    pub(crate) fn dialogue_deadline(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Dialogue(dialogue) => Some(dialogue.deadline),
+            Phase::Commands | Phase::Over(_) => None,
+        }
+    }
+
+    pub(crate) fn dialogue_bytes(&mut self, run: &[u8], cx: &mut Cx<'_>) -> Taken {
+        let Phase::Dialogue(dialogue) = &mut self.phase else { return Taken::Hold };
+        if !matches!(dialogue.step, Step::Client(_)) {
+            return Taken::Hold;
+        }
+        let split = match split_packet(run, MAX_PACKET) {
+            Ok(Some(split)) => split,
+            Ok(None) => return Taken::More,
+            Err(error) => {
+                self.dialogue_broken(&LoginError::from(error), cx);
+                return Taken::Bytes(run.len());
+            }
+        };
+        let Step::Client(login) = std::mem::replace(&mut dialogue.step, Step::Moving) else { return Taken::Hold };
+        match login.on_packet(&split.payload, split.last_seq) {
+            Ok(ServerStep::NeedMore(login)) => dialogue.step = Step::Client(login),
+            Ok(ServerStep::StartTls(login)) => {
+                dialogue.step = Step::Client(login);
+                cx.out.push(Op::StartTls(Side::Client));
+            }
+            Ok(ServerStep::Identify(login, hello)) => {
+                dialogue.hello = Some(hello);
+                dialogue.step = Step::Answer(login);
+                self.ask_account(false, cx);
+            }
+            Ok(ServerStep::Answered(login)) => self.verify(login, cx),
+            Err(error) => self.dialogue_broken(&error, cx),
+        }
+        Taken::Bytes(split.consumed)
+    }
+
+    fn dialogue_broken(&mut self, error: &LoginError, cx: &mut Cx<'_>) {
+        let reply = error.client_reply();
+        let reply = ErrReply::new(reply.code, &reply.sqlstate, String::from_utf8_lossy(reply.message).into_owned());
+        let fault = SessionFault::LoginRefused { reason: error.to_string(), reply };
+        self.client.seq = 2;
+        self.finish(Cause::ClientProtocol, Some(&fault), cx);
+    }
+
+    fn ask_account(&mut self, after_failure: bool, cx: &mut Cx<'_>) {
+        let service = std::sync::Arc::clone(&self.service.name);
+        let address = self.client.address.clone();
+        let Phase::Dialogue(dialogue) = &mut self.phase else { return };
+        let Some(hello) = &dialogue.hello else { return };
+        dialogue.token = Token(dialogue.token.0.wrapping_add(1));
+        let query = AccountQuery {
+            service,
+            user: hello.user.clone(),
+            address,
+            database: hello.database.clone(),
+            tls: false,
+            handles_expired: hello.caps.contains(Caps::CAN_HANDLE_EXPIRED_PASSWORDS),
+            after_failure,
+        };
+        cx.out.push(Op::Ask { token: dialogue.token, question: Question::Account(Box::new(query)) });
+    }
+
+    pub(crate) fn answered(&mut self, token: Token, answer: Answer, cx: &mut Cx<'_>) {
+        let Phase::Dialogue(dialogue) = &mut self.phase else { return };
+        if dialogue.token != token {
+            return;
+        }
+        let Step::Answer(login) = std::mem::replace(&mut dialogue.step, Step::Moving) else { return };
+        let Answer::Account(account) = answer;
+        match account {
+            AccountAnswer::Found { .. } => {
+                dialogue.account = Some(account);
+                self.verify(login, cx);
+            }
+            AccountAnswer::Denied { reason } => {
+                dialogue.account = Some(AccountAnswer::Denied { reason });
+                self.try_again_or_deny(login, cx);
+            }
+            AccountAnswer::Unchanged => self.deny(login, cx),
+        }
+    }
+
+    fn verify(&mut self, mut login: ServerLogin, cx: &mut Cx<'_>) {
+        let Phase::Dialogue(dialogue) = &mut self.phase else { return };
+        let Some(AccountAnswer::Found { hash, after_password }) = &dialogue.account else {
+            self.deny(login, cx);
+            return;
+        };
+        let mut verdict = Verify::Denied;
+        cx.out.send_with(Side::Client, |own| verdict = login.verify_native(hash, own));
+        match verdict {
+            Verify::Switch => {
+                dialogue.step = Step::Client(login);
+                self.moved = true;
+            }
+            Verify::Denied => self.try_again_or_deny(login, cx),
+            Verify::Granted(proof) => match after_password.clone() {
+                Ok(()) => self.granted(login, proof, cx),
+                Err(reply) => self.refuse_login(login, reply, "the account may not log in like this", cx),
+            },
+        }
+    }
+
+    /// The data may be stale: once more with fresh data, if there is any.
+    fn try_again_or_deny(&mut self, login: ServerLogin, cx: &mut Cx<'_>) {
+        let Phase::Dialogue(dialogue) = &mut self.phase else { return };
+        if dialogue.asked_again {
+            self.deny(login, cx);
+            return;
+        }
+        dialogue.asked_again = true;
+        dialogue.step = Step::Answer(login);
+        self.ask_account(true, cx);
+    }
+
+    fn deny(&mut self, login: ServerLogin, cx: &mut Cx<'_>) {
+        let Phase::Dialogue(dialogue) = &self.phase else { return };
+        let Some(hello) = &dialogue.hello else { return };
+        let reason = match &dialogue.account {
+            Some(AccountAnswer::Denied { reason }) => reason.clone(),
+            _ => "the password does not match".to_owned(),
+        };
+        let host = match &self.client.address {
+            crate::question::ClientAddress::Ip(ip, _) => ip.to_string(),
+            crate::question::ClientAddress::Unix => "localhost".to_owned(),
+        };
+        let user = String::from_utf8_lossy(&hello.user).into_owned();
+        let with = if hello.auth_response.is_empty() { "NO" } else { "YES" };
+        let text = format!("Access denied for user '{user}'@'{host}' (using password: {with})");
+        let log = format!("login of '{user}'@'{host}' failed: {reason}");
+        self.refuse_login(login, ErrReply::new(1045, b"28000", text), &log, cx);
+    }
+
+    fn refuse_login(&mut self, login: ServerLogin, reply: ErrReply, reason: &str, cx: &mut Cx<'_>) {
+        let reason = reason.to_owned();
+        self.log(Level::Warning, cx, || reason.clone());
+        self.shard(cx).failed_auths.add(1);
+        let change = matches!(&self.phase, Phase::Dialogue(dialogue) if dialogue.change);
+        self.client.seq = login.seq();
+        if change {
+            self.client.failed_changes += 1;
+            self.phase = Phase::Commands;
+            self.send_error(&reply, cx);
+            self.client.seq = 0;
+            self.observe.completed(cx.wall, None);
+            self.moved = true;
+            return;
+        }
+        self.finish(Cause::LoginFailed, Some(&SessionFault::LoginRefused { reason, reply }), cx);
+    }
+
+    /// The client is who it says.
+    fn granted(&mut self, login: ServerLogin, proof: tidegate_wire::auth::native::Proof, cx: &mut Cx<'_>) {
+        let Phase::Dialogue(dialogue) = &mut self.phase else { return };
+        let Some(hello) = dialogue.hello.take() else { return };
+        let change = dialogue.change;
+        let before = self.client.identity.as_ref().map_or(45, |identity| identity.collation);
+        self.client.identity = Some(Identity {
+            user: hello.user,
+            proof,
+            collation: hello.collation.unwrap_or(before),
+            attributes: hello.attrs,
+        });
+        self.client.database = hello.database;
+        if change {
+            self.change_servers(login, cx);
+            return;
+        }
+        self.client.caps = hello.caps;
+        self.client.connected = cx.wall;
+        self.client.connected_at = cx.now;
+        self.client.last_active = cx.now;
+        match self.begin_service(cx) {
+            Ok(()) => self.welcome(login, cx),
+            Err(fault) => {
+                self.client.seq = login.seq();
+                self.fail(&fault, cx);
+            }
+        }
+    }
+
+    /// Makes the tree of services, filters and routers.
+    fn begin_service(&mut self, cx: &mut Cx<'_>) -> Result<(), SessionFault> {
+        let service = std::sync::Arc::clone(&self.service);
+        lay_out(&service, &mut self.nodes, &mut self.backends, None, 0);
+        for ix in 0..self.nodes.len() {
+            let Some(spec) = self.nodes.get(ix).map(|node| std::sync::Arc::clone(&node.spec)) else { continue };
+            let who = self.client.who(self.id, &spec.name);
+            let filters = open_filters(&spec.filters, &who).map_err(SessionFault::Module)?;
+            if let Some(node) = self.nodes.get_mut(ix) {
+                node.filters = filters;
+            }
+        }
+        self.needs = TreeNeeds::of(&self.nodes, &self.own_filters);
+        // The services behind others first: what a router sees of them must exist.
+        for ix in (0..self.nodes.len()).rev() {
+            let Some(scene) = self.scene(ix, cx) else { continue };
+            let Some(spec) = self.nodes.get(ix).map(|node| std::sync::Arc::clone(&node.spec)) else { continue };
+            let (router, eager) = spec.router.start(&scene)?;
+            if let Some(node) = self.nodes.get_mut(ix) {
+                node.router = Some(router);
+            }
+            for target in eager.iter() {
+                if let Some(crate::chain::Target::Backend(backend)) = self.target(ix, target) {
+                    self.open(backend, cx);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The OK that ends the login.
+    fn welcome(&mut self, login: ServerLogin, cx: &mut Cx<'_>) {
+        self.phase = Phase::Commands;
+        let caps = self.client.caps;
+        let packet = OkPacket::new(Status::AUTOCOMMIT);
+        cx.out.send_with(Side::Client, |own| login.write_ok(&packet, caps, own));
+        self.client.seq = 0;
+        self.moved = true;
+        self.log(Level::Info, cx, || "client logged in".to_owned());
+    }
+
+    /// May a change of user begin? Only where nothing is in progress anywhere.
+    pub(crate) fn can_change_user(&self) -> bool {
+        self.tickets.is_empty()
+            && self.backends.iter().all(|backend| {
+                backend.owed.is_empty() && matches!(backend.state, State::Closed | State::Failed | State::Ready)
+            })
+    }
+
+    /// COM_CHANGE_USER: the client is authenticated as at the login.
+    pub(crate) fn change_user(
+        &mut self,
+        payload: &[u8],
+        header: tidegate_wire::frame::Header,
+        whole: bool,
+        cx: &mut Cx<'_>,
+    ) {
+        self.observe.received("COM_CHANGE_USER", cx.wall, || b"COM_CHANGE_USER".as_slice().into());
+        if self.client.failed_changes >= MAX_FAILED_CHANGES || !whole {
+            self.answer_error(&ErrReply::new(1047, b"08S01", "Unknown command"), cx);
+            return;
+        }
+        let login = ServerLogin::change_user(payload, header.seq, self.client.caps, self.client.scramble);
+        match login {
+            Ok((login, hello)) => {
+                self.phase = Phase::Dialogue(Box::new(Dialogue {
+                    step: Step::Answer(login),
+                    hello: Some(hello),
+                    account: None,
+                    asked_again: false,
+                    change: true,
+                    deadline: cx.now.after(LOGIN_TIMEOUT),
+                    token: Token(self.client.changes),
+                }));
+                self.client.changes = self.client.changes.wrapping_add(16);
+                self.ask_account(false, cx);
+            }
+            Err(error) => self.dialogue_broken(&error, cx),
+        }
+    }
+
+    /// The new identity goes to every open connection; the client's OK follows the answer of the
+    /// one whose answer it would get.
+    fn change_servers(&mut self, login: ServerLogin, cx: &mut Cx<'_>) {
+        self.client.failed_changes = 0;
+        self.forget_state();
+        let Some(identity) = self.identity() else { return };
+        let mut deciding = None;
+        for id in self.backend_ids() {
+            let Some(backend) = self.backend_mut(id) else { continue };
+            let (State::Ready, Some(info)) = (&backend.state, backend.info.take()) else { continue };
+            backend.stmts.clear();
+            let mut machine = None;
+            cx.out.send_with(Side::Backend(id), |own| {
+                machine = Some(ClientLogin::change_user(identity.clone(), *info, own));
+            });
+            let Some(machine) = machine else { continue };
+            backend.state = State::Switching(Box::new(machine));
+            backend.deadline = Some(cx.now.after(LOGIN_TIMEOUT));
+            deciding = deciding.or(Some(id));
+        }
+        match (deciding, &mut self.phase) {
+            (Some(deciding), Phase::Dialogue(dialogue)) => dialogue.step = Step::Server { login, deciding },
+            _ => self.change_done(login, cx),
+        }
+    }
+
+    /// A connection took the new user.
+    pub(crate) fn switched(&mut self, id: BackendId, cx: &mut Cx<'_>) {
+        let Phase::Dialogue(dialogue) = &mut self.phase else { return };
+        if !matches!(&dialogue.step, Step::Server { deciding, .. } if *deciding == id) {
+            return;
+        }
+        if let Step::Server { login, .. } = std::mem::replace(&mut dialogue.step, Step::Moving) {
+            self.change_done(login, cx);
+        }
+    }
+
+    /// A connection was lost while it was taking the new user. `true`: that was all there is to do.
+    pub(crate) fn change_lost(&mut self, id: BackendId, fault: &SessionFault, cx: &mut Cx<'_>) -> bool {
+        let Phase::Dialogue(dialogue) = &self.phase else { return false };
+        let Step::Server { login, deciding } = &dialogue.step else { return false };
+        if *deciding != id {
+            return false;
+        }
+        self.client.seq = login.seq();
+        let fault = fault.clone();
+        self.fail(&fault, cx);
+        true
+    }
+
+    fn change_done(&mut self, login: ServerLogin, cx: &mut Cx<'_>) {
+        self.welcome(login, cx);
+        self.observe.completed(cx.wall, None);
+    }
+}

@@ -1,0 +1,211 @@
+//! Connections that break, or must be given up: what was owed on them, and whether the session
+//! can do without.
+
+use tidegate_wire::Command;
+
+use crate::backend::{OwedTo, State};
+use crate::fault::SessionFault;
+use crate::ids::{BackendId, Side};
+use crate::output::{Level, Op};
+use crate::router::{AfterLoss, Loss};
+use crate::session::{Cx, Phase, Session};
+use crate::world::ServerStatus;
+
+impl Session {
+    /// A connection broke, or could not be made.
+    pub(crate) fn backend_lost(&mut self, id: BackendId, reason: &str, cx: &mut Cx<'_>) {
+        let connected = self.backend(id).is_some_and(|backend| backend.is_connected());
+        if !connected {
+            return;
+        }
+        let fault = SessionFault::ServerLost { server: self.server_name(id, cx), reason: reason.to_owned() };
+        self.lose(id, fault, false, cx);
+    }
+
+    /// A connection can no longer be trusted to have the session's state.
+    pub(crate) fn spoiled(&mut self, id: BackendId, text: String, cx: &mut Cx<'_>) {
+        let fault = SessionFault::SessionCommand { server: self.server_name(id, cx), text };
+        self.lose(id, fault, true, cx);
+    }
+
+    /// Gives a connection up and asks its router what that means.
+    pub(crate) fn lose(&mut self, id: BackendId, fault: SessionFault, for_good: bool, cx: &mut Cx<'_>) {
+        let Some(backend) = self.backend(id) else { return };
+        if !backend.is_connected() {
+            return;
+        }
+        let (node, target) = (backend.node, backend.target);
+        let was_open = matches!(backend.state, State::Ready);
+        let owed = backend.owes_client();
+        let switching = matches!(backend.state, State::Switching(_));
+        let first = self.tickets.front();
+        let started = owed > 0 && first.is_some_and(|ticket| ticket.started);
+        let can_retry = owed == 1
+            && self.tickets.len() == 1
+            && !started
+            && self.stream.is_none()
+            && first.is_some_and(|ticket| ticket.retry);
+        let level = if matches!(fault, SessionFault::ServerLost { .. }) { Level::Warning } else { Level::Error };
+        let text = fault.to_string();
+        self.log(level, cx, || text);
+        self.drop_backend(id, for_good, cx);
+        self.moved = true;
+        if switching && self.change_lost(id, &fault, cx) {
+            return;
+        }
+        let loss = Loss { target, was_open, owed, started, can_retry, fault };
+        let Some(mut router) = self.nodes.get_mut(node).and_then(|node| node.router.take()) else { return };
+        let after = match self.scene(node, cx) {
+            Some(scene) => router.on_lost(&loss, &scene),
+            None => AfterLoss::End(loss.fault.clone()),
+        };
+        if let Some(node) = self.nodes.get_mut(node) {
+            node.router = Some(router);
+        }
+        self.after_loss(&loss, after, cx);
+    }
+
+    fn after_loss(&mut self, loss: &Loss, after: AfterLoss, cx: &mut Cx<'_>) {
+        match after {
+            AfterLoss::Continue if loss.owed == 0 => {}
+            AfterLoss::Retry if loss.can_retry => self.retry_statement(cx),
+            AfterLoss::Fail(reply) if loss.owed == 1 && !loss.started && self.tickets.len() == 1 => {
+                if let Some(ticket) = self.tickets.pop_front() {
+                    self.drop_ticket(ticket.seq, cx);
+                }
+                match &mut self.stream {
+                    Some(stream) => stream.after = Some(reply),
+                    None => self.answer_error(&reply, cx),
+                }
+            }
+            AfterLoss::End(fault) => self.fail(&fault, cx),
+            AfterLoss::Continue | AfterLoss::Retry | AfterLoss::Fail(_) => self.fail(&loss.fault.clone(), cx),
+        }
+    }
+
+    /// The statement in flight is routed again as soon as the event is over.
+    fn retry_statement(&mut self, cx: &mut Cx<'_>) {
+        let Some(ticket) = self.tickets.pop_front() else { return };
+        self.drop_ticket(ticket.seq, cx);
+        self.observe.retried();
+        self.pending = Some(std::mem::take(&mut self.retry));
+        self.moved = true;
+    }
+
+    /// A ticket is gone without an answer from a server.
+    fn drop_ticket(&mut self, seq: Option<u64>, cx: &Cx<'_>) {
+        self.shard(cx).operations.sub(1);
+        if let Some(seq) = seq {
+            self.verdicts.abandon(seq);
+            self.history.confirm(seq, false);
+        }
+    }
+
+    /// Closes a connection and forgets what was tied to it.
+    fn drop_backend(&mut self, id: BackendId, for_good: bool, cx: &mut Cx<'_>) {
+        let Some(backend) = self.backend_mut(id) else { return };
+        let never_open = matches!(backend.state, State::Connecting | State::Login(_));
+        let operations = backend.operations;
+        let server = backend.server;
+        let compares: Vec<u64> = backend
+            .owed
+            .iter()
+            .filter_map(|owed| match owed.to {
+                OwedTo::Compare { seq } => Some(seq),
+                OwedTo::Client | OwedTo::Replay { .. } | OwedTo::Setup => None,
+            })
+            .collect();
+        backend.reset(if for_good { State::Failed } else { State::Closed });
+        if let Some(view) = cx.servers.get(server) {
+            let shard = view.counters.shard(cx.worker);
+            shard.operations.sub(operations);
+            shard.connections.sub(1);
+            if never_open {
+                shard.failed_connections.add(1);
+            }
+        }
+        for seq in compares {
+            self.verdicts.lost(seq, id);
+        }
+        self.verdicts.forget(id);
+        self.stmts.forget_backend(id);
+        for ticket in &mut self.tickets {
+            if ticket.answer == Some(id) {
+                ticket.answer = None;
+            }
+        }
+        if let Some(stream) = &mut self.stream {
+            stream.to.retain(|to| *to != id);
+        }
+        if self.infile == Some(id) {
+            self.infile = None;
+        }
+        cx.out.push(Op::Close(Side::Backend(id)));
+        self.apply_backlog(cx);
+    }
+
+    /// Closes a connection in order, with COM_QUIT if it stands between two commands.
+    pub(crate) fn say_goodbye(&mut self, id: BackendId, cx: &mut Cx<'_>) {
+        let Some(backend) = self.backend(id) else { return };
+        if !backend.is_connected() {
+            return;
+        }
+        if matches!(backend.state, State::Ready) && backend.owed.is_empty() && self.stream.is_none() {
+            cx.out.send(Side::Backend(id), &[1, 0, 0, 0, Command::Quit.byte()]);
+        }
+        self.drop_backend(id, false, cx);
+    }
+
+    /// The servers were looked at again: connections to those that are down end at once, others are
+    /// looked at by their routers at the next rest.
+    pub(crate) fn servers_changed(&mut self, cx: &mut Cx<'_>) {
+        self.look_for_spare = true;
+        self.moved = true;
+        for id in self.backend_ids() {
+            let Some(backend) = self.backend(id) else { continue };
+            if !backend.is_connected() {
+                continue;
+            }
+            let running =
+                cx.servers.get(backend.server).is_some_and(|view| view.status.has(ServerStatus::RUNNING));
+            if !running {
+                self.backend_lost(id, "its monitor found it down", cx);
+            }
+            if self.is_over() {
+                return;
+            }
+        }
+    }
+
+    /// Asks each router which connections it does not want any more.
+    pub(crate) fn let_go_spare(&mut self, cx: &mut Cx<'_>) {
+        if self.trx.is_open() || !matches!(self.phase, Phase::Commands) {
+            return;
+        }
+        self.look_for_spare = false;
+        for node in 0..self.nodes.len() {
+            let Some(router) = self.nodes.get(node).and_then(|node| node.router.as_ref()) else { continue };
+            let Some(scene) = self.scene(node, cx) else { continue };
+            for target in router.spare(&scene).iter() {
+                if let Some(crate::chain::Target::Backend(id)) = self.target(node, target) {
+                    self.part_with(id, cx);
+                }
+                if self.is_over() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Closes a connection that its router does not want; the router is told as of any loss, for
+    /// one without replacement ends the session.
+    fn part_with(&mut self, id: BackendId, cx: &mut Cx<'_>) {
+        let Some(backend) = self.backend(id) else { return };
+        if !matches!(backend.state, State::Ready) || !backend.owed.is_empty() {
+            self.look_for_spare = true;
+            return;
+        }
+        cx.out.send(Side::Backend(id), &[1, 0, 0, 0, Command::Quit.byte()]);
+        self.backend_lost(id, "its server is in maintenance or no longer wanted here", cx);
+    }
+}

@@ -1,0 +1,69 @@
+//! What a session asks the outside world, and what it may hear: the login's account questions.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use tidegate_wire::auth::native::NativeHash;
+
+use crate::fault::ErrReply;
+
+/// Where a client connected from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientAddress {
+    /// TCP; an IPv4-mapped IPv6 address is given as IPv4.
+    Ip(IpAddr, u16),
+    /// A UNIX socket: `localhost` for account matching.
+    Unix,
+}
+
+/// A question. The answer may come before or after any other event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// Which account is this, and may it in?
+    Account(Box<AccountQuery>),
+}
+
+/// What an account decision needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountQuery {
+    /// The service whose account manager decides.
+    pub service: Arc<str>,
+    /// The user name as sent, bytewise.
+    pub user: Vec<u8>,
+    /// Where the client is.
+    pub address: ClientAddress,
+    /// The database to be checked, if one was named.
+    pub database: Option<Vec<u8>>,
+    /// Is the connection encrypted?
+    pub tls: bool,
+    /// Can the client handle an expired password?
+    pub handles_expired: bool,
+    /// The data that was used first did not let the client in: refresh it if the limit allows,
+    /// and answer [`AccountAnswer::Unchanged`] if nothing better is known.
+    pub after_failure: bool,
+}
+
+/// The answer to a [`Question`].
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// To [`Question::Account`].
+    Account(AccountAnswer),
+}
+
+/// What is known of an account.
+#[derive(Debug, Clone)]
+pub enum AccountAnswer {
+    /// There is an account. Check the password, then obey `after_password`.
+    Found {
+        /// What the password is checked against.
+        hash: NativeHash,
+        /// What stands in the way once the password was right: lock, expiry, database.
+        after_password: Result<(), ErrReply>,
+    },
+    /// No account, or one that cannot log in here; the reason is for the log only.
+    Denied {
+        /// For the log.
+        reason: String,
+    },
+    /// Asked again after a failure: nothing new is known.
+    Unchanged,
+}

@@ -1,0 +1,482 @@
+//! A server's run: replies followed packet by packet, forwarded to the client, dropped or compared,
+//! and what they say about the session's state.
+
+use std::ops::Range;
+
+use tidegate_wire::frame::{Header, frame_with};
+use tidegate_wire::reply::{ErrPacket, Event, Kind, OkPacket, Progress, Step, Summary};
+use tidegate_wire::rewrite::{Rewrite, rewrite_ok};
+use tidegate_wire::track::{Change, changes};
+use tidegate_wire::{Caps, Command, ReplyError, Status};
+
+use crate::backend::{Owed, OwedTo, State};
+use crate::chain::Node;
+use crate::fault::{ErrReply, SessionFault};
+use crate::ids::{BackendId, BackendStmtId, Side};
+use crate::request::{OwnAnswer, ReplySummary};
+use crate::session::{Cx, Session};
+use crate::stmts::Mapped;
+use crate::ticket::{Then, Ticket};
+use crate::time::Instant;
+
+impl Session {
+    pub(crate) fn backend_bytes(&mut self, id: BackendId, run: &mut [u8], cx: &mut Cx<'_>) -> usize {
+        let Some(backend) = self.backend(id) else { return run.len() };
+        match backend.state {
+            State::Closed | State::Failed | State::Connecting => run.len(),
+            State::Login(_) | State::Switching(_) => self.login_bytes(id, run, cx),
+            State::Replaying | State::Ready => self.replies(id, run, cx),
+        }
+    }
+
+    fn replies(&mut self, id: BackendId, run: &mut [u8], cx: &mut Cx<'_>) -> usize {
+        let mut at = 0;
+        while at < run.len() {
+            let Some(backend) = self.backend_mut(id) else { return run.len() };
+            if !backend.takes_commands() {
+                return run.len();
+            }
+            let progress = match backend.tracker.advance(run.get(at..).unwrap_or_default(), Step::Fast) {
+                Ok(progress) => progress,
+                Err(error) => {
+                    self.nonsense(id, &error, cx);
+                    return run.len();
+                }
+            };
+            if progress.consumed == 0 {
+                break;
+            }
+            self.progress(id, at, &progress, run, cx);
+            at += progress.consumed;
+            if self.is_over() {
+                return run.len();
+            }
+        }
+        at
+    }
+
+    /// One step of the reply at the front.
+    fn progress(&mut self, id: BackendId, at: usize, progress: &Progress, run: &mut [u8], cx: &mut Cx<'_>) {
+        let Some(owed) = self.backend(id).and_then(|backend| backend.owed.front().cloned()) else { return };
+        let packet = at + progress.packet.start..at + progress.packet.end;
+        if owed.to == OwedTo::Client {
+            self.to_client(id, at, progress, packet.clone(), run, cx);
+        }
+        match progress.event {
+            Event::PrepareOk { id: given, params, columns } => {
+                self.prepared_on(id, &owed, BackendStmtId(given), params, columns, cx);
+            }
+            Event::LocalInfile if owed.to == OwedTo::Client => self.infile = Some(id),
+            Event::LocalInfile => {
+                let error = ReplyError::Unexpected { due: "an answer to a session command", first: 0xFB, len: 0 };
+                self.nonsense(id, &error, cx);
+                return;
+            }
+            _ => {}
+        }
+        if progress.done {
+            let payload = packet.start + Header::LEN..packet.end;
+            let last = run.get(payload).unwrap_or_default();
+            self.reply_done(id, owed.to, last, cx);
+        }
+    }
+
+    /// Sends the client its bytes: as they came, but for OK packets that say more than it asked for
+    /// and statement ids.
+    fn to_client(
+        &mut self,
+        id: BackendId,
+        at: usize,
+        progress: &Progress,
+        packet: Range<usize>,
+        run: &mut [u8],
+        cx: &mut Cx<'_>,
+    ) {
+        if let Some(ticket) = self.tickets.front_mut()
+            && !ticket.started
+        {
+            ticket.started = true;
+            ticket.first_byte = cx.now;
+        }
+        let whole = at..at + progress.consumed;
+        let payload = packet.start + Header::LEN..packet.end;
+        match progress.event {
+            Event::Ok { has_changes, .. } | Event::Eof { has_changes, .. } | Event::End { has_changes, .. }
+                if !packet.is_empty() =>
+            {
+                let server_caps = self.backend(id).map_or(Caps::empty(), |backend| backend.caps);
+                if has_changes {
+                    self.take_changes(run.get(payload.clone()).unwrap_or_default(), server_caps);
+                }
+                if self.rewrite(server_caps, has_changes, whole.clone(), packet, run, cx) {
+                    return;
+                }
+            }
+            Event::PrepareOk { .. } if self.needs.history => {
+                let client_id = self.tickets.front().and_then(|ticket| ticket.stmt);
+                if let (Some(client_id), Some(field)) = (client_id, run.get_mut(payload.start + 1..payload.start + 5)) {
+                    field.copy_from_slice(&client_id.0.to_le_bytes());
+                }
+            }
+            _ => {}
+        }
+        cx.out.forward(Side::Client, whole);
+    }
+
+    /// Writes an OK packet as this client reads it, in place of the server's. `false`: it may go as
+    /// it came.
+    fn rewrite(
+        &mut self,
+        server_caps: Caps,
+        has_changes: bool,
+        whole: Range<usize>,
+        packet: Range<usize>,
+        run: &[u8],
+        cx: &mut Cx<'_>,
+    ) -> bool {
+        let client_caps = self.client.caps;
+        let same_dialect = client_caps.contains(Caps::SESSION_TRACK);
+        if !server_caps.contains(Caps::SESSION_TRACK) || (same_dialect && !(has_changes && self.needs.history)) {
+            return false;
+        }
+        let Some(header) = run.get(packet.clone()).and_then(Header::parse) else { return false };
+        let payload = run.get(packet.start + Header::LEN..packet.end).unwrap_or_default();
+        let before = cx.out.own.len();
+        let mut written = Ok(Rewrite::Unchanged);
+        let mut seq = header.seq;
+        cx.out.forward(Side::Client, whole.start..packet.start);
+        cx.out.send_with(Side::Client, |own| {
+            frame_with(own, &mut seq, |own| {
+                written = rewrite_ok(payload, server_caps, client_caps, wanted_by_client, own);
+            });
+            if written != Ok(Rewrite::Written) {
+                own.truncate(before);
+            }
+        });
+        if written != Ok(Rewrite::Written) {
+            cx.out.forward(Side::Client, packet.start..whole.end);
+            return true;
+        }
+        cx.out.forward(Side::Client, packet.end..whole.end);
+        true
+    }
+
+    /// What a server says of the session's state.
+    fn take_changes(&mut self, payload: &[u8], caps: Caps) {
+        let Ok(packet) = OkPacket::parse(payload, caps) else { return };
+        for change in changes(packet.changes).flatten() {
+            match change {
+                Change::Schema(name) => {
+                    self.client.database = if name.is_empty() { None } else { Some(name.to_vec()) };
+                }
+                Change::Variable { name, value } => {
+                    self.trx.on_variable(name, value);
+                    if name == b"sql_mode" {
+                        self.modes.oracle = contains_word(value, b"ORACLE");
+                    }
+                }
+                Change::Characteristics(_)
+                | Change::TrxState(_)
+                | Change::State(_)
+                | Change::Gtids(_)
+                | Change::Unknown { .. } => {}
+            }
+        }
+    }
+
+    /// A statement got its id on a connection.
+    fn prepared_on(
+        &mut self,
+        id: BackendId,
+        owed: &Owed,
+        given: BackendStmtId,
+        params: u16,
+        columns: u16,
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(client) = owed.stmt else { return };
+        let closed = owed.to != OwedTo::Client
+            && self.stmts.get(client).is_none()
+            && !self.tickets.iter().any(|ticket| ticket.stmt == Some(client));
+        if let Some(backend) = self.backend_mut(id)
+            && !closed
+        {
+            backend.stmts.set(Mapped { client, backend: given, types_version: 0 });
+        }
+        if closed {
+            // The client closed it before this connection had prepared it.
+            let [a, b, c, d] = given.0.to_le_bytes();
+            cx.out.send(Side::Backend(id), &[5, 0, 0, 0, Command::StmtClose.byte(), a, b, c, d]);
+        }
+        if owed.to == OwedTo::Client
+            && let Some(Ticket { then: Then::Prepared(prepared), .. }) = self.tickets.front_mut()
+        {
+            prepared.params = params;
+            prepared.columns = columns;
+        }
+    }
+
+    /// A reply is complete; `last` is its last packet's payload.
+    fn reply_done(&mut self, id: BackendId, to: OwedTo, last: &[u8], cx: &mut Cx<'_>) {
+        let Some(backend) = self.backend_mut(id) else { return };
+        backend.owed.pop_front();
+        let summary = *backend.tracker.summary();
+        let ok = summary.kind != Kind::Err;
+        backend.operations = backend.operations.saturating_sub(u64::from(to.is_command()));
+        if to.is_command()
+            && let Some(view) = cx.servers.get(backend.server)
+        {
+            view.counters.shard(cx.worker).operations.sub(1);
+        }
+        match to {
+            OwedTo::Client => self.client_reply_done(id, &summary, last, cx),
+            OwedTo::Compare { seq } => {
+                if !self.verdicts.heard(seq, id, ok) {
+                    self.differs(id, seq, last, cx);
+                }
+                self.moved = true;
+            }
+            OwedTo::Replay { ok: expected } => {
+                if expected.is_some_and(|expected| expected != ok) {
+                    self.differs(id, 0, last, cx);
+                }
+                self.replay_progress(id, cx);
+            }
+            OwedTo::Setup => {
+                if ok {
+                    self.replay_progress(id, cx);
+                } else {
+                    let text = error_text(last);
+                    self.spoiled(id, format!("it refused the proxy's own settings: {text}"), cx);
+                }
+            }
+        }
+    }
+
+    /// The client has its answer.
+    fn client_reply_done(&mut self, id: BackendId, summary: &Summary, last: &[u8], cx: &mut Cx<'_>) {
+        let Some(ticket) = self.tickets.pop_front() else { return };
+        let ok = summary.kind != Kind::Err;
+        self.moved = true;
+        self.retry.clear();
+        self.shard(cx).operations.sub(1);
+        if summary.kind != Kind::Err && self.reports_status(ticket.command) {
+            self.modes = self.modes.with_status(summary.status.bits());
+        }
+        if self.reports_status(ticket.command) || !ok {
+            self.trx.settle(ok, summary.status.bits(), self.tickets.is_empty());
+        }
+        if ok {
+            self.take_effect(&ticket, id, cx);
+        } else if matches!(ticket.then, Then::Prepared(_)) {
+            self.stmts.prepare_failed();
+        }
+        if let Some(seq) = ticket.seq {
+            self.history.confirm(seq, ok);
+            for other in self.verdicts.told(seq, ok) {
+                self.differs(other, seq, last, cx);
+            }
+        }
+        self.tell_modules(id, &ticket, summary, last, cx);
+    }
+
+    /// Does the reply to this command carry the server's status flags?
+    fn reports_status(&self, command: Command) -> bool {
+        !matches!(command, Command::Statistics | Command::StmtPrepare)
+    }
+
+    fn take_effect(&mut self, ticket: &Ticket, id: BackendId, cx: &mut Cx<'_>) {
+        match &ticket.then {
+            Then::Nothing => {}
+            Then::Database(name) => {
+                self.client.database = if name.is_empty() { None } else { Some(name.to_vec()) };
+            }
+            Then::MultiStatements(on) => {
+                self.client.caps = if *on {
+                    self.client.caps.union(Caps::MULTI_STATEMENTS)
+                } else {
+                    self.client.caps.difference(Caps::MULTI_STATEMENTS)
+                };
+            }
+            Then::Modes(modes) => self.modes = *modes,
+            Then::Prepared(prepared) => self.stmts.insert((**prepared).clone()),
+            Then::Reset => self.state_reset(id, cx),
+        }
+    }
+
+    /// Filters and routers on the way of a complete reply.
+    fn tell_modules(&mut self, id: BackendId, ticket: &Ticket, summary: &Summary, last: &[u8], cx: &Cx<'_>) {
+        let Some((leaf, server)) = self.backend(id).map(|backend| (backend.node, backend.server)) else { return };
+        let view = cx.servers.get(server);
+        if self.observe.is_retaining() {
+            let response = view.map(|view| (&view.name, cx.now.since(ticket.sent)));
+            self.observe.completed(cx.wall, response);
+        }
+        let error = (summary.kind == Kind::Err).then_some(summary.error_code);
+        let trx = self.trx.clone();
+        let reply = ReplySummary {
+            command: ticket.command,
+            error,
+            error_text: if error.is_some() { ErrPacket::parse(last).map_or(&[][..], |packet| packet.message) } else { &[] },
+            rows: summary.rows,
+            bytes: summary.bytes,
+            warnings: summary.warnings,
+            status: summary.status.bits(),
+            has_rows: summary.result_sets > 0,
+            sent: ticket.sent,
+            first_byte: ticket.first_byte,
+            server: view.map(|view| &*view.name),
+            trx: &trx,
+        };
+        self.tell_routers(id, leaf, &reply, cx);
+        if self.needs.replies {
+            self.tell_filters(leaf, &reply, cx);
+        }
+    }
+
+    fn tell_routers(&mut self, id: BackendId, leaf: usize, reply: &ReplySummary<'_>, cx: &Cx<'_>) {
+        let mut next = Some(leaf);
+        while let Some(ix) = next {
+            let Some(mut router) = self.nodes.get_mut(ix).and_then(|node| node.router.take()) else { return };
+            if let (Some(target), Some(scene)) = (self.target_of(ix, id), self.scene(ix, cx)) {
+                router.on_reply(target, reply, &scene);
+            }
+            let Some(node) = self.nodes.get_mut(ix) else { return };
+            node.router = Some(router);
+            next = node.parent.map(|(parent, _)| parent);
+        }
+    }
+
+    pub(crate) fn tell_filters(&mut self, leaf: usize, reply: &ReplySummary<'_>, cx: &Cx<'_>) {
+        let scene = self.client.filter_scene(self.id, &self.service.name, cx);
+        let path: Vec<usize> = Node::path(&self.nodes, leaf).collect();
+        for ix in path {
+            let Some(node) = self.nodes.get_mut(ix) else { continue };
+            for slot in node.filters.iter_mut().rev().filter(|slot| slot.wants.replies) {
+                slot.session.on_reply(reply, &scene);
+            }
+        }
+        for slot in self.own_filters.iter_mut().rev().filter(|slot| slot.wants.replies) {
+            slot.session.on_reply(reply, &scene);
+        }
+    }
+
+    /// A session command ended here unlike where the client got its answer from.
+    fn differs(&mut self, id: BackendId, seq: u64, last: &[u8], cx: &mut Cx<'_>) {
+        let said = if last.first() == Some(&0xFF) { error_text(last) } else { "success".to_owned() };
+        let which = if seq == 0 { "a repeated session command".to_owned() } else { format!("session command {seq}") };
+        self.spoiled(id, format!("{which} ended differently from the other servers: {said}"), cx);
+    }
+
+    /// The server's bytes make no sense, or say that it is going away.
+    fn nonsense(&mut self, id: BackendId, error: &ReplyError, cx: &mut Cx<'_>) {
+        let server = self.server_name(id, cx);
+        match error {
+            ReplyError::Unsolicited { code: Some(code), .. } => {
+                let reason = format!("the server sent error {code} between statements, as it does when it shuts down");
+                self.lose(id, SessionFault::ServerLost { server, reason }, false, cx);
+            }
+            _ => self.lose(id, SessionFault::ServerProtocol { server, reason: error.to_string() }, false, cx),
+        }
+    }
+
+    /// An ERR packet of our own: the whole answer to the command at the head.
+    pub(crate) fn answer_error(&mut self, reply: &ErrReply, cx: &mut Cx<'_>) {
+        self.send_error(reply, cx);
+        self.own_answer_done(Some(reply), cx);
+    }
+
+    /// An ERR packet, in whatever place the client reads next.
+    pub(crate) fn send_error(&mut self, reply: &ErrReply, cx: &mut Cx<'_>) {
+        let mut seq = self.next_client_seq();
+        let packet = ErrPacket { code: reply.code, sqlstate: reply.sqlstate, message: reply.text.as_bytes() };
+        cx.out.send_with(Side::Client, |own| frame_with(own, &mut seq, |own| packet.encode(own)));
+    }
+
+    /// The answer of the proxy or a filter.
+    pub(crate) fn answer_own(&mut self, answer: &OwnAnswer, cx: &mut Cx<'_>) {
+        let mut seq = self.next_client_seq();
+        let status = Status::from_bits(self.trx.status());
+        let caps = self.client.caps;
+        cx.out.send_with(Side::Client, |own| match answer {
+            OwnAnswer::Ok => frame_with(own, &mut seq, |own| OkPacket::new(status).encode(caps, own)),
+            OwnAnswer::Value { column, value, number } => {
+                let kind = if *number {
+                    tidegate_wire::resultset::ColumnType::LongLong
+                } else {
+                    tidegate_wire::resultset::ColumnType::VarString
+                };
+                let row = [Some(value.as_bytes())];
+                tidegate_wire::resultset::text_result(&[(column.as_str(), kind)], [row], caps, status, &mut seq, own);
+            }
+        });
+        self.own_answer_done(None, cx);
+    }
+
+    fn own_answer_done(&mut self, error: Option<&ErrReply>, cx: &mut Cx<'_>) {
+        self.observe.completed(cx.wall, None);
+        self.moved = true;
+        if !self.needs.replies {
+            return;
+        }
+        let trx = self.trx.clone();
+        let reply = ReplySummary {
+            command: Command::Query,
+            error: error.map(|reply| reply.code),
+            error_text: error.map_or(&[], |reply| reply.text.as_bytes()),
+            rows: 0,
+            bytes: 0,
+            warnings: 0,
+            status: trx.status(),
+            has_rows: false,
+            sent: cx.now,
+            first_byte: cx.now,
+            server: None,
+            trx: &trx,
+        };
+        self.tell_filters(0, &reply, cx);
+    }
+
+    /// The number of a packet of our own: after what a server's reply in progress has used, else
+    /// the first of an answer.
+    fn next_client_seq(&self) -> u8 {
+        if self.client.seq != 0 {
+            return self.client.seq;
+        }
+        let started = self.tickets.front().filter(|ticket| ticket.started).and_then(|ticket| ticket.answer);
+        started.and_then(|id| self.backend(id)).map_or(1, |backend| backend.tracker.next_seq())
+    }
+}
+
+impl OwedTo {
+    /// Was it sent because of a client's command, and counted as an operation of the server?
+    pub(crate) fn is_command(self) -> bool {
+        matches!(self, OwedTo::Client | OwedTo::Compare { .. })
+    }
+}
+
+/// Session state that servers report only because the proxy asked for it stays here.
+fn wanted_by_client(change: &Change<'_>) -> bool {
+    match change {
+        Change::Variable { name, .. } => !crate::setup::is_ours(name),
+        Change::Characteristics(_) | Change::TrxState(_) => false,
+        Change::Schema(_) | Change::State(_) | Change::Gtids(_) | Change::Unknown { .. } => true,
+    }
+}
+
+fn contains_word(list: &[u8], word: &[u8]) -> bool {
+    list.split(|byte| *byte == b',').any(|item| item.eq_ignore_ascii_case(word))
+}
+
+/// The number and text of an ERR packet, for the log.
+fn error_text(payload: &[u8]) -> String {
+    match ErrPacket::parse(payload) {
+        Ok(packet) => format!("{}: {}", packet.code, String::from_utf8_lossy(packet.message)),
+        Err(_) => "an unreadable error".to_owned(),
+    }
+}
+
+/// When nothing has come yet.
+pub(crate) fn never() -> Instant {
+    Instant::default()
+}

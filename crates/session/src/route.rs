@@ -1,0 +1,534 @@
+//! From a command to the connections it goes to: the filters it passes, the routers that decide.
+
+use std::sync::Arc;
+
+use tidegate_sql::hints::Hint;
+use tidegate_sql::{Cache, Statement};
+use tidegate_wire::Command;
+use tidegate_wire::frame::Header;
+
+use crate::backend::Link;
+use crate::chain::Target;
+use crate::commands::{Found, Taken};
+use crate::dispatch::Body;
+use crate::fault::{ErrReply, SessionFault};
+use crate::filter::Verdict;
+use crate::ids::{BackendId, ClientStmtId, TargetId};
+use crate::request::{OwnAnswer, Request};
+use crate::router::Decision;
+use crate::scene::Scene;
+use crate::session::{Cx, Env, Session};
+use crate::stmts::PreparedText;
+use crate::ticket::{Passed, Stream};
+
+/// Where a command goes, all services resolved.
+#[derive(Debug, Default)]
+pub(crate) struct Leaves {
+    /// Whose answer the client gets.
+    pub(crate) answer: Option<BackendId>,
+    /// Who else gets it.
+    pub(crate) others: Vec<BackendId>,
+    /// It may be sent again if the answer does not come.
+    pub(crate) retry: bool,
+    /// It is a session command.
+    pub(crate) all: bool,
+    /// What the client's service decided.
+    pub(crate) root: Option<Decision>,
+    /// What the services behind it decided.
+    pub(crate) inner: Vec<(usize, Decision)>,
+}
+
+/// Why a command goes nowhere now.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Until something moves: an answer is given, a connection opens.
+    Wait,
+    /// Until this connection is open.
+    Connect(BackendId),
+    Own(OwnAnswer),
+    Reject(ErrReply),
+    End(SessionFault),
+    /// A filter made another command of it.
+    Replaced(Vec<u8>),
+    /// It has no answer and nobody wants it.
+    Drop,
+}
+
+/// What a command is about.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Subject<'a> {
+    pub(crate) text: &'a [u8],
+    pub(crate) statement: Option<&'a Statement>,
+    pub(crate) prepared: Option<ClientStmtId>,
+}
+
+impl Session {
+    /// Routes a command that lies in the client's run.
+    pub(crate) fn route_from_run(&mut self, run: &mut [u8], found: Found, env: &mut Env<'_>) -> Taken {
+        let mut body = Body::Run { run, found };
+        if self.route(&mut body, env) { Taken::Bytes(Header::LEN + found.have) } else { Taken::Hold }
+    }
+
+    /// Routes the command that waits with bytes of its own, if its time has come.
+    pub(crate) fn resume_pending(&mut self, env: &mut Env<'_>) {
+        let Some(payload) = self.pending.take() else { return };
+        let Some(command) = payload.first().copied().and_then(Command::from_byte) else { return };
+        let mut body = Body::Own { command, payload };
+        if self.route(&mut body, env) || self.is_over() {
+            return;
+        }
+        if let Body::Own { payload, .. } = body {
+            self.pending = Some(payload);
+        }
+    }
+
+    /// Routes a command. `false`: it has to wait; `true`: it is on its way, answered or swallowed.
+    fn route(&mut self, body: &mut Body<'_>, env: &mut Env<'_>) -> bool {
+        loop {
+            let (classifier, mut cx) = env.split();
+            let text: Arc<PreparedText>;
+            let command = body.command();
+            let payload = body.payload();
+            let subject = if self.needs.history && names_statement(command) {
+                match self.statement_named(command, payload) {
+                    Ok((id, found)) => {
+                        text = found;
+                        Subject { text: &text.text, statement: Some(&text.statement), prepared: Some(id) }
+                    }
+                    Err(stop) => return self.conclude(stop, body, &mut cx),
+                }
+            } else {
+                self.own_subject(command, payload, classifier)
+            };
+            match self.plan(command, payload, body.is_whole(), subject, &mut cx) {
+                Ok(leaves) => {
+                    let order = self.order(command, payload, body.is_whole(), subject, &leaves);
+                    self.announce(command, payload, body.is_whole(), subject, &leaves, &cx);
+                    self.dispatch(body, order, &leaves, &mut cx);
+                    return true;
+                }
+                Err(Stop::Replaced(payload)) => {
+                    let Some(command) = payload.first().copied().and_then(Command::from_byte) else { return true };
+                    *body = Body::Own { command, payload };
+                }
+                Err(stop) => return self.conclude(stop, body, &mut cx),
+            }
+        }
+    }
+
+    /// A command with a text of its own, or with none.
+    fn own_subject<'s>(&self, command: Command, payload: &'s [u8], classifier: &'s mut Cache) -> Subject<'s> {
+        if !matches!(command, Command::Query | Command::StmtPrepare) {
+            return Subject::default();
+        }
+        let text = payload.get(1..).unwrap_or_default();
+        let statement = if self.needs.statements { Some(classifier.classify(text, self.modes)) } else { None };
+        Subject { text, statement, prepared: None }
+    }
+
+    /// The statement that a COM_STMT command names.
+    fn statement_named(&self, command: Command, payload: &[u8]) -> Result<(ClientStmtId, Arc<PreparedText>), Stop> {
+        let named = tidegate_wire::stmt::stmt_id(payload).map(ClientStmtId);
+        if named == Some(ClientStmtId::LAST_PREPARED) && !self.tickets.is_empty() {
+            return Err(Stop::Wait);
+        }
+        let known = named.and_then(|id| self.stmts.resolve(id)).and_then(|id| self.stmts.get(id));
+        match (known, command) {
+            (Some(prepared), _) => Ok((prepared.id, Arc::clone(&prepared.prepared))),
+            (None, Command::StmtClose | Command::StmtSendLongData) => Err(Stop::Drop),
+            (None, _) => Err(Stop::Reject(unknown_statement(named, command))),
+        }
+    }
+
+    /// Runs the filters and asks the routers.
+    fn plan(
+        &mut self,
+        command: Command,
+        payload: &[u8],
+        complete: bool,
+        subject: Subject<'_>,
+        cx: &mut Cx<'_>,
+    ) -> Result<Leaves, Stop> {
+        let mut leaves = Leaves::default();
+        if let Some(id) = subject.prepared
+            && let Some(fixed) = self.fixed_target(command, id)?
+        {
+            leaves.answer = Some(fixed);
+        }
+        self.decide(0, command, payload, complete, subject, &mut leaves, cx)?;
+        self.check_order(command, &leaves)?;
+        if let Some(id) = subject.prepared {
+            self.check_prepared(command, id, &mut leaves)?;
+        }
+        Ok(leaves)
+    }
+
+    /// The connection a command is bound to by an earlier one: FETCH by its execution, an execution
+    /// by the long data sent for it.
+    fn fixed_target(&self, command: Command, id: ClientStmtId) -> Result<Option<BackendId>, Stop> {
+        let Some(prepared) = self.stmts.get(id) else { return Ok(None) };
+        match command {
+            Command::StmtFetch => match prepared.executed_on {
+                Some(backend) => Ok(Some(backend)),
+                None => Err(Stop::Reject(ErrReply::new(1421, b"HY000", "The statement has no open cursor."))),
+            },
+            Command::StmtExecute | Command::StmtSendLongData | Command::StmtBulkExecute => Ok(prepared.long_data_on),
+            _ => Ok(None),
+        }
+    }
+
+    /// Asks the router of `node`, and those behind it, after its filters.
+    #[allow(clippy::too_many_arguments, reason = "one command, taken apart so that its borrows stay apart")]
+    fn decide(
+        &mut self,
+        node: usize,
+        command: Command,
+        payload: &[u8],
+        complete: bool,
+        subject: Subject<'_>,
+        leaves: &mut Leaves,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Stop> {
+        if self.needs.requests {
+            if node == 0 {
+                self.run_filters(None, command, payload, complete, subject, cx)?;
+            }
+            self.run_filters(Some(node), command, payload, complete, subject, cx)?;
+        }
+        let hints = self.hints_at(node);
+        let request = Request {
+            command,
+            payload,
+            complete,
+            text: subject.text,
+            statement: subject.statement,
+            prepared: subject.prepared,
+            hints: &hints,
+            trx: &self.trx,
+        };
+        let Some(scene) = self.scene(node, cx) else { return Err(Stop::Wait) };
+        let Some(router) = self.nodes.get(node).and_then(|node| node.router.as_ref()) else { return Err(Stop::Wait) };
+        let decision = router.route(&request, &scene);
+        match &decision {
+            Decision::One { target, retry } => {
+                leaves.retry = *retry;
+                self.one(node, *target, command, payload, complete, subject, leaves, cx)?;
+            }
+            Decision::All { to, answer } => {
+                leaves.all = true;
+                self.one(node, *answer, command, payload, complete, subject, leaves, cx)?;
+                for target in to.without(*answer).iter() {
+                    self.another(node, target, command, payload, complete, subject, leaves, cx)?;
+                }
+            }
+            Decision::Own(answer) => return Err(Stop::Own(answer.clone())),
+            Decision::Reject(reply) => return Err(Stop::Reject(reply.clone())),
+            Decision::End(fault) => return Err(Stop::End(fault.clone())),
+            Decision::Wait => return Err(Stop::Wait),
+        }
+        if node == 0 {
+            leaves.root = Some(decision);
+        } else {
+            leaves.inner.push((node, decision));
+        }
+        Ok(())
+    }
+
+    /// The target whose answer counts.
+    #[allow(clippy::too_many_arguments, reason = "as decide")]
+    fn one(
+        &mut self,
+        node: usize,
+        target: TargetId,
+        command: Command,
+        payload: &[u8],
+        complete: bool,
+        subject: Subject<'_>,
+        leaves: &mut Leaves,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Stop> {
+        match self.target(node, target) {
+            Some(Target::Backend(chosen)) => {
+                let backend = leaves.answer.unwrap_or(chosen);
+                match self.backend(backend).map_or(Link::Failed, |backend| backend.link()) {
+                    Link::Open => {
+                        leaves.answer = Some(backend);
+                        Ok(())
+                    }
+                    Link::Opening => Err(Stop::Wait),
+                    Link::Closed => Err(Stop::Connect(backend)),
+                    Link::Failed => Err(Stop::End(SessionFault::NoServer(format!(
+                        "'{}' cannot be used in this session any more",
+                        self.server_name(backend, cx)
+                    )))),
+                }
+            }
+            Some(Target::Node(inner)) => self.decide(inner, command, payload, complete, subject, leaves, cx),
+            None => Err(Stop::End(SessionFault::NoServer("the router chose a target that does not exist".to_owned()))),
+        }
+    }
+
+    /// A target that gets a session command besides the one whose answer counts: as it is, or not
+    /// at all if it has no connection.
+    #[allow(clippy::too_many_arguments, reason = "as decide")]
+    fn another(
+        &mut self,
+        node: usize,
+        target: TargetId,
+        command: Command,
+        payload: &[u8],
+        complete: bool,
+        subject: Subject<'_>,
+        leaves: &mut Leaves,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Stop> {
+        match self.target(node, target) {
+            Some(Target::Backend(backend)) => {
+                let takes = self.backend(backend).is_some_and(|backend| backend.takes_commands());
+                if takes && leaves.answer != Some(backend) && !leaves.others.contains(&backend) {
+                    leaves.others.push(backend);
+                }
+                Ok(())
+            }
+            Some(Target::Node(inner)) => {
+                let mut branch = Leaves::default();
+                match self.decide(inner, command, payload, complete, subject, &mut branch, cx) {
+                    Ok(()) => {
+                        leaves.others.extend(branch.answer.into_iter().chain(branch.others));
+                        leaves.inner.append(&mut branch.inner);
+                        Ok(())
+                    }
+                    // A service without an open connection is told when it opens one.
+                    Err(Stop::Connect(_) | Stop::Wait | Stop::End(_) | Stop::Own(_) | Stop::Reject(_)) => Ok(()),
+                    Err(stop) => Err(stop),
+                }
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn target(&self, node: usize, target: TargetId) -> Option<Target> {
+        self.nodes.get(node)?.targets.get(usize::from(target.0)).copied()
+    }
+
+    /// Answers go out in the order of the commands. Whatever routers say, a command may follow one
+    /// that is not answered only to the same connection, and a session command none at all.
+    fn check_order(&self, command: Command, leaves: &Leaves) -> Result<(), Stop> {
+        let Some(newest) = self.tickets.back() else { return Ok(()) };
+        let same = newest.answer == leaves.answer && newest.seq.is_none();
+        if same && !leaves.all && command != Command::ResetConnection { Ok(()) } else { Err(Stop::Wait) }
+    }
+
+    /// A prepared statement can be used only where it has been prepared.
+    fn check_prepared(&self, command: Command, id: ClientStmtId, leaves: &mut Leaves) -> Result<(), Stop> {
+        leaves.others.retain(|other| self.backend(*other).is_some_and(|backend| backend.stmts.get(id).is_some()));
+        let Some(answer) = leaves.answer.and_then(|id| self.backend(id)) else { return Ok(()) };
+        if answer.stmts.get(id).is_some() || command == Command::StmtClose {
+            return Ok(());
+        }
+        if answer.owed.iter().any(|owed| owed.stmt == Some(id)) {
+            return Err(Stop::Wait);
+        }
+        Err(Stop::Reject(unknown_statement(Some(id), command)))
+    }
+
+    /// Tells the routers that their decisions are being carried out.
+    fn announce(
+        &mut self,
+        command: Command,
+        payload: &[u8],
+        complete: bool,
+        subject: Subject<'_>,
+        leaves: &Leaves,
+        cx: &Cx<'_>,
+    ) {
+        let root = leaves.root.iter().map(|decision| (0, decision));
+        for (node, decision) in root.chain(leaves.inner.iter().map(|(node, decision)| (*node, decision))) {
+            let Some(mut router) = self.nodes.get_mut(node).and_then(|node| node.router.take()) else { continue };
+            let hints = self.hints_at(node);
+            let request = Request {
+                command,
+                payload,
+                complete,
+                text: subject.text,
+                statement: subject.statement,
+                prepared: subject.prepared,
+                hints: &hints,
+                trx: &self.trx,
+            };
+            if let Some(scene) = self.scene(node, cx) {
+                router.on_routed(&request, decision, &scene);
+            }
+            if let Some(node) = self.nodes.get_mut(node) {
+                node.router = Some(router);
+            }
+        }
+    }
+
+    /// Shows a command to the filters of one chain that have not seen it.
+    fn run_filters(
+        &mut self,
+        node: Option<usize>,
+        command: Command,
+        payload: &[u8],
+        complete: bool,
+        subject: Subject<'_>,
+        cx: &Cx<'_>,
+    ) -> Result<(), Stop> {
+        let slots = match node {
+            None => &mut self.own_filters,
+            Some(ix) => match self.nodes.get_mut(ix) {
+                Some(node) => &mut node.filters,
+                None => return Ok(()),
+            },
+        };
+        if slots.is_empty() {
+            return Ok(());
+        }
+        let known = self.passed.iter().position(|passed| passed.node == node);
+        let ix = known.unwrap_or(self.passed.len());
+        if known.is_none() {
+            self.passed.push(Passed { node, filters: 0, hints: Vec::new() });
+        }
+        let Some(passed) = self.passed.get_mut(ix) else { return Ok(()) };
+        let scene = self.client.filter_scene(self.id, &self.service.name, cx);
+        for slot in slots.iter_mut().skip(passed.filters) {
+            passed.filters += 1;
+            if !slot.wants.requests {
+                continue;
+            }
+            let request = Request {
+                command,
+                payload,
+                complete,
+                text: subject.text,
+                statement: subject.statement,
+                prepared: subject.prepared,
+                hints: &[],
+                trx: &self.trx,
+            };
+            match slot.session.on_request(&request, &mut passed.hints, &scene) {
+                Verdict::Pass => {}
+                Verdict::Replace(payload) => return Err(Stop::Replaced(payload)),
+                Verdict::Answer(answer) => return Err(Stop::Own(answer)),
+                Verdict::Reject(reply) => return Err(Stop::Reject(reply)),
+                Verdict::End(fault) => return Err(Stop::End(fault)),
+            }
+        }
+        Ok(())
+    }
+
+    /// What filters on the way to `node` said where the command should go.
+    fn hints_at(&self, node: usize) -> Vec<Hint> {
+        let mut hints = Vec::new();
+        for passed in &self.passed {
+            let on_the_way = passed.node.is_none_or(|ix| crate::chain::Node::path(&self.nodes, node).any(|up| up == ix));
+            if on_the_way {
+                hints.extend_from_slice(&passed.hints);
+            }
+        }
+        hints
+    }
+
+    /// What the router of `node` sees.
+    pub(crate) fn scene<'a>(&'a self, node: usize, cx: &Cx<'a>) -> Option<Scene<'a>> {
+        let this = self.nodes.get(node)?;
+        let newest = self.tickets.back().and_then(|ticket| ticket.answer);
+        Some(Scene {
+            now: cx.now,
+            session: self.id,
+            servers: cx.servers,
+            outstanding: self.tickets.len(),
+            outstanding_on: newest.and_then(|backend| self.target_of(node, backend)),
+            recoverable: self.history.recoverable(),
+            counters: this.spec.counters.shard(cx.worker),
+            worker: cx.worker,
+            specs: &this.spec.targets,
+            targets: &this.targets,
+            backends: &self.backends,
+            nodes: &self.nodes,
+        })
+    }
+
+    /// Which target of `node` a connection belongs to.
+    pub(crate) fn target_of(&self, node: usize, backend: BackendId) -> Option<TargetId> {
+        let backend = self.backend(backend)?;
+        if backend.node == node {
+            return Some(backend.target);
+        }
+        crate::chain::Node::path(&self.nodes, backend.node)
+            .filter_map(|ix| self.nodes.get(ix)?.parent)
+            .find(|(parent, _)| *parent == node)
+            .map(|(_, target)| target)
+    }
+
+    /// Carries out what happens to a command that goes nowhere now. `false`: it waits.
+    fn conclude(&mut self, stop: Stop, body: &mut Body<'_>, cx: &mut Cx<'_>) -> bool {
+        match stop {
+            Stop::Wait | Stop::Replaced(_) => false,
+            Stop::Connect(backend) => {
+                self.open(backend, cx);
+                false
+            }
+            Stop::Drop => {
+                self.swallow_rest(body, None);
+                true
+            }
+            Stop::End(fault) => {
+                self.fail(&fault, cx);
+                true
+            }
+            Stop::Own(_) | Stop::Reject(_) if !self.tickets.is_empty() => false,
+            Stop::Own(answer) => {
+                self.note_received(body, cx);
+                self.answer_own(&answer, cx);
+                self.swallow_rest(body, None);
+                true
+            }
+            Stop::Reject(reply) => {
+                self.note_received(body, cx);
+                if body.is_whole() {
+                    self.answer_error(&reply, cx);
+                } else {
+                    self.swallow_rest(body, Some(reply));
+                }
+                true
+            }
+        }
+    }
+
+    /// The rest of a command that goes nowhere is swallowed as it comes.
+    fn swallow_rest(&mut self, body: &Body<'_>, after: Option<ErrReply>) {
+        self.passed.clear();
+        if let Body::Run { found, .. } = body
+            && !found.whole
+        {
+            self.stream = Some(Box::new(Stream {
+                left: found.header.len as usize - found.have,
+                continues: found.header.continues(),
+                next_seq: 1,
+                total: found.have as u64,
+                after,
+                ..Stream::default()
+            }));
+        }
+    }
+}
+
+/// Does the command name a statement by its id?
+fn names_statement(command: Command) -> bool {
+    matches!(
+        command,
+        Command::StmtExecute
+            | Command::StmtBulkExecute
+            | Command::StmtSendLongData
+            | Command::StmtFetch
+            | Command::StmtReset
+            | Command::StmtClose
+    )
+}
+
+fn unknown_statement(id: Option<ClientStmtId>, command: Command) -> ErrReply {
+    let id = id.map_or(0, |id| id.0);
+    ErrReply::new(1243, b"HY000", format!("Unknown prepared statement handler ({id}) given to {}", command.name()))
+}

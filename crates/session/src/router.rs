@@ -1,0 +1,178 @@
+//! What a router is to the session core.
+//!
+//! A [`Router`] is one service's object: parameters, shared by all its sessions. A
+//! [`RouterSession`] is one client connection's state. It chooses among [`TargetId`]s, which may
+//! stand for servers or for other services; it never sees a socket, a packet header or a byte of
+//! a result. [`RouterSession::route`] is a pure function of what it is shown: the core may call it
+//! again for the same command (after `Wait`, or when a connection it asked for is up or failed),
+//! and tells it by [`RouterSession::on_routed`] which decision was carried out.
+
+use crate::fault::{ErrReply, SessionFault};
+use crate::freeze::{Decoder, Encoder, FreezeError};
+use crate::ids::TargetId;
+use crate::request::{OwnAnswer, ReplySummary, Request};
+use crate::scene::Scene;
+
+/// A router with its parameters: what a service has one of.
+pub trait Router: std::fmt::Debug + Send + Sync {
+    /// The module's name, as in `router=`.
+    fn name(&self) -> &'static str;
+    /// What its sessions need from the core.
+    fn needs(&self) -> Needs;
+    /// Makes the state for a new session and says which targets it wants connected at once.
+    ///
+    /// # Errors
+    /// The session is refused.
+    fn start(&self, scene: &Scene<'_>) -> Result<(Box<dyn RouterSession>, TargetSet), SessionFault>;
+    /// Makes a session's state from what [`RouterSession::freeze`] wrote.
+    ///
+    /// # Errors
+    /// The encoding is not ours.
+    fn thaw(&self, from: &mut Decoder<'_>) -> Result<Box<dyn RouterSession>, FreezeError>;
+}
+
+/// What a router needs of the core; decided once, when a session starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// Statements are classified and the decision may depend on their text.
+    pub statements: bool,
+    /// Session commands are recorded and repeated on new connections; prepared statements get the
+    /// proxy's own ids. Without it there is one connection, and ids pass through untouched.
+    pub history: bool,
+}
+
+/// The state of a router for one client connection.
+pub trait RouterSession: std::fmt::Debug + Send {
+    /// Where does this go? Changes nothing.
+    fn route(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision;
+    /// The decision for this command has been carried out.
+    fn on_routed(&mut self, request: &Request<'_>, decision: &Decision, scene: &Scene<'_>);
+    /// The answer to a command is complete and its last byte on the way to the client.
+    fn on_reply(&mut self, target: TargetId, reply: &ReplySummary<'_>, scene: &Scene<'_>);
+    /// A target's connection is gone, or could not be opened.
+    fn on_lost(&mut self, loss: &Loss, scene: &Scene<'_>) -> AfterLoss;
+    /// Nothing is owed and no transaction is open: which open targets should be let go?
+    fn spare(&self, scene: &Scene<'_>) -> TargetSet {
+        let _ = scene;
+        TargetSet::EMPTY
+    }
+    /// COM_CHANGE_USER or COM_RESET_CONNECTION succeeded: what was tied to the old state is gone.
+    fn reset(&mut self) {}
+    /// Writes the whole state.
+    fn freeze(&self, into: &mut Encoder);
+}
+
+/// Where a command goes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// To one target. A target without a connection is connected first, and `route` asked again.
+    One {
+        /// Which.
+        target: TargetId,
+        /// Nothing is changed by it: should the connection be lost before a byte of the answer
+        /// was passed on, the router may have it sent elsewhere.
+        retry: bool,
+    },
+    /// A session command: to all of `to` that have a connection; the client gets `answer`'s reply.
+    All {
+        /// Everybody who gets it.
+        to: TargetSet,
+        /// Whose answer the client gets; a member of `to`.
+        answer: TargetId,
+    },
+    /// The proxy answers.
+    Own(OwnAnswer),
+    /// The client gets an error, the session goes on.
+    Reject(ErrReply),
+    /// The session ends with this.
+    End(SessionFault),
+    /// Not before the answers that are outstanding have been given.
+    Wait,
+}
+
+/// What was lost with a connection.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loss {
+    /// Which target.
+    pub target: TargetId,
+    /// Did the connection ever become usable?
+    pub was_open: bool,
+    /// How many answers the client was waiting for from it.
+    pub owed: usize,
+    /// Had a part of the first of them reached the client?
+    pub started: bool,
+    /// Can the statement be sent again: exactly one owed, not started, and `retry` was set?
+    pub can_retry: bool,
+    /// What was seen.
+    pub fault: SessionFault,
+}
+
+/// What to do after a loss.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AfterLoss {
+    /// Go on without it. Only if nothing was owed.
+    Continue,
+    /// Route the statement again. Only if [`Loss::can_retry`].
+    Retry,
+    /// The owed answer becomes this error, and the session goes on. Only if one answer was owed
+    /// and not started.
+    Fail(ErrReply),
+    /// The session ends.
+    End(SessionFault),
+}
+
+/// A set of targets of one service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TargetSet(u64);
+
+impl TargetSet {
+    /// Nobody.
+    pub const EMPTY: TargetSet = TargetSet(0);
+
+    /// Just one.
+    #[must_use]
+    pub fn one(target: TargetId) -> TargetSet {
+        TargetSet::EMPTY.with(target)
+    }
+
+    /// This set and `target`.
+    #[must_use]
+    pub fn with(self, target: TargetId) -> TargetSet {
+        TargetSet(self.0 | 1u64.checked_shl(u32::from(target.0)).unwrap_or(0))
+    }
+
+    /// This set without `target`.
+    #[must_use]
+    pub fn without(self, target: TargetId) -> TargetSet {
+        TargetSet(self.0 & !1u64.checked_shl(u32::from(target.0)).unwrap_or(0))
+    }
+
+    /// Is it in?
+    #[must_use]
+    pub fn contains(self, target: TargetId) -> bool {
+        self.0 & 1u64.checked_shl(u32::from(target.0)).unwrap_or(0) != 0
+    }
+
+    /// Nobody in it?
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// How many.
+    #[must_use]
+    pub fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
+    /// The members, in order.
+    pub fn iter(self) -> impl Iterator<Item = TargetId> {
+        (0..64u16).filter(move |ix| self.0 >> ix & 1 == 1).map(TargetId)
+    }
+}
+
+impl FromIterator<TargetId> for TargetSet {
+    fn from_iter<I: IntoIterator<Item = TargetId>>(targets: I) -> TargetSet {
+        targets.into_iter().fold(TargetSet::EMPTY, TargetSet::with)
+    }
+}

@@ -1,0 +1,154 @@
+//! What a router is shown when it decides: its targets, the servers, the time.
+
+use std::time::Duration;
+
+use crate::backend::{Backend, Link};
+use crate::chain::{Node, Target};
+use crate::ids::{BackendId, TargetId};
+use crate::service::{ServiceShard, TargetSpec};
+use crate::time::Instant;
+use crate::world::{Rank, ServerShard, ServerStatus, ServerViews};
+
+/// A router's view of its surroundings at one moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Scene<'a> {
+    /// The time of this turn.
+    pub now: Instant,
+    /// The session's number: what `CONNECTION_ID()` means to a client.
+    pub session: crate::ids::SessionId,
+    /// All servers.
+    pub servers: &'a ServerViews,
+    /// Answers that the client is still waiting for.
+    pub outstanding: usize,
+    /// The target of this service that owes the newest of them.
+    pub outstanding_on: Option<TargetId>,
+    /// May connections be opened in mid-session: is the history able to rebuild the state?
+    pub recoverable: bool,
+    /// This worker's counters of this service.
+    pub counters: &'a ServiceShard,
+    pub(crate) worker: usize,
+    pub(crate) specs: &'a [TargetSpec],
+    /// Empty before the session's connections exist (while the router starts).
+    pub(crate) targets: &'a [Target],
+    pub(crate) backends: &'a [Backend],
+    pub(crate) nodes: &'a [Node],
+}
+
+/// One target at one moment. A service as a target shows the best of what lies behind it.
+#[derive(Debug, Clone, Copy)]
+pub struct TargetView<'a> {
+    /// Its name in the configuration.
+    pub name: &'a str,
+    /// State bits.
+    pub status: ServerStatus,
+    /// This session's connection to it.
+    pub link: Link,
+    /// Its rank.
+    pub rank: Rank,
+    /// Replication lag; `None`: unknown.
+    pub lag: Option<Duration>,
+    /// Statements in progress there, from the whole proxy.
+    pub operations: u64,
+    /// Connections of the whole proxy to it.
+    pub connections: u64,
+    /// Answers to be thrown away that it still owes this session.
+    pub discards: usize,
+    /// When this session last used it; zero: never.
+    pub last_used: u64,
+}
+
+impl<'a> Scene<'a> {
+    /// The targets, in configuration order.
+    pub fn targets(&self) -> impl Iterator<Item = TargetId> + use<> {
+        (0..u16::try_from(self.specs.len()).unwrap_or(u16::MAX)).map(TargetId)
+    }
+
+    /// One target. `None` for an id that is not of this service.
+    #[must_use]
+    pub fn target(&self, id: TargetId) -> Option<TargetView<'a>> {
+        let spec = self.specs.get(usize::from(id.0))?;
+        let target = self.targets.get(usize::from(id.0));
+        match (spec, target) {
+            (TargetSpec::Server(server), target) => {
+                let backend = match target {
+                    Some(Target::Backend(backend)) => self.backend(*backend),
+                    _ => None,
+                };
+                let view = self.servers.get(*server)?;
+                Some(TargetView {
+                    name: &view.name,
+                    status: view.status,
+                    link: backend.map_or(Link::Closed, Backend::link),
+                    rank: view.rank,
+                    lag: view.lag,
+                    operations: view.counters.sum(|shard: &ServerShard| &shard.operations),
+                    connections: view.counters.sum(|shard: &ServerShard| &shard.connections),
+                    discards: backend.map_or(0, Backend::discards),
+                    last_used: backend.map_or(0, Backend::last_used),
+                })
+            }
+            (TargetSpec::Service(service), target) => {
+                let inner_targets: &[Target] = match target {
+                    Some(Target::Node(node)) => self.nodes.get(*node).map_or(&[], |node| &node.targets),
+                    _ => &[],
+                };
+                let inner = Scene { specs: &service.targets, targets: inner_targets, ..*self };
+                Some(inner.summary(&service.name, service.rank))
+            }
+        }
+    }
+
+    /// The position of a target by its name.
+    #[must_use]
+    pub fn target_named(&self, name: &str) -> Option<TargetId> {
+        self.targets().find(|id| self.target(*id).is_some_and(|target| target.name == name))
+    }
+
+    /// This worker's counters of the server that a target is; `None` for a service.
+    #[must_use]
+    pub fn server_counters(&self, id: TargetId) -> Option<&'a ServerShard> {
+        match self.specs.get(usize::from(id.0))? {
+            TargetSpec::Server(server) => Some(self.servers.get(*server)?.counters.shard(self.worker)),
+            TargetSpec::Service(_) => None,
+        }
+    }
+
+    fn backend(&self, id: BackendId) -> Option<&'a Backend> {
+        self.backends.get(usize::from(id.0))
+    }
+
+    /// A service seen as one target: any bit that one of its usable targets has, the smallest lag
+    /// of its replicas, the most open link, the sums of its load.
+    fn summary(&self, name: &'a str, rank: Rank) -> TargetView<'a> {
+        let mut whole = TargetView {
+            name,
+            status: ServerStatus::default(),
+            link: Link::Closed,
+            rank,
+            lag: None,
+            operations: 0,
+            connections: 0,
+            discards: 0,
+            last_used: 0,
+        };
+        let mut all_failed = true;
+        for view in self.targets().filter_map(|id| self.target(id)) {
+            all_failed &= view.link == Link::Failed;
+            whole.link = whole.link.max(if view.link == Link::Failed { Link::Closed } else { view.link });
+            if view.status.connectable() || (view.link == Link::Open && view.status.usable()) {
+                whole.status = whole.status.with(view.status);
+                if view.lag.is_some() {
+                    whole.lag = whole.lag.min(view.lag).or(view.lag);
+                }
+            }
+            whole.operations += view.operations;
+            whole.connections += view.connections;
+            whole.discards += view.discards;
+            whole.last_used = whole.last_used.max(view.last_used);
+        }
+        if all_failed {
+            whole.link = Link::Failed;
+        }
+        whole
+    }
+}

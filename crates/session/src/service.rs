@@ -1,0 +1,162 @@
+//! A service as its sessions see it: an immutable snapshot, shared by all that started with it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cause::Cause;
+use crate::filter::Filter;
+use crate::ids::ServerId;
+use crate::router::Router;
+use crate::world::{Count, Counters, Rank};
+
+/// What a service may route to.
+#[derive(Debug, Clone)]
+pub enum TargetSpec {
+    /// A server.
+    Server(ServerId),
+    /// Another service: its filters, its router, its targets.
+    Service(Arc<ServiceSpec>),
+}
+
+/// One service: one router, its filters, its targets and the settings a session needs.
+#[derive(Debug)]
+pub struct ServiceSpec {
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// The router with its parameters.
+    pub router: Arc<dyn Router>,
+    /// The filter chain, nearest to the client first.
+    pub filters: Vec<Arc<dyn Filter>>,
+    /// What the router chooses among, in configuration order; at most [`ServiceSpec::MAX_TARGETS`].
+    pub targets: Vec<TargetSpec>,
+    /// Its rank when another service routes to it.
+    pub rank: Rank,
+    /// Idle limit of a client; `None`: no limit.
+    pub wait_timeout: Option<Duration>,
+    /// How many statements a session keeps for `queries[]`.
+    pub retain_last_statements: usize,
+    /// How many log lines a session keeps for `log[]`; 0: none.
+    pub session_trace: usize,
+    /// When the retained statements are written to the log.
+    pub dump_last_statements: DumpStatements,
+    /// Which levels this service logs in addition to the global ones.
+    pub log_switches: LogSwitches,
+    /// Session command history.
+    pub history: HistoryLimits,
+    /// Most sessions at once; 0: no limit.
+    pub max_connections: u64,
+    /// The greeting's version text, when set by hand.
+    pub version_string: Option<Arc<str>>,
+    /// Its counters, the same object in every snapshot.
+    pub counters: Arc<Counters<ServiceShard>>,
+}
+
+impl ServiceSpec {
+    /// The most targets a service may have: a set of them is one machine word.
+    pub const MAX_TARGETS: usize = 64;
+
+    /// Are the retained statements of a session that ended so written to the log?
+    #[must_use]
+    pub fn dump_at_end(&self, cause: Cause) -> bool {
+        match self.dump_last_statements {
+            DumpStatements::Never => false,
+            DumpStatements::OnError => cause != Cause::ClientQuit,
+            DumpStatements::OnClose => true,
+        }
+    }
+}
+
+/// The configuration's `dump_last_statements`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DumpStatements {
+    /// Not at all.
+    #[default]
+    Never,
+    /// When the client did not end the session with COM_QUIT.
+    OnError,
+    /// Always.
+    OnClose,
+}
+
+/// The five log switches of a session or a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogSwitches {
+    /// `log_error`.
+    pub error: bool,
+    /// `log_warning`.
+    pub warning: bool,
+    /// `log_notice`.
+    pub notice: bool,
+    /// `log_info`.
+    pub info: bool,
+    /// `log_debug`.
+    pub debug: bool,
+}
+
+impl LogSwitches {
+    /// Is `level` switched on?
+    #[must_use]
+    pub fn allows(self, level: crate::output::Level) -> bool {
+        use crate::output::Level;
+        match level {
+            Level::Error => self.error,
+            Level::Warning => self.warning,
+            Level::Notice => self.notice,
+            Level::Info => self.info,
+            Level::Debug => self.debug,
+        }
+    }
+}
+
+/// Limits of the session command history (configuration: `max_sescmd_history` and its siblings).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistoryLimits {
+    /// `disable_sescmd_history`.
+    pub disabled: bool,
+    /// `max_sescmd_history`: distinct session commands.
+    pub max: usize,
+    /// `prune_sescmd_history`: forget the oldest at the limit, instead of giving the history up.
+    pub prune: bool,
+}
+
+impl Default for HistoryLimits {
+    fn default() -> HistoryLimits {
+        HistoryLimits { disabled: false, max: 50, prune: true }
+    }
+}
+
+/// One worker's counters for one service.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct ServiceShard {
+    /// Open sessions (gauge).
+    pub sessions: Count,
+    /// Sessions ever started.
+    pub total_sessions: Count,
+    /// Failed logins.
+    pub failed_auths: Count,
+    /// Commands routed.
+    pub queries: Count,
+    /// Commands in progress (gauge).
+    pub operations: Count,
+    /// Commands routed to the primary.
+    pub route_primary: Count,
+    /// Commands routed to a replica.
+    pub route_replica: Count,
+    /// Commands routed to all servers.
+    pub route_all: Count,
+    /// Transactions ended in which something may have been written.
+    pub rw_transactions: Count,
+    /// Transactions ended in which every statement was a read.
+    pub ro_transactions: Count,
+    /// Sessions ended, by cause: the order of [`Cause::ALL`](crate::Cause::ALL).
+    pub closed: [Count; 17],
+    /// Sum of session life times, in microseconds.
+    pub lifetime_us: Count,
+    /// The longest life of a session, in microseconds.
+    pub max_lifetime_us: Count,
+    /// Sum of history lengths at the end of sessions.
+    pub history_len: Count,
+    /// The longest history seen.
+    pub max_history_len: Count,
+}

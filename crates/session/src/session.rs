@@ -1,0 +1,592 @@
+//! The session: its state, its entry points, and what every entry point ends with.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_sql::{Cache, Modes, TrxTracker};
+use tidegate_wire::Caps;
+
+use crate::backend::{Backend, State};
+use crate::cause::Cause;
+use crate::chain::{FilterSlot, Node, TreeNeeds};
+use crate::client::Client;
+use crate::fault::{Fault, SessionFault};
+use crate::history::History;
+use crate::ids::{BackendId, SessionId, Side, Token};
+use crate::login::Dialogue;
+use crate::observe::Observe;
+use crate::output::{Level, Op, Output};
+use crate::question::{Answer, ClientAddress};
+use crate::service::{LogSwitches, ServiceShard, ServiceSpec};
+use crate::stmts::Statements;
+use crate::ticket::{Passed, Stream, Ticket, Verdicts};
+use crate::time::{Instant, WallTime};
+use crate::world::ServerViews;
+
+/// How long a client may take from the greeting to the end of its login.
+pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a server connection may take from the first SYN until it is usable, where no monitor
+/// says otherwise.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What the worker lends to every entry point.
+#[derive(Debug)]
+pub struct Env<'a> {
+    /// The time of this turn.
+    pub now: Instant,
+    /// The same as wall-clock time.
+    pub wall: WallTime,
+    /// The servers as they are now.
+    pub servers: &'a ServerViews,
+    /// Which shard of the counters may be written.
+    pub worker: usize,
+    /// What is logged anyway, whatever service and session say.
+    pub log: LogSwitches,
+    /// The worker's classification cache.
+    pub classifier: &'a mut Cache,
+    /// Filled with what is to be done.
+    pub out: &'a mut Output,
+}
+
+impl Env<'_> {
+    /// The cache, and the rest to be lent beside it.
+    pub(crate) fn split(&mut self) -> (&mut Cache, Cx<'_>) {
+        let cx = Cx {
+            now: self.now,
+            wall: self.wall,
+            servers: self.servers,
+            worker: self.worker,
+            log: self.log,
+            out: self.out,
+        };
+        (self.classifier, cx)
+    }
+
+    pub(crate) fn cx(&mut self) -> Cx<'_> {
+        self.split().1
+    }
+}
+
+/// [`Env`] without the classifier.
+#[derive(Debug)]
+pub(crate) struct Cx<'a> {
+    pub(crate) now: Instant,
+    pub(crate) wall: WallTime,
+    pub(crate) servers: &'a ServerViews,
+    pub(crate) worker: usize,
+    pub(crate) log: LogSwitches,
+    pub(crate) out: &'a mut Output,
+}
+
+/// What a session begins with.
+#[derive(Debug)]
+pub struct Birth {
+    /// Its number.
+    pub id: SessionId,
+    /// The service its listener stands in front of.
+    pub service: Arc<ServiceSpec>,
+    /// The listener's name.
+    pub listener: Arc<str>,
+    /// Where the client is.
+    pub address: ClientAddress,
+    /// Twenty random bytes, none of them zero.
+    pub scramble: [u8; 20],
+    /// What the greeting says of the servers behind.
+    pub greeting: GreetingFacts,
+}
+
+/// What a greeting says of the servers behind, computed by the caller from what monitors saw.
+#[derive(Debug, Clone)]
+pub struct GreetingFacts {
+    /// The version text.
+    pub version: Arc<str>,
+    /// What is offered: what the proxy and every usable server can do.
+    pub caps: Caps,
+    /// The default collation.
+    pub collation: u8,
+    /// All servers are MySQL's, not MariaDB's.
+    pub mysql_family: bool,
+}
+
+/// Whether one side's unsent bytes are above the high or below the low water mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backlog {
+    /// Too much: stop producing.
+    High,
+    /// Little enough: go on.
+    Low,
+}
+
+/// What the session is doing with its client.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// The login, or a COM_CHANGE_USER.
+    Dialogue(Box<Dialogue>),
+    /// Commands.
+    Commands,
+    /// Nothing any more.
+    Over(Cause),
+}
+
+/// One client connection with everything that belongs to it. See the crate's documentation.
+#[derive(Debug)]
+pub struct Session {
+    pub(crate) id: SessionId,
+    pub(crate) service: Arc<ServiceSpec>,
+    pub(crate) listener: Arc<str>,
+    pub(crate) phase: Phase,
+    pub(crate) client: Client,
+    /// The session's own filters, before those of the service.
+    pub(crate) own_filters: Vec<FilterSlot>,
+    /// Filters to be put in place at the next rest.
+    pub(crate) next_filters: Option<Vec<FilterSlot>>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) needs: TreeNeeds,
+    pub(crate) backends: Vec<Backend>,
+    /// Commands whose answer the client waits for, oldest first.
+    pub(crate) tickets: VecDeque<Ticket>,
+    /// The command at the head where it could not be sent yet and its bytes are not the client's
+    /// any more: it was sent once, or a filter made it.
+    pub(crate) pending: Option<Vec<u8>>,
+    /// The filters that the command at the head has passed.
+    pub(crate) passed: Vec<Passed>,
+    /// The rest of a command that is longer than what was looked at.
+    pub(crate) stream: Option<Box<Stream>>,
+    /// The client is sending a file to this connection.
+    pub(crate) infile: Option<BackendId>,
+    pub(crate) history: History,
+    pub(crate) stmts: Statements,
+    pub(crate) trx: TrxTracker,
+    pub(crate) modes: Modes,
+    pub(crate) verdicts: Verdicts,
+    /// Counts commands, so that the least recently used connection can be told.
+    pub(crate) uses: u64,
+    /// Counts session commands.
+    pub(crate) last_seq: u64,
+    /// The statement in flight, if it may be sent again.
+    pub(crate) retry: Vec<u8>,
+    pub(crate) observe: Observe,
+    /// Bytes of the client wait for something to happen.
+    pub(crate) held: bool,
+    /// Something happened that they may have waited for.
+    pub(crate) moved: bool,
+    /// The client has more unsent bytes than the high water mark.
+    pub(crate) client_backlogged: bool,
+    /// The client is not read.
+    pub(crate) client_paused: bool,
+    /// The servers changed: look for connections to let go at the next rest.
+    pub(crate) look_for_spare: bool,
+    /// When `on_tick` will be called; `None`: not asked for.
+    pub(crate) armed: Option<Instant>,
+    /// Killed at that time.
+    pub(crate) kill_at: Option<Instant>,
+    /// Ends at the next rest outside a transaction.
+    pub(crate) drain: Option<Cause>,
+}
+
+impl Session {
+    /// The most unconsumed bytes of one side that the core ever needs to see at once.
+    pub const WINDOW: usize = 256 * 1024 + 4;
+
+    /// Begins a session: the greeting goes out.
+    #[must_use]
+    pub fn start(birth: Birth, env: &mut Env<'_>) -> Session {
+        let mut session = Session::empty(&birth, env.now, env.wall);
+        let mut cx = env.cx();
+        session.shard(&cx).sessions.add(1);
+        session.shard(&cx).total_sessions.add(1);
+        session.greet(&birth, &mut cx);
+        session.finish_event(env);
+        session
+    }
+
+    pub(crate) fn empty(birth: &Birth, now: Instant, wall: WallTime) -> Session {
+        let service = &birth.service;
+        Session {
+            id: birth.id,
+            service: Arc::clone(service),
+            listener: Arc::clone(&birth.listener),
+            phase: Phase::Commands,
+            client: Client::new(birth.address.clone(), now, wall),
+            own_filters: Vec::new(),
+            next_filters: None,
+            nodes: Vec::new(),
+            needs: TreeNeeds::default(),
+            backends: Vec::new(),
+            tickets: VecDeque::new(),
+            pending: None,
+            passed: Vec::new(),
+            stream: None,
+            infile: None,
+            history: History::new(service.history),
+            stmts: Statements::default(),
+            trx: TrxTracker::default(),
+            modes: Modes::default(),
+            verdicts: Verdicts::default(),
+            uses: 0,
+            last_seq: 0,
+            retry: Vec::new(),
+            observe: Observe::new(service.retain_last_statements, service.session_trace, service.log_switches),
+            held: false,
+            moved: false,
+            client_backlogged: false,
+            client_paused: false,
+            look_for_spare: false,
+            armed: None,
+            kill_at: None,
+            drain: None,
+        }
+    }
+
+    /// Bytes came in from `side`. Returns how many were consumed; the rest is presented again at
+    /// the start of the next run.
+    pub fn on_bytes(&mut self, side: Side, run: &mut [u8], env: &mut Env<'_>) -> usize {
+        if self.is_over() {
+            return run.len();
+        }
+        self.observe.event(env.now);
+        let consumed = match side {
+            Side::Client => self.client_bytes(run, env),
+            Side::Backend(backend) => self.backend_bytes(backend, run, &mut env.cx()),
+        };
+        self.finish_event(env);
+        consumed
+    }
+
+    /// The peer closed or reset its connection; its last bytes have been presented.
+    pub fn on_eof(&mut self, side: Side, env: &mut Env<'_>) {
+        if self.is_over() {
+            return;
+        }
+        match side {
+            Side::Client => self.finish(Cause::ClientLost, None, &mut env.cx()),
+            Side::Backend(backend) => self.backend_lost(backend, "the server closed the connection", &mut env.cx()),
+        }
+        self.finish_event(env);
+    }
+
+    /// A connection that was asked for stands.
+    pub fn on_backend_up(&mut self, backend: BackendId, env: &mut Env<'_>) {
+        if self.is_over() {
+            return;
+        }
+        self.connected(backend, &mut env.cx());
+        self.finish_event(env);
+    }
+
+    /// A connection that was asked for could not be made.
+    pub fn on_backend_down(&mut self, backend: BackendId, reason: &str, env: &mut Env<'_>) {
+        if self.is_over() {
+            return;
+        }
+        self.backend_lost(backend, reason, &mut env.cx());
+        self.finish_event(env);
+    }
+
+    /// The answer to a question. A late one, to a question nobody waits for any more, is ignored.
+    pub fn on_answer(&mut self, token: Token, answer: Answer, env: &mut Env<'_>) {
+        if self.is_over() {
+            return;
+        }
+        self.answered(token, answer, &mut env.cx());
+        self.finish_event(env);
+    }
+
+    /// The time that was asked for has come.
+    pub fn on_tick(&mut self, env: &mut Env<'_>) {
+        if self.is_over() {
+            return;
+        }
+        self.armed = None;
+        self.check_deadlines(&mut env.cx());
+        self.finish_event(env);
+    }
+
+    /// `env.servers` was renewed.
+    pub fn on_servers(&mut self, env: &mut Env<'_>) {
+        if self.is_over() {
+            return;
+        }
+        self.servers_changed(&mut env.cx());
+        self.finish_event(env);
+    }
+
+    /// One side's unsent bytes crossed a water mark: whoever feeds it is paused or resumed.
+    pub fn on_backlog(&mut self, side: Side, backlog: Backlog, env: &mut Env<'_>) {
+        if self.is_over() {
+            return;
+        }
+        let high = backlog == Backlog::High;
+        match side {
+            Side::Client => self.client_backlogged = high,
+            Side::Backend(id) => {
+                if let Some(backend) = self.backend_mut(id) {
+                    backend.backlogged = high;
+                }
+            }
+        }
+        self.apply_backlog(&mut env.cx());
+        self.finish_event(env);
+    }
+
+    /// Reading is paused exactly where somebody who must take the bytes cannot.
+    pub(crate) fn apply_backlog(&mut self, cx: &mut Cx<'_>) {
+        let pause_client = self.backends.iter().any(|backend| backend.is_connected() && backend.backlogged);
+        if pause_client != self.client_paused {
+            self.client_paused = pause_client;
+            cx.out.push(if pause_client { Op::Pause(Side::Client) } else { Op::Resume(Side::Client) });
+        }
+        for (ix, backend) in self.backends.iter_mut().enumerate() {
+            let pause = self.client_backlogged && backend.is_connected();
+            if pause != backend.paused {
+                backend.paused = pause;
+                if backend.is_connected() {
+                    let side = Side::Backend(BackendId(u16::try_from(ix).unwrap_or(u16::MAX)));
+                    cx.out.push(if pause { Op::Pause(side) } else { Op::Resume(side) });
+                }
+            }
+        }
+    }
+
+    /// Has it ended? Nothing else may be asked of it then.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Over(_))
+    }
+
+    /// What it ended with.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        match self.phase {
+            Phase::Over(cause) => Some(cause),
+            Phase::Dialogue(_) | Phase::Commands => None,
+        }
+    }
+
+    /// Has the login been accepted? Only then it is listed.
+    #[must_use]
+    pub fn has_login(&self) -> bool {
+        !self.nodes.is_empty()
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> SessionId {
+        self.id
+    }
+
+    /// The service it runs on.
+    #[must_use]
+    pub fn service(&self) -> &Arc<ServiceSpec> {
+        &self.service
+    }
+
+    /// The listener it came through.
+    #[must_use]
+    pub fn listener(&self) -> &Arc<str> {
+        &self.listener
+    }
+
+    /// Nothing owed to anybody (replies that will be thrown away included), nothing held, no
+    /// question open, every connection open or closed.
+    #[must_use]
+    pub fn at_rest(&self) -> bool {
+        matches!(self.phase, Phase::Commands)
+            && self.client_is_idle()
+            && !self.held
+            && self
+                .backends
+                .iter()
+                .all(|backend| backend.owed.is_empty() && matches!(backend.state, State::Closed | State::Failed | State::Ready))
+    }
+
+    /// The client waits for nothing and has said nothing that is not answered.
+    pub(crate) fn client_is_idle(&self) -> bool {
+        self.tickets.is_empty() && self.pending.is_none() && self.stream.is_none() && self.infile.is_none()
+    }
+
+    #[inline]
+    pub(crate) fn backend(&self, id: BackendId) -> Option<&Backend> {
+        self.backends.get(usize::from(id.0))
+    }
+
+    #[inline]
+    pub(crate) fn backend_mut(&mut self, id: BackendId) -> Option<&mut Backend> {
+        self.backends.get_mut(usize::from(id.0))
+    }
+
+    pub(crate) fn backend_ids(&self) -> impl Iterator<Item = BackendId> + use<> {
+        (0..u16::try_from(self.backends.len()).unwrap_or(u16::MAX)).map(BackendId)
+    }
+
+    #[inline]
+    pub(crate) fn shard<'a>(&'a self, cx: &Cx<'_>) -> &'a ServiceShard {
+        self.service.counters.shard(cx.worker)
+    }
+
+    /// A line for the log, if anybody wants it; `text` is made only then.
+    pub(crate) fn log(&mut self, level: Level, cx: &mut Cx<'_>, text: impl FnOnce() -> String) {
+        let wanted = cx.log.allows(level) || self.observe.switches.allows(level);
+        if !wanted && !self.observe.is_tracing() {
+            return;
+        }
+        let text = text();
+        self.observe.trace(cx.wall, level, &text);
+        if wanted {
+            cx.out.log(level, text);
+        }
+    }
+
+    /// What every entry point ends with.
+    fn finish_event(&mut self, env: &mut Env<'_>) {
+        if self.moved && !self.is_over() {
+            self.moved = false;
+            self.resume_pending(env);
+            if self.held && !self.is_over() && self.pending.is_none() {
+                self.held = false;
+                env.out.push(Op::Again(Side::Client));
+            }
+        }
+        if self.look_for_spare || self.next_filters.is_some() || self.drain.is_some() {
+            self.at_next_rest(&mut env.cx());
+        }
+        self.arm(&mut env.cx());
+        if cfg!(debug_assertions) {
+            self.check_invariants();
+        }
+    }
+
+    /// What waited for the session's next rest.
+    fn at_next_rest(&mut self, cx: &mut Cx<'_>) {
+        if self.is_over() || !matches!(self.phase, Phase::Commands) || !self.client_is_idle() {
+            return;
+        }
+        if let Some(cause) = self.drain
+            && !self.trx.is_open()
+        {
+            self.finish(cause, Some(&SessionFault::Shutdown), cx);
+            return;
+        }
+        if let Some(filters) = self.next_filters.take() {
+            self.swap_filters(filters, cx);
+        }
+        if self.look_for_spare {
+            self.let_go_spare(cx);
+        }
+    }
+
+    /// Ends the session: tells the client why where the protocol allows it, closes everything.
+    pub(crate) fn finish(&mut self, cause: Cause, fault: Option<&SessionFault>, cx: &mut Cx<'_>) {
+        if self.is_over() {
+            return;
+        }
+        if let Some(fault) = fault
+            && self.may_send_error()
+        {
+            self.send_error(&fault.client_reply(), cx);
+        }
+        self.close_chain(cx);
+        self.close_backends(cx);
+        self.settle_counters(cause, cx.now, cx.worker);
+        self.log_end(cause, fault, cx);
+        self.phase = Phase::Over(cause);
+        cx.out.push(Op::Finish(cause));
+    }
+
+    /// Ends the session because of `fault`.
+    pub(crate) fn fail(&mut self, fault: &SessionFault, cx: &mut Cx<'_>) {
+        self.finish(fault.cause(), Some(fault), cx);
+    }
+
+    /// An ERR packet may go to the client only where no other packet is in progress.
+    fn may_send_error(&self) -> bool {
+        let between_packets = match self.tickets.front() {
+            Some(ticket) => match ticket.answer.and_then(|id| self.backend(id)) {
+                Some(backend) => !ticket.started || backend.tracker.at_packet_boundary(),
+                None => true,
+            },
+            None => true,
+        };
+        between_packets && self.stream.is_none()
+    }
+
+    fn close_chain(&mut self, cx: &mut Cx<'_>) {
+        let client = &self.client;
+        let scene = client.filter_scene(self.id, &self.service.name, cx);
+        for slot in &mut self.own_filters {
+            slot.session.on_end(&scene);
+        }
+        for node in &mut self.nodes {
+            let scene = client.filter_scene(self.id, &node.spec.name, cx);
+            for slot in &mut node.filters {
+                slot.session.on_end(&scene);
+            }
+        }
+    }
+
+    fn close_backends(&mut self, cx: &mut Cx<'_>) {
+        for id in self.backend_ids() {
+            self.say_goodbye(id, cx);
+        }
+    }
+
+    fn log_end(&mut self, cause: Cause, fault: Option<&SessionFault>, cx: &mut Cx<'_>) {
+        let level = if !cause.is_trouble() { Level::Info } else { Level::Warning };
+        let retained = self.service.dump_at_end(cause);
+        let text = format!(
+            "session ended: {}{}{}",
+            cause.word(),
+            if fault.is_some() { ": " } else { "" },
+            fault.map(ToString::to_string).unwrap_or_default()
+        );
+        self.log(level, cx, || text);
+        if retained {
+            for line in self.observe.retained_lines() {
+                self.log(Level::Notice, cx, || line);
+            }
+        }
+    }
+
+    /// Gives the counters back what the session holds of them.
+    fn settle_counters(&mut self, cause: Cause, now: Instant, worker: usize) {
+        let shard = self.service.counters.shard(worker);
+        shard.sessions.sub(1);
+        let outstanding = self.tickets.len() as u64;
+        shard.operations.sub(outstanding);
+        if let Some(count) = shard.closed.get(cause as usize) {
+            count.add(1);
+        }
+        let age_us = u64::try_from(now.since(self.client.started).as_micros()).unwrap_or(u64::MAX);
+        shard.lifetime_us.add(age_us);
+        shard.max_lifetime_us.raise(age_us);
+        shard.history_len.add(self.history.len() as u64);
+        shard.max_history_len.raise(self.history.len() as u64);
+    }
+
+    /// After a panic in an entry point: gives back the counters and ends, touching nothing that
+    /// the panic may have left half done. The output of that entry point must have been dropped.
+    pub fn abandon(&mut self, env: &mut Env<'_>) {
+        if self.is_over() {
+            return;
+        }
+        for backend in &mut self.backends {
+            if let Some(view) = env.servers.get(backend.server) {
+                let shard = view.counters.shard(env.worker);
+                shard.operations.sub(std::mem::take(&mut backend.operations));
+                if backend.is_connected() {
+                    shard.connections.sub(1);
+                }
+            }
+            backend.reset(State::Closed);
+        }
+        self.settle_counters(Cause::Panic, env.now, env.worker);
+        self.phase = Phase::Over(Cause::Panic);
+    }
+
+    /// What the session will offer or has agreed with its client.
+    #[must_use]
+    pub fn client_caps(&self) -> Caps {
+        self.client.caps
+    }
+}

@@ -1,0 +1,64 @@
+//! What the proxy itself sets on a server connection of a session with a history: that the server
+//! reports what the proxy must know, in addition to what the client wants reported.
+
+/// The tracked variables on every server; the isolation level's variable is named by version.
+const TRACKED: &str = "autocommit,character_set_client,character_set_connection,character_set_results,sql_mode";
+
+/// The first MariaDB version that calls the isolation level's variable `transaction_isolation`.
+const NEW_ISOLATION_NAME: u64 = 11_01_00;
+
+/// The payload of the first command of a new connection. The list of tracked variables is
+/// extended, never replaced; `*` already means all of them.
+pub(crate) fn statement(version: u64, mysql_family: bool) -> Vec<u8> {
+    let new_name = mysql_family || version >= NEW_ISOLATION_NAME;
+    let isolation = if new_name { "transaction_isolation" } else { "tx_isolation" };
+    let mut payload = vec![tidegate_wire::Command::Query.byte()];
+    payload.extend_from_slice(
+        format!(
+            "SET session_track_schema=ON, session_track_transaction_info='CHARACTERISTICS', \
+             session_track_system_variables=IF(@@session_track_system_variables='*','*',\
+             CONCAT_WS(',',NULLIF(@@session_track_system_variables,''),'{TRACKED},{isolation}'))"
+        )
+        .as_bytes(),
+    );
+    payload
+}
+
+/// Is this variable reported only because of [`statement`]? Servers report the others by default.
+pub(crate) fn is_ours(name: &[u8]) -> bool {
+    matches!(name, b"sql_mode" | b"tx_isolation" | b"transaction_isolation" | b"session_track_system_variables")
+}
+
+/// `major * 10000 + minor * 100 + patch` of a version text such as `5.5.5-10.11.6-MariaDB`.
+pub(crate) fn version_number(text: &[u8]) -> u64 {
+    let text = text.strip_prefix(b"5.5.5-").unwrap_or(text);
+    let mut parts = [0u64; 3];
+    let mut digits = text.split(|byte| !byte.is_ascii_digit());
+    for part in &mut parts {
+        let Some(word) = digits.next() else { break };
+        *part = word.iter().fold(0u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')));
+    }
+    let [major, minor, patch] = parts;
+    major.saturating_mul(10_000).saturating_add(minor.saturating_mul(100)).saturating_add(patch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions() {
+        assert_eq!(version_number(b"5.5.5-10.11.6-MariaDB-1:10.11.6+maria~ubu2204"), 101_106);
+        assert_eq!(version_number(b"11.4.2-MariaDB"), 110_402);
+        assert_eq!(version_number(b"8.0.36"), 80_036);
+        assert_eq!(version_number(b"nonsense"), 0);
+    }
+
+    #[test]
+    fn the_isolation_variable_is_named_by_version() {
+        let text = |version, mysql| String::from_utf8(statement(version, mysql)).unwrap();
+        assert!(text(101_106, false).contains(",tx_isolation'"));
+        assert!(text(110_402, false).contains(",transaction_isolation'"));
+        assert!(text(80_036, true).contains(",transaction_isolation'"));
+    }
+}

@@ -1,0 +1,231 @@
+//! Binary prepared statements: the ids a client knows, what each connection calls them, and the
+//! parameter types that were sent last.
+
+use std::sync::Arc;
+
+use tidegate_sql::Statement;
+
+use crate::freeze::{Decoder, Encoder, FreezeError};
+use crate::ids::{BackendId, BackendStmtId, ClientStmtId};
+
+/// A statement the client has prepared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Prepared {
+    pub(crate) id: ClientStmtId,
+    /// What it says; shared with nobody, but kept apart so that it can be held while the rest changes.
+    pub(crate) prepared: Arc<PreparedText>,
+    pub(crate) params: u16,
+    pub(crate) columns: u16,
+    /// The types of the last execution that carried them; empty: none did.
+    pub(crate) types: Vec<u8>,
+    /// Rises with every change of `types`.
+    pub(crate) types_version: u32,
+    /// Long data was sent there: the execution must follow it.
+    pub(crate) long_data_on: Option<BackendId>,
+    /// The last execution ran there: FETCH follows it.
+    pub(crate) executed_on: Option<BackendId>,
+}
+
+/// A prepared text and its class, which decides where executions go.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct PreparedText {
+    pub(crate) text: Box<[u8]>,
+    pub(crate) statement: Statement,
+}
+
+/// All statements of a client, by ascending id.
+#[derive(Debug, Default)]
+pub(crate) struct Statements {
+    list: Vec<Prepared>,
+    last_id: u32,
+    last_prepared: Option<ClientStmtId>,
+}
+
+impl Statements {
+    /// An id for a statement about to be prepared.
+    pub(crate) fn next_id(&mut self) -> ClientStmtId {
+        // The top bit and the all-ones id have meanings of their own; no client comes that far.
+        self.last_id = if self.last_id >= 0x7FFF_FFFE { 1 } else { self.last_id + 1 };
+        ClientStmtId(self.last_id)
+    }
+
+    pub(crate) fn insert(&mut self, prepared: Prepared) {
+        self.last_prepared = Some(prepared.id);
+        match self.list.binary_search_by_key(&prepared.id, |known| known.id) {
+            Ok(ix) => {
+                if let Some(known) = self.list.get_mut(ix) {
+                    *known = prepared;
+                }
+            }
+            Err(ix) => self.list.insert(ix, prepared),
+        }
+    }
+
+    /// A preparation failed: the direct execution that may follow has nothing to run.
+    pub(crate) fn prepare_failed(&mut self) {
+        self.last_prepared = None;
+    }
+
+    /// What the client means by `id`: itself, or the statement prepared just before.
+    pub(crate) fn resolve(&self, id: ClientStmtId) -> Option<ClientStmtId> {
+        if id == ClientStmtId::LAST_PREPARED { self.last_prepared } else { Some(id) }
+    }
+
+    pub(crate) fn get(&self, id: ClientStmtId) -> Option<&Prepared> {
+        let ix = self.list.binary_search_by_key(&id, |known| known.id).ok()?;
+        self.list.get(ix)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: ClientStmtId) -> Option<&mut Prepared> {
+        let ix = self.list.binary_search_by_key(&id, |known| known.id).ok()?;
+        self.list.get_mut(ix)
+    }
+
+    pub(crate) fn remove(&mut self, id: ClientStmtId) -> bool {
+        if self.last_prepared == Some(id) {
+            self.last_prepared = None;
+        }
+        match self.list.binary_search_by_key(&id, |known| known.id) {
+            Ok(ix) => {
+                self.list.remove(ix);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.list = Vec::new();
+        self.last_prepared = None;
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Prepared> {
+        self.list.iter()
+    }
+
+    /// A connection is gone, and with it what was tied to it.
+    pub(crate) fn forget_backend(&mut self, backend: BackendId) {
+        for prepared in &mut self.list {
+            if prepared.long_data_on == Some(backend) {
+                prepared.long_data_on = None;
+            }
+            if prepared.executed_on == Some(backend) {
+                prepared.executed_on = None;
+            }
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.list.capacity() * size_of::<Prepared>()
+            + self.list.iter().map(|prepared| prepared.prepared.text.len() + prepared.types.capacity()).sum::<usize>()
+    }
+
+    /// The classes are not written: they are made again from the texts.
+    pub(crate) fn freeze(&self, into: &mut Encoder) {
+        into.u32(self.last_id);
+        into.option(self.last_prepared, |into, id| into.u32(id.0));
+        into.list(self.list.iter(), |into, prepared| {
+            into.u32(prepared.id.0);
+            into.bytes(&prepared.prepared.text);
+            into.u16(prepared.params);
+            into.u16(prepared.columns);
+            into.bytes(&prepared.types);
+            into.u32(prepared.types_version);
+            into.option(prepared.long_data_on, |into, backend| into.u16(backend.0));
+            into.option(prepared.executed_on, |into, backend| into.u16(backend.0));
+        });
+    }
+
+    pub(crate) fn thaw(
+        from: &mut Decoder<'_>,
+        mut classify: impl FnMut(&[u8]) -> Statement,
+    ) -> Result<Statements, FreezeError> {
+        let last_id = from.u32()?;
+        let last_prepared = from.option(Decoder::u32)?.map(ClientStmtId);
+        let list = from.list(|from| {
+            let id = ClientStmtId(from.u32()?);
+            let text: Box<[u8]> = from.bytes()?.into();
+            let statement = classify(&text);
+            Ok(Prepared {
+                id,
+                prepared: Arc::new(PreparedText { text, statement }),
+                params: from.u16()?,
+                columns: from.u16()?,
+                types: from.bytes()?.to_vec(),
+                types_version: from.u32()?,
+                long_data_on: from.option(Decoder::u16)?.map(BackendId),
+                executed_on: from.option(Decoder::u16)?.map(BackendId),
+            })
+        })?;
+        Ok(Statements { list, last_id, last_prepared })
+    }
+}
+
+/// What one connection calls the client's statements.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StmtMap {
+    list: Vec<Mapped>,
+}
+
+/// One statement on one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mapped {
+    pub(crate) client: ClientStmtId,
+    pub(crate) backend: BackendStmtId,
+    /// The [`Prepared::types_version`] this connection has seen; 0: none.
+    pub(crate) types_version: u32,
+}
+
+impl StmtMap {
+    pub(crate) fn get(&self, id: ClientStmtId) -> Option<Mapped> {
+        let ix = self.list.binary_search_by_key(&id, |mapped| mapped.client).ok()?;
+        self.list.get(ix).copied()
+    }
+
+    pub(crate) fn set(&mut self, mapped: Mapped) {
+        match self.list.binary_search_by_key(&mapped.client, |known| known.client) {
+            Ok(ix) => {
+                if let Some(known) = self.list.get_mut(ix) {
+                    *known = mapped;
+                }
+            }
+            Err(ix) => self.list.insert(ix, mapped),
+        }
+    }
+
+    pub(crate) fn remove(&mut self, id: ClientStmtId) -> Option<Mapped> {
+        let ix = self.list.binary_search_by_key(&id, |mapped| mapped.client).ok()?;
+        Some(self.list.remove(ix))
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.list = Vec::new();
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.list.capacity() * size_of::<Mapped>()
+    }
+
+    pub(crate) fn freeze(&self, into: &mut Encoder) {
+        into.list(self.list.iter(), |into, mapped| {
+            into.u32(mapped.client.0);
+            into.u32(mapped.backend.0);
+            into.u32(mapped.types_version);
+        });
+    }
+
+    pub(crate) fn thaw(from: &mut Decoder<'_>) -> Result<StmtMap, FreezeError> {
+        let list = from.list(|from| {
+            Ok(Mapped {
+                client: ClientStmtId(from.u32()?),
+                backend: BackendStmtId(from.u32()?),
+                types_version: from.u32()?,
+            })
+        })?;
+        Ok(StmtMap { list })
+    }
+}

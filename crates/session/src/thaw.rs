@@ -1,0 +1,325 @@
+//! A session at rest as bytes, and back: how a session is handed to another worker or process.
+//!
+//! References become names, times become offsets from now. The proof of the client's password
+//! enters the encoding on purpose, and only here. What belongs to the transport (sockets, TLS,
+//! unsent bytes) is the caller's to hand over.
+
+use std::sync::Arc;
+
+use tidegate_wire::auth::native::Proof;
+use tidegate_wire::login::ServerInfo;
+use tidegate_wire::{Caps, ReplyTracker, Status};
+
+use crate::backend::{Backend, State};
+use crate::chain::{FilterSlot, TreeNeeds, lay_out};
+use crate::client::Identity;
+use crate::filter::Filter;
+use crate::freeze::{Decoder, Encoder, FreezeError, VERSION};
+use crate::history::History;
+use crate::ids::{ServerId, SessionId};
+use crate::service::{LogSwitches, ServiceSpec};
+use crate::session::{Birth, Env, GreetingFacts, Phase, Session};
+use crate::stmts::{Statements, StmtMap};
+use crate::time::{Instant, WallTime};
+
+/// What thawing needs from the new surroundings.
+#[derive(Debug)]
+pub struct Thawing<'a> {
+    /// The service of that name in the new configuration.
+    pub service: Arc<ServiceSpec>,
+    /// Finds a filter of a session's own chain by its name.
+    pub filter: &'a dyn Filters,
+    /// Where the client is: known from the socket.
+    pub address: crate::question::ClientAddress,
+}
+
+/// Finds filters by name.
+pub trait Filters: std::fmt::Debug {
+    /// The filter, if the configuration has it.
+    fn named(&self, name: &str) -> Option<Arc<dyn Filter>>;
+}
+
+impl Session {
+    /// The whole state, if the session is at rest after its login.
+    #[must_use]
+    pub fn freeze(&self, now: Instant) -> Option<Vec<u8>> {
+        let identity = self.client.identity.as_ref()?;
+        if !self.at_rest() || !self.has_login() || self.next_filters.is_some() {
+            return None;
+        }
+        let mut into = Encoder::default();
+        into.u32(VERSION);
+        into.u64(self.id.0);
+        into.bytes(self.service.name.as_bytes());
+        into.bytes(self.listener.as_bytes());
+        self.freeze_client(identity, now, &mut into);
+        self.freeze_chain(&mut into);
+        into.list(self.backends.iter(), freeze_backend);
+        self.history.freeze(&mut into);
+        self.stmts.freeze(&mut into);
+        self.trx.freeze(&mut |value| into.u64(value));
+        into.u32(self.modes.to_bits());
+        into.u64(self.uses);
+        into.u64(self.last_seq);
+        freeze_switches(self.observe.switches, &mut into);
+        into.option(self.kill_at, |into, at| into.u64(at.since(now).as_micros() as u64));
+        Some(into.into_bytes())
+    }
+
+    fn freeze_client(&self, identity: &Identity, now: Instant, into: &mut Encoder) {
+        let client = &self.client;
+        into.bytes(&identity.user);
+        into.option(identity.proof.expose(), |into, sha1| into.bytes(sha1));
+        into.u16(identity.collation);
+        into.list(identity.attributes.iter(), |into, (name, value)| {
+            into.bytes(name);
+            into.bytes(value);
+        });
+        into.u64(client.caps.bits());
+        into.option(client.database.as_deref(), Encoder::bytes);
+        into.u64(now.since(client.started).as_micros() as u64);
+        into.u64(client.connected.0 as u64);
+        into.u64(now.since(client.connected_at).as_micros() as u64);
+        into.u64(now.since(client.last_active).as_micros() as u64);
+        into.bytes(&client.scramble);
+        into.u32(client.changes);
+        into.u32(client.failed_changes);
+    }
+
+    fn freeze_chain(&self, into: &mut Encoder) {
+        let freeze_slot = |into: &mut Encoder, slot: &FilterSlot| {
+            into.bytes(slot.name.as_bytes());
+            slot.session.freeze(into);
+        };
+        into.list(self.own_filters.iter(), freeze_slot);
+        into.list(self.nodes.iter(), |into, node| {
+            into.list(node.filters.iter(), freeze_slot);
+            if let Some(router) = &node.router {
+                router.freeze(into);
+            }
+        });
+    }
+
+    /// A session from its frozen state. The old session may be dropped only when this has succeeded.
+    ///
+    /// # Errors
+    /// The encoding is of another version, damaged, or names what does not exist any more.
+    pub fn thaw(bytes: &[u8], with: &Thawing<'_>, env: &mut Env<'_>) -> Result<Session, FreezeError> {
+        let mut from = Decoder::new(bytes);
+        let found = from.u32()?;
+        if found != VERSION {
+            return Err(FreezeError::Version { found });
+        }
+        let id = SessionId(from.u64()?);
+        let name = from.text()?;
+        if name != *with.service.name {
+            return Err(FreezeError::Gone { what: "service", name });
+        }
+        let birth = Birth {
+            id,
+            service: Arc::clone(&with.service),
+            listener: from.text()?.into(),
+            address: with.address.clone(),
+            scramble: [0; 20],
+            greeting: GreetingFacts { version: "".into(), caps: Caps::empty(), collation: 0, mysql_family: false },
+        };
+        let mut session = Session::empty(&birth, env.now, env.wall);
+        session.thaw_client(&mut from, env.now)?;
+        let service = Arc::clone(&session.service);
+        lay_out(&service, &mut session.nodes, &mut session.backends, None, 0);
+        session.thaw_chain(&mut from, with.filter)?;
+        session.thaw_backends(&mut from)?;
+        session.history = History::thaw(session.service.history, &mut from)?;
+        session.stmts = {
+            let modes = &session.modes;
+            Statements::thaw(&mut from, |text| tidegate_sql::classify(text, *modes))?
+        };
+        session.trx = tidegate_sql::TrxTracker::thaw(&mut || from.u64())?;
+        session.modes = tidegate_sql::Modes::from_bits(from.u32()?);
+        session.uses = from.u64()?;
+        session.last_seq = from.u64()?;
+        session.observe.switches = thaw_switches(&mut from)?;
+        session.kill_at =
+            from.option(Decoder::u64)?.map(|micros| env.now.after(std::time::Duration::from_micros(micros)));
+        from.finish()?;
+        session.needs = TreeNeeds::of(&session.nodes, &session.own_filters);
+        session.phase = Phase::Commands;
+        session.adopt(env);
+        Ok(session)
+    }
+
+    fn thaw_client(&mut self, from: &mut Decoder<'_>, now: Instant) -> Result<(), FreezeError> {
+        let ago = |micros: u64| Instant(now.0.saturating_sub(micros));
+        let user = from.bytes()?.to_vec();
+        let proof = from.option(Decoder::bytes)?;
+        let proof = match proof.map(<[u8; 20]>::try_from) {
+            None => Proof::empty(),
+            Some(Ok(sha1)) => Proof::from_sha1(sha1),
+            Some(Err(_)) => return Err(FreezeError::Value { what: "a proof's length", value: 0 }),
+        };
+        let collation = from.u16()?;
+        let attributes = from.list(|from| Ok((from.bytes()?.to_vec(), from.bytes()?.to_vec())))?;
+        self.client.identity = Some(Identity { user, proof, collation, attributes });
+        self.client.caps = Caps::from_bits(from.u64()?);
+        self.client.database = from.option(Decoder::bytes)?.map(<[u8]>::to_vec);
+        self.client.started = ago(from.u64()?);
+        self.client.connected = WallTime(from.u64()? as i64);
+        self.client.connected_at = ago(from.u64()?);
+        self.client.last_active = ago(from.u64()?);
+        self.client.scramble = from
+            .bytes()?
+            .try_into()
+            .map_err(|_| FreezeError::Value { what: "a scramble's length", value: 0 })?;
+        self.client.changes = from.u32()?;
+        self.client.failed_changes = from.u32()?;
+        Ok(())
+    }
+
+    fn thaw_chain(&mut self, from: &mut Decoder<'_>, filters: &dyn Filters) -> Result<(), FreezeError> {
+        let who = self.client.who(self.id, &self.service.name);
+        let own = from.list(|from| {
+            let name = from.text()?;
+            let filter = filters.named(&name).ok_or(FreezeError::Gone { what: "filter", name })?;
+            thaw_slot(&*filter, &who, from)
+        })?;
+        let nodes = from.u64()?;
+        if nodes != self.nodes.len() as u64 {
+            return Err(FreezeError::Value { what: "the number of services", value: nodes });
+        }
+        for ix in 0..self.nodes.len() {
+            let Some(node) = self.nodes.get(ix) else { continue };
+            let spec = Arc::clone(&node.spec);
+            let who = self.client.who(self.id, &spec.name);
+            let slots = from.list(|from| {
+                let name = from.text()?;
+                let filter = spec.filters.iter().find(|filter| filter.name() == name);
+                let filter = filter.ok_or(FreezeError::Gone { what: "filter", name })?;
+                thaw_slot(&**filter, &who, from)
+            })?;
+            let router = spec.router.thaw(from)?;
+            if let Some(node) = self.nodes.get_mut(ix) {
+                node.filters = slots;
+                node.router = Some(router);
+            }
+        }
+        self.own_filters = own;
+        Ok(())
+    }
+
+    fn thaw_backends(&mut self, from: &mut Decoder<'_>) -> Result<(), FreezeError> {
+        let count = from.u64()?;
+        if count != self.backends.len() as u64 {
+            return Err(FreezeError::Value { what: "the number of connections", value: count });
+        }
+        for backend in &mut self.backends {
+            thaw_backend(backend, from)?;
+        }
+        Ok(())
+    }
+
+    /// The gauges follow the session to its new worker.
+    fn adopt(&mut self, env: &mut Env<'_>) {
+        self.service.counters.shard(env.worker).sessions.add(1);
+        for backend in self.backends.iter().filter(|backend| backend.is_connected()) {
+            if let Some(view) = env.servers.get(backend.server) {
+                view.counters.shard(env.worker).connections.add(1);
+            }
+        }
+    }
+
+    /// Takes the gauges back when the session has been frozen and its sockets handed over.
+    pub fn leave(&self, env: &Env<'_>) {
+        self.service.counters.shard(env.worker).sessions.sub(1);
+        for backend in self.backends.iter().filter(|backend| backend.is_connected()) {
+            if let Some(view) = env.servers.get(backend.server) {
+                view.counters.shard(env.worker).connections.sub(1);
+            }
+        }
+    }
+}
+
+fn thaw_slot(
+    filter: &dyn Filter,
+    who: &crate::filter::Who<'_>,
+    from: &mut Decoder<'_>,
+) -> Result<FilterSlot, FreezeError> {
+    let session = filter.thaw(who, from)?;
+    Ok(FilterSlot { name: filter.name().into(), wants: session.wants(), session })
+}
+
+fn freeze_backend(into: &mut Encoder, backend: &Backend) {
+    into.u32(backend.server.0);
+    into.u8(match backend.state {
+        State::Failed => 1,
+        State::Ready => 2,
+        State::Closed | State::Connecting | State::Login(_) | State::Replaying | State::Switching(_) => 0,
+    });
+    into.u64(backend.caps.bits());
+    backend.stmts.freeze(into);
+    into.u64(backend.thread_id);
+    into.u64(backend.last_used);
+    into.u64(backend.version);
+    into.flag(backend.mysql_family);
+    into.option(backend.info.as_deref(), |into, info| {
+        into.bytes(&info.version);
+        into.u32(info.thread_id);
+        into.u64(info.caps.bits());
+        into.u64(info.offered.bits());
+        into.u8(info.collation);
+        into.u16(info.status.bits());
+        into.bytes(&info.scramble);
+    });
+}
+
+fn thaw_backend(backend: &mut Backend, from: &mut Decoder<'_>) -> Result<(), FreezeError> {
+    let server = ServerId(from.u32()?);
+    if server != backend.server {
+        return Err(FreezeError::Value { what: "a server", value: u64::from(server.0) });
+    }
+    backend.state = match from.u8()? {
+        0 => State::Closed,
+        1 => State::Failed,
+        2 => State::Ready,
+        value => return Err(FreezeError::Value { what: "a connection's state", value: u64::from(value) }),
+    };
+    backend.caps = Caps::from_bits(from.u64()?);
+    backend.tracker = ReplyTracker::new(backend.caps);
+    backend.stmts = StmtMap::thaw(from)?;
+    backend.thread_id = from.u64()?;
+    backend.last_used = from.u64()?;
+    backend.version = from.u64()?;
+    backend.mysql_family = from.flag()?;
+    backend.info = from
+        .option(|from| {
+            Ok(ServerInfo {
+                version: from.bytes()?.to_vec(),
+                thread_id: from.u32()?,
+                caps: Caps::from_bits(from.u64()?),
+                offered: Caps::from_bits(from.u64()?),
+                collation: from.u8()?,
+                status: Status::from_bits(from.u16()?),
+                scramble: from
+                    .bytes()?
+                    .try_into()
+                    .map_err(|_| FreezeError::Value { what: "a scramble's length", value: 0 })?,
+            })
+        })?
+        .map(Box::new);
+    Ok(())
+}
+
+fn freeze_switches(switches: LogSwitches, into: &mut Encoder) {
+    for flag in [switches.error, switches.warning, switches.notice, switches.info, switches.debug] {
+        into.flag(flag);
+    }
+}
+
+fn thaw_switches(from: &mut Decoder<'_>) -> Result<LogSwitches, FreezeError> {
+    Ok(LogSwitches {
+        error: from.flag()?,
+        warning: from.flag()?,
+        notice: from.flag()?,
+        info: from.flag()?,
+        debug: from.flag()?,
+    })
+}

@@ -1,0 +1,230 @@
+//! The servers as a session sees them: an immutable view that monitors renew, and counters.
+//!
+//! A worker holds one [`ServerViews`] and lends it to every entry point. A monitor's tick makes a
+//! new one; a session never keeps a reference into it, only [`ServerId`]s, which stay valid for
+//! the life of the process.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tidegate_wire::caps::Caps;
+
+use crate::ids::ServerId;
+
+/// What monitors (and administrators) say of a server: a set of bits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct ServerStatus(pub u32);
+
+impl ServerStatus {
+    /// Answers.
+    pub const RUNNING: ServerStatus = ServerStatus(1);
+    /// Takes writes; shown as `Master`.
+    pub const MASTER: ServerStatus = ServerStatus(1 << 1);
+    /// Replicates; shown as `Slave`.
+    pub const SLAVE: ServerStatus = ServerStatus(1 << 2);
+    /// Replicates and is replicated from; shown as `Relay Master`.
+    pub const RELAY: ServerStatus = ServerStatus(1 << 3);
+    /// A Galera node that takes part; shown as `Synced`.
+    pub const JOINED: ServerStatus = ServerStatus(1 << 4);
+    /// No new connections, old ones end at their next rest.
+    pub const MAINTENANCE: ServerStatus = ServerStatus(1 << 5);
+    /// No new connections, old ones go on.
+    pub const DRAINING: ServerStatus = ServerStatus(1 << 6);
+
+    /// Are all of these bits set?
+    #[inline]
+    #[must_use]
+    pub fn has(self, bits: ServerStatus) -> bool {
+        self.0 & bits.0 == bits.0
+    }
+
+    /// Is any of these bits set?
+    #[inline]
+    #[must_use]
+    pub fn any(self, bits: ServerStatus) -> bool {
+        self.0 & bits.0 != 0
+    }
+
+    /// Both sets together.
+    #[inline]
+    #[must_use]
+    pub fn with(self, bits: ServerStatus) -> ServerStatus {
+        ServerStatus(self.0 | bits.0)
+    }
+
+    /// This set without `bits`.
+    #[inline]
+    #[must_use]
+    pub fn without(self, bits: ServerStatus) -> ServerStatus {
+        ServerStatus(self.0 & !bits.0)
+    }
+
+    /// May an open connection be used?
+    #[inline]
+    #[must_use]
+    pub fn usable(self) -> bool {
+        self.has(ServerStatus::RUNNING)
+    }
+
+    /// May a new connection be opened?
+    #[inline]
+    #[must_use]
+    pub fn connectable(self) -> bool {
+        self.usable() && !self.any(ServerStatus::MAINTENANCE.with(ServerStatus::DRAINING))
+    }
+}
+
+impl std::fmt::Debug for ServerStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = [
+            (ServerStatus::MAINTENANCE, "Maintenance"),
+            (ServerStatus::DRAINING, "Draining"),
+            (ServerStatus::MASTER, "Master"),
+            (ServerStatus::RELAY, "Relay Master"),
+            (ServerStatus::SLAVE, "Slave"),
+            (ServerStatus::JOINED, "Synced"),
+            (ServerStatus::RUNNING, "Running"),
+        ];
+        let words: Vec<&str> = names.iter().filter(|(bit, _)| self.has(*bit)).map(|(_, word)| *word).collect();
+        f.write_str(if words.is_empty() { "Down" } else { "" })?;
+        f.write_str(&words.join(", "))
+    }
+}
+
+/// Servers of the better rank are used first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Rank {
+    /// The default, and the better one.
+    #[default]
+    Primary,
+    /// Used when no primary-ranked target will do.
+    Secondary,
+}
+
+/// One server at one moment.
+#[derive(Debug, Clone)]
+pub struct ServerView {
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// Its state bits.
+    pub status: ServerStatus,
+    /// Replication lag; `None`: unknown.
+    pub lag: Option<Duration>,
+    /// Its rank.
+    pub rank: Rank,
+    /// Version as `major * 10000 + minor * 100 + patch`; 0: not known yet.
+    pub version: u64,
+    /// The version text of its greeting; empty: not known yet.
+    pub version_string: Arc<str>,
+    /// A MySQL server, not a MariaDB one?
+    pub mysql_family: bool,
+    /// Capabilities of its greeting; `None`: not known yet.
+    pub caps: Option<Caps>,
+    /// The default collation of its greeting.
+    pub collation: u8,
+    /// How long a connection may take until it is usable; `None`: no monitor says.
+    pub connect_timeout: Option<Duration>,
+    /// Its counters, the same object in every view.
+    pub counters: Arc<Counters<ServerShard>>,
+}
+
+/// All servers at one moment, in the order of [`ServerId`].
+#[derive(Debug, Clone, Default)]
+pub struct ServerViews(pub Vec<ServerView>);
+
+impl ServerViews {
+    /// The view of one server.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, id: ServerId) -> Option<&ServerView> {
+        self.0.get(id.0 as usize)
+    }
+}
+
+/// A counter that one thread writes and any thread reads.
+#[derive(Debug, Default)]
+pub struct Count(AtomicU64);
+
+impl Count {
+    /// Adds; only the owning worker may.
+    #[inline]
+    pub fn add(&self, amount: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Relaxed);
+    }
+
+    /// Takes away; only the owning worker may. A gauge's total over all shards never goes below 0.
+    #[inline]
+    pub fn sub(&self, amount: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_sub(amount), Ordering::Relaxed);
+    }
+
+    /// Raises to `value` if that is more; only the owning worker may.
+    #[inline]
+    pub fn raise(&self, value: u64) {
+        if value > self.get() {
+            self.0.store(value, Ordering::Relaxed);
+        }
+    }
+
+    /// Reads.
+    #[inline]
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Counters split by worker, so that no cache line is written by two of them.
+#[derive(Debug)]
+pub struct Counters<S> {
+    shards: Box<[S]>,
+}
+
+impl<S: Default> Counters<S> {
+    /// One shard for each of `workers` (at least one).
+    #[must_use]
+    pub fn new(workers: usize) -> Counters<S> {
+        Counters { shards: (0..workers.max(1)).map(|_| S::default()).collect() }
+    }
+
+    /// The shard that worker number `worker` may write.
+    #[inline]
+    #[must_use]
+    #[allow(clippy::indexing_slicing, reason = "the remainder of a division by the length, which is at least 1")]
+    pub fn shard(&self, worker: usize) -> &S {
+        &self.shards[worker % self.shards.len()]
+    }
+
+    /// The sum of one counter over all workers; right for gauges too, whose shards may wrap.
+    #[inline]
+    #[must_use]
+    pub fn sum(&self, field: impl Fn(&S) -> &Count) -> u64 {
+        self.shards.iter().fold(0u64, |total, shard| total.wrapping_add(field(shard).get()))
+    }
+
+    /// All shards, for figures that are not sums.
+    pub fn iter(&self) -> impl Iterator<Item = &S> {
+        self.shards.iter()
+    }
+}
+
+/// One worker's counters for one server.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct ServerShard {
+    /// Statements in progress (gauge).
+    pub operations: Count,
+    /// Open connections of sessions (gauge).
+    pub connections: Count,
+    /// Connections ever opened.
+    pub total_connections: Count,
+    /// Connections that failed to open.
+    pub failed_connections: Count,
+    /// Commands sent.
+    pub packets: Count,
+    /// Reads sent, as the routers count them.
+    pub reads: Count,
+    /// Writes sent, as the routers count them.
+    pub writes: Count,
+}
