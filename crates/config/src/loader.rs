@@ -1,0 +1,265 @@
+//! From files to a configuration, in steps that each gather what is wrong.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::check::{Checked, Checker, Outcome};
+use crate::clash;
+use crate::config::{Config, Object};
+use crate::effective::{self, Machine};
+use crate::files::{FileSource, MemoryFiles};
+use crate::gather::{self, Main, Source, SourceKind, Sourced};
+use crate::links::Graph;
+use crate::location::Locations;
+use crate::macros::Params;
+use crate::names;
+use crate::object::ObjectKind;
+use crate::params::{DirectoryParams, ListenerParams, PersistenceParams};
+use crate::problem::{Errors, Fault};
+use crate::registry::Registry;
+use crate::report::{Report, Spot};
+use crate::resolve::{self, Includes, kind_of};
+use crate::rules;
+use crate::secret::Decrypt;
+
+/// Loads configurations.
+pub struct Loader<'a> {
+    files: &'a dyn FileSource,
+    registry: &'a Registry,
+    machine: Machine,
+    locations: Locations,
+    options: Vec<(String, String)>,
+    decrypt: Option<&'a dyn Decrypt>,
+}
+
+impl<'a> Loader<'a> {
+    /// A loader that knows these files and modules.
+    #[must_use]
+    pub fn new(files: &'a dyn FileSource, registry: &'a Registry) -> Self {
+        Self {
+            files,
+            registry,
+            machine: Machine::default(),
+            locations: Locations::default(),
+            options: Vec::new(),
+            decrypt: None,
+        }
+    }
+
+    /// The machine that values are derived from.
+    #[must_use]
+    pub fn machine(mut self, machine: Machine) -> Self {
+        self.machine = machine;
+        self
+    }
+
+    /// Where default paths lie.
+    #[must_use]
+    pub fn locations(mut self, locations: Locations) -> Self {
+        self.locations = locations;
+        self
+    }
+
+    /// Global parameters given on the command line; each beats the file.
+    #[must_use]
+    pub fn options(mut self, options: Vec<(String, String)>) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// The key that passwords may be encrypted with.
+    #[must_use]
+    pub fn decrypt(mut self, key: &'a dyn Decrypt) -> Self {
+        self.decrypt = Some(key);
+        self
+    }
+
+    /// Loads the main file and everything that goes with it.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, in all files, at once.
+    pub fn load(&self, main: &Path) -> Result<Config, Errors> {
+        let mut report = Report::default();
+        let main = self.gather(main, &mut report);
+        let graph = self.graph(main, &mut report);
+        graph.check(&mut report);
+        for object in graph.objects.iter().chain([&graph.globals]) {
+            rules::check(object, &mut report);
+        }
+        if !rules::duplicate_servers_allowed(&graph.globals) {
+            clash::servers(&graph, &mut report);
+        }
+        clash::listeners(&graph, &mut report);
+        let mut config = self.config(graph, &mut report);
+        config.warnings = report.finish()?;
+        Ok(config)
+    }
+
+    /// All sections, their variables substituted and their includes added.
+    fn gather(&self, path: &Path, report: &mut Report) -> Main {
+        let mut main = gather::main_file(self.files, path, &self.options, report);
+        let substitute = resolve::globals(&mut main.globals, self.files, report);
+        gather::drop_in(self.files, path, &mut main, report);
+        if let Some(directory) = self.persistdir(&main) {
+            let runtime = gather::persisted(self.files, &directory, &mut main, report);
+            for mut globals in runtime {
+                resolve::section(&mut globals, substitute, self.files, report);
+                gather::merge_globals(&mut main.globals, globals);
+            }
+        }
+        for (section, _) in &mut main.others {
+            resolve::section(section, substitute, self.files, report);
+        }
+        names::check(main.others.iter().map(|(section, _)| section), report);
+        include(&mut main, report);
+        main
+    }
+
+    /// The directory of files written at runtime, if they are to be read. Only the main file
+    /// says so, and what is wrong with it is reported later, with everything else.
+    fn persistdir(&self, main: &Main) -> Option<PathBuf> {
+        let mut unheard = Report::default();
+        let checked = self.checker(&mut unheard).globals(&main.globals);
+        if !checked.params::<PersistenceParams>().load_persisted_configs {
+            return None;
+        }
+        let values = effective::globals(&checked, self.machine, &self.locations, &mut unheard);
+        Some(DirectoryParams::from_values(&values).persistdir)
+    }
+
+    fn checker<'r>(&self, report: &'r mut Report) -> Checker<'r>
+    where
+        'a: 'r,
+    {
+        Checker {
+            registry: self.registry,
+            decrypt: self.decrypt,
+            weights: BTreeSet::new(),
+            report,
+        }
+    }
+
+    /// All sections understood.
+    fn graph(&self, main: Main, report: &mut Report) -> Graph {
+        let mut checker = self.checker(report);
+        checker.weights = weights(&main.others);
+        let mut graph = Graph {
+            globals: checker.globals(&main.globals),
+            objects: Vec::new(),
+            broken: BTreeSet::new(),
+        };
+        let mut skipped = BTreeSet::new();
+        for (section, source) in main.others {
+            match checker.section(&section, source) {
+                Outcome::Object(checked) => graph.objects.push(*checked),
+                Outcome::Skipped => {
+                    skipped.insert(section.name);
+                }
+                Outcome::Broken => {
+                    graph.broken.insert(section.name);
+                }
+            }
+        }
+        skip_listeners(&mut graph, &skipped, report);
+        graph
+    }
+
+    fn config(&self, graph: Graph, report: &mut Report) -> Config {
+        let values = effective::globals(&graph.globals, self.machine, &self.locations, report);
+        let mut config = Config {
+            maxscale: Object::new(graph.globals, values),
+            servers: Vec::new(),
+            monitors: Vec::new(),
+            filters: Vec::new(),
+            services: Vec::new(),
+            listeners: Vec::new(),
+            warnings: Vec::new(),
+        };
+        for checked in graph.objects {
+            let values = effective::object(&checked, &config.maxscale.params, report);
+            match checked.kind {
+                ObjectKind::Server => config.servers.push(Object::new(checked, values)),
+                ObjectKind::Monitor => config.monitors.push(Object::new(checked, values)),
+                ObjectKind::Filter => config.filters.push(Object::new(checked, values)),
+                ObjectKind::Service => config.services.push(Object::new(checked, values)),
+                ObjectKind::Listener => config.listeners.push(Object::new(checked, values)),
+                ObjectKind::MaxScale | ObjectKind::Include => {}
+            }
+        }
+        config
+    }
+}
+
+impl Checker<'_> {
+    /// Checks the global section.
+    fn globals(&mut self, section: &crate::grammar::Section) -> Checked {
+        let source = Source {
+            file: section.place.file.to_string(),
+            kind: SourceKind::Static,
+        };
+        self.object(section, ObjectKind::MaxScale, source)
+    }
+}
+
+/// Adds to each section what it includes, and drops the include sections.
+fn include(main: &mut Main, report: &mut Report) {
+    let (sources, mut sections): (Vec<Source>, Vec<_>) = std::mem::take(&mut main.others)
+        .into_iter()
+        .map(|(section, source)| (source, section))
+        .unzip();
+    let kept = sources
+        .into_iter()
+        .zip(&sections)
+        .filter(|(_, section)| kind_of(section) != Some(ObjectKind::Include))
+        .map(|(source, _)| source)
+        .collect::<Vec<_>>();
+    let mut includes = Includes::take(&mut sections, report);
+    for section in &mut sections {
+        includes.apply(section, report);
+    }
+    includes.apply(&mut main.globals, report);
+    includes.report_unused(report);
+    main.others = sections.into_iter().zip(kept).collect();
+}
+
+/// The names that `weightby` of any service gives to weights.
+fn weights(sections: &[Sourced]) -> BTreeSet<String> {
+    let entries = sections.iter().filter_map(|(section, _)| resolve::entry(section, "weightby"));
+    entries.map(|entry| entry.value.reveal().to_owned()).collect()
+}
+
+/// A listener of a skipped service is skipped as well.
+fn skip_listeners(graph: &mut Graph, skipped: &BTreeSet<String>, report: &mut Report) {
+    graph.objects.retain(|object| {
+        let listens = object.kind == ObjectKind::Listener
+            && skipped.contains(&object.params::<ListenerParams>().service);
+        if listens {
+            let reason = "its service is skipped".to_owned();
+            let spot = Spot::section(&object.place, &object.name);
+            report.warning(&spot, Fault::Skipped { reason });
+        }
+        !listens
+    });
+}
+
+/// Loads a configuration with defaults for everything else; see [`Loader`].
+///
+/// # Errors
+///
+/// Everything that is wrong, in all files, at once.
+pub fn load(files: &dyn FileSource, main: &Path, registry: &Registry) -> Result<Config, Errors> {
+    Loader::new(files, registry).load(main)
+}
+
+/// Loads a configuration that is one text, called `tidegate.cnf` in messages.
+///
+/// # Errors
+///
+/// Everything that is wrong, at once.
+pub fn load_text(text: &str, registry: &Registry) -> Result<Config, Errors> {
+    let main = Path::new("tidegate.cnf");
+    let files = MemoryFiles::new().file(main, text);
+    load(&files, main, registry)
+}
+

@@ -1,0 +1,83 @@
+//! Listeners and the MariaDB protocol's own parameters.
+
+use std::path::PathBuf;
+
+use super::statements::SqlMode;
+use super::tls::TlsParams;
+use crate::decl::{ModuleKind, Refers};
+use crate::declare::{
+    flag, list, module, optional_path, optional_text, port, required_reference, size, text,
+};
+use crate::unit::ByteSize;
+use crate::word::WordSet;
+
+crate::words! {
+    /// A way to compress a connection.
+    pub enum ProtocolCompression {
+        None = "none",
+        Zlib = "zlib",
+        Zstd = "zstd",
+    }
+}
+
+crate::params! {
+    /// Parameters of a listener.
+    pub struct ListenerParams {
+        /// The service its clients use.
+        service: String = required_reference(Refers::Service).attribute(),
+        /// The protocol its clients speak.
+        protocol: String = module(ModuleKind::Protocol, "MariaDBProtocol"),
+        /// Address it listens at; `::` is every address of both families.
+        address: String = text("::"),
+        /// Port it listens at. Either this or `socket` must be given.
+        port: u16 = port(0),
+        /// Path of the UNIX socket it listens at.
+        socket: Option<String> = optional_text(),
+        /// Authentication plugins offered.
+        authenticator: Option<String> = optional_text().reserved(),
+        /// Options of the authentication plugins, `key=value` separated by commas.
+        authenticator_options: Option<String> = optional_text().reserved(),
+        /// The dialect its sessions start in, instead of the global one.
+        sql_mode: SqlMode = SqlMode::Default.param().runtime().reserved(),
+        /// Addresses that may tell the client's address in a PROXY header.
+        proxy_protocol_networks: Option<String> = optional_text().runtime().reserved(),
+        /// File of statements run on every new connection to a server.
+        connection_init_sql_file: Option<PathBuf> = optional_path().runtime().reserved(),
+        /// File that maps clients' accounts to servers' accounts.
+        user_mapping_file: Option<PathBuf> = optional_path().runtime().reserved(),
+        /// Variables told to clients when they log in.
+        connection_metadata: Vec<String> = list(&[
+            "character_set_client=auto",
+            "character_set_connection=auto",
+            "character_set_results=auto",
+            "max_allowed_packet=auto",
+            "system_time_zone=auto",
+            "time_zone=auto",
+            "tx_isolation=auto",
+            "maxscale=auto",
+        ]).runtime().reserved(),
+        /// URL that clients are sent to.
+        redirect_url: Option<String> = optional_text().runtime().since("25.10").reserved(),
+        /// Revoked certificates.
+        ssl_crl: Option<String> = optional_text().runtime().reserved(),
+        ..tls: TlsParams,
+    }
+}
+
+crate::params! {
+    /// Parameters of the MariaDB protocol, given as `mariadbprotocol.name`.
+    pub struct MariadbProtocolParams {
+        /// Let clients replicate through the listener.
+        allow_replication: bool = flag(true).named("mariadbprotocol.allow_replication")
+            .grouped("MariaDBProtocol").reserved(),
+        /// Compression offered to clients.
+        compression: WordSet<ProtocolCompression> = ProtocolCompression::mask(
+                ProtocolCompression::Zlib.bit() | ProtocolCompression::Zstd.bit())
+            .named("mariadbprotocol.compression").grouped("MariaDBProtocol")
+            .runtime().since("25.10").reserved(),
+        /// Payloads up to this size are not compressed.
+        compression_threshold: ByteSize = size(50)
+            .named("mariadbprotocol.compression_threshold").grouped("MariaDBProtocol")
+            .runtime().since("25.10").reserved(),
+    }
+}

@@ -1,0 +1,26 @@
+//! Workers.
+
+use std::time::Duration;
+
+use crate::declare::{auto_count, count, int, list, millis, size};
+use crate::unit::ByteSize;
+
+crate::params! {
+    /// Workers and how work is spread over them.
+    pub struct ThreadParams {
+        /// Number of routing workers. `auto`: the processors really available.
+        threads: u64 = auto_count(1).runtime(),
+        /// Most routing workers there may ever be.
+        threads_max: u64 = count(256).range(1, 4096),
+        /// How often the loads of the workers are compared. 0: never.
+        rebalance_period: Duration = millis(0).at_once().ignored(),
+        /// Difference of load, in percent, from which on work is moved.
+        rebalance_threshold: i64 = int(20).range(5, 100).at_once().ignored(),
+        /// Seconds over which the load of a worker is averaged.
+        rebalance_window: u64 = count(10).range(1, 60).at_once().ignored(),
+        /// Bytes read from one socket before the next is looked at. 0: the built-in rule.
+        max_read_amount: ByteSize = size(0).reserved(),
+        /// Service parameters to derive from the servers' variables: `all`, or their names.
+        auto_tune: Vec<String> = list(&[]).reserved(),
+    }
+}

@@ -1,0 +1,238 @@
+//! Between the files and the check: environment variables and include sections.
+
+use std::collections::BTreeMap;
+
+use crate::files::FileSource;
+use crate::grammar::{Entry, Section};
+use crate::object::ObjectKind;
+use crate::parse::elements;
+use crate::problem::{Fault, Place};
+use crate::quote;
+use crate::report::{Report, Spot};
+use crate::secret::Secret;
+use crate::suggest::nearest;
+
+/// The key that pulls in include sections.
+pub(crate) const INCLUDE: &str = "@include";
+/// The key that says what a section is.
+pub(crate) const TYPE: &str = "type";
+
+/// The entry with this key.
+pub(crate) fn entry<'a>(section: &'a Section, key: &str) -> Option<&'a Entry> {
+    section.entries.iter().find(|entry| entry.key == key)
+}
+
+/// Substitutes variables and undoes escapes in the global section, in which substitution
+/// begins after the line that switches it on. Tells whether it is on.
+pub(crate) fn globals(section: &mut Section, files: &dyn FileSource, report: &mut Report) -> bool {
+    let mut on = false;
+    for entry in &mut section.entries {
+        expand(entry, &section.name, on, files, report);
+        if entry.key == "substitute_variables" {
+            let text = entry.value.reveal().to_ascii_lowercase();
+            on = matches!(text.as_str(), "true" | "yes" | "on" | "1");
+        }
+    }
+    on
+}
+
+/// Substitutes variables and undoes escapes in any other section.
+pub(crate) fn section(
+    section: &mut Section,
+    substitute: bool,
+    files: &dyn FileSource,
+    report: &mut Report,
+) {
+    for entry in &mut section.entries {
+        expand(entry, &section.name, substitute, files, report);
+    }
+}
+
+fn expand(
+    entry: &mut Entry,
+    section: &str,
+    substitute: bool,
+    files: &dyn FileSource,
+    report: &mut Report,
+) {
+    if entry.literal {
+        return;
+    }
+    let written = entry.value.reveal();
+    let expanded = match quote::triple(written) {
+        Some(inner) => quote::unescape(inner).ok_or(Fault::BadEscape),
+        None if substitute && written.contains('$') => variables(written, files),
+        None => return,
+    };
+    match expanded {
+        Ok(text) => {
+            entry.literal = true;
+            entry.value = Secret::new(text).written_as(written);
+        }
+        Err(fault) => report.error(&Spot::parameter(&entry.place, section, &entry.key), fault),
+    }
+}
+
+/// `$NAME` as the whole value, `${NAME}` and `${NAME:-default}` anywhere.
+fn variables(text: &str, files: &dyn FileSource) -> Result<String, Fault> {
+    if let Some(name) = text.strip_prefix('$')
+        && !name.starts_with('{')
+    {
+        return variable(name, files);
+    }
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        out.push_str(before);
+        let (inside, after) = after.split_once('}').ok_or(Fault::VariableNotClosed)?;
+        out.push_str(&match inside.split_once(":-") {
+            Some((name, default)) => {
+                let set = files.variable(name).filter(|value| !value.is_empty());
+                set.unwrap_or_else(|| default.to_owned())
+            }
+            None => variable(inside, files)?,
+        });
+        rest = after;
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+fn variable(name: &str, files: &dyn FileSource) -> Result<String, Fault> {
+    files.variable(name).ok_or_else(|| Fault::NoVariable {
+        name: name.to_owned(),
+    })
+}
+
+/// The include sections of a configuration.
+pub(crate) struct Includes {
+    sections: BTreeMap<String, Section>,
+    used: BTreeMap<String, bool>,
+    /// Every other section, for messages.
+    others: BTreeMap<String, (Option<ObjectKind>, Place)>,
+}
+
+/// What a section says it is.
+pub(crate) fn kind_of(section: &Section) -> Option<ObjectKind> {
+    ObjectKind::from_type(quote::strip(entry(section, TYPE)?.value.reveal()))
+}
+
+impl Includes {
+    /// Takes the include sections out of `sections`.
+    pub(crate) fn take(sections: &mut Vec<Section>, report: &mut Report) -> Self {
+        let (includes, others) = std::mem::take(sections)
+            .into_iter()
+            .partition::<Vec<_>, _>(|section| kind_of(section) == Some(ObjectKind::Include));
+        let known = others.iter().map(|section| {
+            let what = (kind_of(section), section.place.clone());
+            (section.name.clone(), what)
+        });
+        let this = Self {
+            others: known.collect(),
+            used: includes.iter().map(|section| (section.name.clone(), false)).collect(),
+            sections: includes.into_iter().map(|section| (section.name.clone(), section)).collect(),
+        };
+        *sections = others;
+        for section in this.sections.values() {
+            this.refuse_nested(section, report);
+        }
+        this
+    }
+
+    fn refuse_nested(&self, section: &Section, report: &mut Report) {
+        let Some(entry) = entry(section, INCLUDE) else {
+            return;
+        };
+        let fault = Fault::NestedInclude {
+            cycle: self.cycle_from(&section.name),
+        };
+        report.error(&Spot::parameter(&entry.place, &section.name, INCLUDE), fault);
+    }
+
+    /// The names on the way from an include section back to itself.
+    fn cycle_from(&self, start: &str) -> Option<Vec<String>> {
+        let mut paths = vec![vec![start.to_owned()]];
+        let mut seen: Vec<String> = Vec::new();
+        while let Some(path) = paths.pop() {
+            let last = path.last()?;
+            let Some(entry) = self.sections.get(last).and_then(|section| entry(section, INCLUDE))
+            else {
+                continue;
+            };
+            for name in elements(entry.value.reveal(), ',') {
+                let mut longer = path.clone();
+                longer.push(name.to_owned());
+                if name == start {
+                    return Some(longer);
+                }
+                if !seen.iter().any(|known| known == name) {
+                    seen.push(name.to_owned());
+                    paths.push(longer);
+                }
+            }
+        }
+        None
+    }
+
+    /// Adds to a section what it includes; its own parameters win, then those of the last
+    /// include named.
+    pub(crate) fn apply(&mut self, section: &mut Section, report: &mut Report) {
+        let Some(include) = entry(section, INCLUDE).cloned() else {
+            return;
+        };
+        let mut added: Vec<(String, Entry)> = Vec::new();
+        for name in elements(include.value.reveal(), ',') {
+            let spot = Spot::parameter(&include.place, &section.name, INCLUDE);
+            let Some(source) = self.sections.get(name) else {
+                report.error(&spot, self.missing(name));
+                continue;
+            };
+            self.used.insert(name.to_owned(), true);
+            for entry in &source.entries {
+                let own = section.entries.iter().any(|own| own.key == entry.key);
+                if own || entry.key == TYPE || entry.key == INCLUDE {
+                    continue;
+                }
+                if let Some((first, earlier)) = added.iter_mut().find(|(_, e)| e.key == entry.key) {
+                    if earlier.value != entry.value {
+                        let fault = Fault::IncludeConflict {
+                            first: first.clone(),
+                            last: name.to_owned(),
+                        };
+                        report.notice(&Spot { parameter: Some(&entry.key), ..spot.clone() }, fault);
+                    }
+                    (*first, *earlier) = (name.to_owned(), entry.clone());
+                } else {
+                    added.push((name.to_owned(), entry.clone()));
+                }
+            }
+        }
+        section.entries.extend(added.into_iter().map(|(_, entry)| entry));
+    }
+
+    fn missing(&self, name: &str) -> Fault {
+        match self.others.get(name) {
+            Some((Some(kind), place)) => Fault::WrongObject {
+                name: name.to_owned(),
+                kind: *kind,
+                wanted: ObjectKind::Include.noun(),
+                place: place.clone(),
+            },
+            _ => Fault::NoSuchObject {
+                name: name.to_owned(),
+                wanted: "include section",
+                nearest: nearest(name, self.sections.keys().map(String::as_str)).map(str::to_owned),
+            },
+        }
+    }
+
+    /// Warns of include sections that nobody includes.
+    pub(crate) fn report_unused(&self, report: &mut Report) {
+        for section in self.sections.values() {
+            if self.used.get(&section.name) == Some(&false) {
+                let spot = Spot::section(&section.place, &section.name);
+                report.warning(&spot, Fault::Unused("no section includes it"));
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! What must hold between the parameters of one object of the core.
+
+use crate::check::Checked;
+use crate::object::ObjectKind;
+use crate::params::{ListenerParams, MaxScaleParams, ServerParams};
+use crate::problem::Fault;
+use crate::report::{Report, Spot};
+use crate::suggest::nearest;
+
+/// Checks the core's rules for one object.
+pub(crate) fn check(object: &Checked, report: &mut Report) {
+    match object.kind {
+        ObjectKind::MaxScale => globals(object, report),
+        ObjectKind::Server => server(object, report),
+        ObjectKind::Listener => listener(object, report),
+        ObjectKind::Monitor => monitor(object, report),
+        ObjectKind::Service | ObjectKind::Filter | ObjectKind::Include => {}
+    }
+}
+
+fn refuse(object: &Checked, parameter: &str, text: impl Into<String>, report: &mut Report) {
+    report.error(&object.spot(parameter), Fault::Rule(text.into()));
+}
+
+fn missing(object: &Checked, name: &str, hint: &'static str, report: &mut Report) {
+    let fault = Fault::Missing {
+        name: name.to_owned(),
+        hint,
+    };
+    report.error(&Spot::section(&object.place, &object.name), fault);
+}
+
+fn only_one(object: &Checked, names: [&'static str; 2], report: &mut Report) {
+    let fault = Fault::OnlyOne {
+        names: names.into(),
+    };
+    report.error(&object.spot(names[1]), fault);
+}
+
+fn server(object: &Checked, report: &mut Report) {
+    let params: ServerParams = object.params();
+    match (&params.address, &params.socket) {
+        (Some(_), Some(_)) => only_one(object, ["address", "socket"], report),
+        (None, None) if !object.is_written("address") && !object.is_written("socket") => {
+            missing(object, "address", "a server may also have a socket instead", report);
+        }
+        (None, None) => refuse(object, "address", "it is empty; give an address or a socket", report),
+        (Some(address), None) if address.starts_with('/') => {
+            refuse(object, "address", "this is a path; give it as socket", report);
+        }
+        (None, Some(socket)) if !socket.starts_with('/') => {
+            refuse(object, "socket", "the path must be absolute", report);
+        }
+        _ => {}
+    }
+    match (&params.monitoruser, &params.monitorpw) {
+        (Some(_), None) => missing(object, "monitorpw", "it belongs to monitoruser", report),
+        (None, Some(_)) => missing(object, "monitoruser", "it belongs to monitorpw", report),
+        _ => {}
+    }
+}
+
+fn listener(object: &Checked, report: &mut Report) {
+    let params: ListenerParams = object.params();
+    if object.module.is_some_and(|module| !module.opens_socket) {
+        return;
+    }
+    match (params.port, &params.socket) {
+        (0, None) if !object.is_written("port") => {
+            missing(object, "port", "a listener may also have a socket instead", report);
+        }
+        (0, None) => refuse(object, "port", "it must be 1 or more, or a socket must be given", report),
+        (0, Some(socket)) if !socket.starts_with('/') => {
+            refuse(object, "socket", "the path must be absolute", report);
+        }
+        (0, Some(_)) | (_, None) => {}
+        (_, Some(_)) => only_one(object, ["port", "socket"], report),
+    }
+}
+
+fn monitor(object: &Checked, report: &mut Report) {
+    if !object.is_written("servers") {
+        let fault = Fault::Unused("the monitor has no servers");
+        report.warning(&Spot::section(&object.place, &object.name), fault);
+    }
+}
+
+fn globals(object: &Checked, report: &mut Report) {
+    let params: MaxScaleParams = object.params();
+    let (high, low) = (
+        params.statements.writeq_high_water,
+        params.statements.writeq_low_water,
+    );
+    if high.0 != 0 && low >= high {
+        let text = format!("it must be less than writeq_high_water, {high}");
+        refuse(object, "writeq_low_water", text, report);
+    }
+    debug_options(object, params.process.debug.as_deref(), report);
+}
+
+/// Debug options and what becomes of them.
+const DEBUG_OPTIONS: [(&str, DebugOption); 13] = [
+    (ALLOW_DUPLICATE_SERVERS, DebugOption::Built),
+    ("disable-statement-logging", DebugOption::Built),
+    ("disable-module-unloading", DebugOption::NoEffect),
+    ("enable-module-unloading", DebugOption::NoEffect),
+    ("gdb-stacktrace", DebugOption::NoEffect),
+    ("exception-frequency", DebugOption::NoEffect),
+    ("dump-network-traffic", DebugOption::NotYet),
+    ("enable-statement-logging", DebugOption::NotYet),
+    ("redirect-output-to-file", DebugOption::NotYet),
+    ("enable-cors", DebugOption::NotYet),
+    ("cors-allow-origin", DebugOption::NotYet),
+    ("sql-batch-size", DebugOption::NotYet),
+    ("disable-fcrdns", DebugOption::NotYet),
+];
+
+const ALLOW_DUPLICATE_SERVERS: &str = "allow-duplicate-servers";
+
+#[derive(Clone, Copy)]
+enum DebugOption {
+    Built,
+    NoEffect,
+    NotYet,
+}
+
+fn option_names(debug: Option<&str>) -> impl Iterator<Item = &str> {
+    let options = crate::parse::elements(debug.unwrap_or_default(), ',');
+    options.map(|option| option.split_once('=').map_or(option, |(name, _)| name))
+}
+
+fn debug_options(object: &Checked, debug: Option<&str>, report: &mut Report) {
+    for name in option_names(debug) {
+        let known = DEBUG_OPTIONS.iter().find(|(known, _)| *known == name);
+        match known.map(|(_, option)| option) {
+            Some(DebugOption::Built) => {}
+            Some(DebugOption::NoEffect) => {
+                let fault = Fault::Rule(format!("the option {name} has no effect"));
+                report.notice(&object.spot("debug"), fault);
+            }
+            Some(DebugOption::NotYet) => {
+                let text = format!("the option {name} is not yet supported");
+                refuse(object, "debug", text, report);
+            }
+            None => {
+                let names = DEBUG_OPTIONS.iter().map(|(name, _)| *name);
+                let text = match nearest(name, names) {
+                    Some(near) => format!("there is no option '{name}'; did you mean '{near}'?"),
+                    None => format!("there is no option '{name}'"),
+                };
+                refuse(object, "debug", text, report);
+            }
+        }
+    }
+}
+
+/// Whether two servers may have one address.
+pub(crate) fn duplicate_servers_allowed(globals: &Checked) -> bool {
+    let debug = globals.params::<MaxScaleParams>().process.debug;
+    option_names(debug.as_deref()).any(|name| name == ALLOW_DUPLICATE_SERVERS)
+}
