@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod demo;
 mod packages;
 mod policy;
 mod shell;
@@ -21,10 +22,16 @@ use args::Args;
 struct Command {
     name: &'static str,
     help: &'static str,
-    run: fn(Args) -> Result<()>,
+    /// An error is told; a failure the task has told itself.
+    run: fn(Args) -> Result<ExitCode>,
 }
 
 const COMMANDS: &[Command] = &[
+    Command {
+        name: "demo",
+        help: demo::HELP,
+        run: demo::run,
+    },
     Command {
         name: "test",
         help: test::HELP,
@@ -49,7 +56,7 @@ const COMMANDS: &[Command] = &[
 
 fn main() -> ExitCode {
     match dispatch(Args::from_command_line()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("xtask: {error:#}");
             ExitCode::FAILURE
@@ -57,20 +64,29 @@ fn main() -> ExitCode {
     }
 }
 
-fn dispatch(mut args: Args) -> Result<()> {
+fn dispatch(mut args: Args) -> Result<ExitCode> {
     let name = args.word().unwrap_or_default();
     if ["", "help", "--help", "-h"].contains(&name.as_str()) {
         println!("{}", usage());
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
         bail!("no task {name:?}\n\n{}", usage());
     };
     if args.flag("--help") || args.flag("-h") {
         println!("cargo xtask {name}: {}", command.help);
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     (command.run)(args)
+}
+
+/// The exit code of a task that has counted its failures and told them.
+fn verdict(failed: u64) -> ExitCode {
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn usage() -> String {

@@ -3,7 +3,7 @@
 //! Only packages are added; no service is enabled or started on purpose, which is why the
 //! packages without a service come first where a system splits them.
 
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 use rustix::process::getuid;
@@ -104,16 +104,24 @@ const BENCH: &[Need] = &[
 ];
 
 /// The task.
-pub(crate) fn run(mut args: Args) -> Result<()> {
+pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
     let bench = args.flag("--bench");
     args.finish()?;
     servers()?;
-    if bench { self::bench() } else { Ok(()) }
+    if bench {
+        self::bench()?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Makes sure of MariaDB's server and client.
 pub(crate) fn servers() -> Result<()> {
     ensure_all(SERVERS)
+}
+
+/// Makes sure of MariaDB's client alone.
+pub(crate) fn client() -> Result<()> {
+    ensure_all(&SERVERS[1..])
 }
 
 /// Makes sure of what the benchmarks add.

@@ -8,12 +8,13 @@ mod stage;
 
 use std::env;
 use std::fs;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::args::Args;
-use crate::{packages, shell};
+use crate::{packages, shell, verdict};
 use count::Count;
 use stage::{Outcome, Stage, Work};
 
@@ -115,7 +116,7 @@ const fn minutes(count: u64) -> Duration {
 }
 
 /// The task.
-pub(crate) fn run(mut args: Args) -> Result<()> {
+pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
     let list = args.flag("--list");
     let verbose = args.flag("--verbose");
     let stages = choose(&args.list("--only")?, &args.list("--skip")?)?;
@@ -124,7 +125,7 @@ pub(crate) fn run(mut args: Args) -> Result<()> {
         stages
             .iter()
             .for_each(|stage| println!("{:10} {}", stage.name, stage.what));
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     // Asked for now: a stage that builds the workspace may replace the file.
     let program = env::current_exe().context("cannot tell where this program lies")?;
@@ -139,7 +140,7 @@ pub(crate) fn run(mut args: Args) -> Result<()> {
         .into_iter()
         .map(|stage| Ok((stage, stage.run(&program, &logs, verbose)?)))
         .collect::<Result<_>>()?;
-    report(&outcomes, start.elapsed())
+    Ok(verdict(report(&outcomes, start.elapsed())))
 }
 
 fn choose(only: &[String], skip: &[String]) -> Result<Vec<&'static Stage>> {
@@ -156,7 +157,8 @@ fn choose(only: &[String], skip: &[String]) -> Result<Vec<&'static Stage>> {
     Ok(STAGES.iter().filter(wanted).collect())
 }
 
-fn report(outcomes: &[(&Stage, Outcome)], took: Duration) -> Result<()> {
+/// The summary; returns how many failed.
+fn report(outcomes: &[(&Stage, Outcome)], took: Duration) -> u64 {
     println!("\nAll stages, {} s:\n", took.as_secs());
     let mut total = Count::default();
     for (stage, outcome) in outcomes {
@@ -179,8 +181,5 @@ fn report(outcomes: &[(&Stage, Outcome)], took: Duration) -> Result<()> {
         total.add(outcome.count);
     }
     println!("\n{} passed, {} failed", total.passed, total.failed);
-    if total.failed > 0 {
-        bail!("{} failed", total.failed);
-    }
-    Ok(())
+    total.failed
 }

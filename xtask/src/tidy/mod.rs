@@ -10,11 +10,13 @@ mod rooms;
 mod sources;
 mod view;
 
+use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use crate::args::Args;
+use crate::verdict;
 use house::{Finding, House};
 
 /// The task's help.
@@ -103,7 +105,7 @@ const RULES: &[Rule] = &[
 ];
 
 /// The task.
-pub(crate) fn run(args: Args) -> Result<()> {
+pub(crate) fn run(args: Args) -> Result<ExitCode> {
     args.finish()?;
     let start = Instant::now();
     let house = House::read()?;
@@ -123,8 +125,5 @@ pub(crate) fn run(args: Args) -> Result<()> {
         start.elapsed().as_millis()
     );
     println!("{} passed, {failed} failed", RULES.len() - failed);
-    if failed > 0 {
-        bail!("the house is not tidy");
-    }
-    Ok(())
+    Ok(verdict(failed as u64))
 }

@@ -14,4 +14,4 @@ mod template;
 pub use account::{Account, Accounts};
 pub use group::{GroupBuilder, ServerGroup};
 pub use program::find_program;
-pub use server::Server;
+pub use server::{Server, run_client};

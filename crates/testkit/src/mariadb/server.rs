@@ -271,8 +271,12 @@ impl Server {
     }
 }
 
-/// Runs `statements` through MariaDB's client with an option file that says where and who.
-pub(super) fn run_client(options: &Path, statements: &str) -> Result<String> {
+/// Runs `statements` through MariaDB's client with an option file that says where and who, and
+/// returns what it prints: a line a row, fields separated by tabs, no headings.
+///
+/// # Errors
+/// The client is not installed, the server does not answer, or a statement failed.
+pub fn run_client(options: &Path, statements: &str) -> Result<String> {
     let mut client = Command::new(program::find_program(&["mariadb", "mysql"])?)
         .arg(format!("--defaults-file={}", options.display()))
         .args(["--batch", "--skip-column-names"])

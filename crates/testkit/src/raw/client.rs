@@ -243,6 +243,14 @@ impl RawClient {
         &self.server_version
     }
 
+    /// Our end of the connection, as the peer sees it.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub fn local_address(&self) -> Result<SocketAddr> {
+        self.packets.local_address()
+    }
+
     /// The connection, for anything unusual.
     pub fn packets(&mut self) -> &mut PacketStream {
         &mut self.packets
