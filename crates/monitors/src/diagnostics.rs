@@ -28,15 +28,33 @@ impl MonitorView {
     }
 }
 
-/// `monitor_diagnostics` of mariadbmon.
+/// What a running monitor is doing at this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    /// Waiting for the next tick.
+    Idle,
+    /// Asking servers.
+    Observing,
+}
+
+impl Activity {
+    /// `monitor_diagnostics.state`.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Idle => "Idle",
+            Self::Observing => "Monitoring servers",
+        }
+    }
+}
+
+/// `monitor_diagnostics` of mariadbmon. Its `state` is [`MonitorHandle::activity`](crate::MonitorHandle::activity).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Diagnostics {
     /// Name of the primary.
     pub master: Option<Arc<str>>,
     /// Its GTID domain.
     pub master_gtid_domain_id: Option<u32>,
-    /// What the monitor is doing: `Idle`, `Monitoring servers`.
-    pub state: &'static str,
     /// One entry a server.
     pub server_info: Vec<ServerInfo>,
 }
@@ -72,13 +90,12 @@ pub struct SlaveConnection {
 }
 
 impl Diagnostics {
-    pub(crate) fn of(cluster: &ClusterView, members: &[Member], state: &'static str) -> Self {
+    pub(crate) fn of(cluster: &ClusterView, members: &[Member]) -> Self {
         let name = |index: usize| members.get(index).map(|member| Arc::clone(&member.name));
         let infos = members.iter().zip(&cluster.nodes);
         Self {
             master: cluster.primary().and_then(name),
             master_gtid_domain_id: cluster.primary_domain,
-            state,
             server_info: infos
                 .map(|(member, node)| ServerInfo::of(member, node, name))
                 .collect(),

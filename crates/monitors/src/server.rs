@@ -9,6 +9,7 @@ use tidegate_wire::Caps;
 use crate::bits::ServerBits;
 use crate::event::Event;
 use crate::gtid::GtidList;
+use crate::mariadbmon::{Member, Node};
 use crate::version::ServerVersion;
 
 /// What is known of a server. What was never learned is `None`; what was learned before the
@@ -73,6 +74,39 @@ impl ServerState {
             last_event: None,
             connect_timeout: Self::DEFAULT_CONNECT_TIMEOUT,
             variables: BTreeMap::new(),
+        }
+    }
+
+    /// What a tick concluded of one server.
+    pub(crate) fn of(member: &Member, node: &Node, connect_timeout: Duration) -> Self {
+        let known = Self {
+            name: Arc::clone(&member.name),
+            bits: node.bits,
+            details: node.details.clone(),
+            lag_secs: node.lag_secs,
+            master_id: node
+                .links
+                .iter()
+                .map(|link| link.row.master_server_id)
+                .find(|id| *id > 0),
+            last_event: node.last_event,
+            connect_timeout,
+            ..Self::unknown(&member.name)
+        };
+        let Some(facts) = node.facts.as_deref() else {
+            return known;
+        };
+        Self {
+            version: Some(facts.version.clone()),
+            caps: Some(facts.caps),
+            server_id: Some(facts.server_id),
+            read_only: Some(facts.read_only),
+            gtid_current_pos: facts.gtid_current_pos.clone(),
+            gtid_binlog_pos: facts.gtid_binlog_pos.clone(),
+            uptime: Some(facts.uptime),
+            ping: Some(facts.ping),
+            variables: facts.variables.clone(),
+            ..known
         }
     }
 }

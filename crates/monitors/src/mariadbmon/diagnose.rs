@@ -6,12 +6,13 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::facts::{ContactError, ContactFailure, Facts, IoState, LinkRow, Observation};
+use super::facts::{ContactFailure, Facts, IoState, LinkRow, Observation};
 use super::graph::Graph;
 use super::note::Note;
 use super::primary::{Choice, Election, Unsuitable};
 use super::roles;
-use super::view::{ClusterView, Link, Member, Node, Rules};
+use super::rules::Rules;
+use super::view::{ClusterView, Link, Member, Node};
 use crate::bits::ServerBits;
 use crate::event::Event;
 
@@ -48,7 +49,7 @@ pub fn diagnose(
     let mut notes = Vec::new();
     let mut observed = observed.into_iter();
     for (member, node) in members.iter().zip(&mut view.nodes) {
-        let seen = observed.next().unwrap_or_else(unasked);
+        let seen = Observation::or_unasked(observed.next());
         notes.extend(take_in(node, member, seen));
     }
     let graph = Graph::build(members, &view.nodes, rules.unique_hostnames);
@@ -63,13 +64,6 @@ pub fn diagnose(
         notes.extend(note_change(node, member, before, now));
     }
     Diagnosis { view, notes }
-}
-
-fn unasked() -> Observation {
-    Observation::Lost(ContactError {
-        kind: ContactFailure::Other,
-        text: "the server was not asked".to_owned(),
-    })
 }
 
 /// Takes one observation into a node. Only the bits that the outcome speaks of change.
@@ -215,7 +209,7 @@ fn assign_roles(view: &mut ClusterView, graph: &Graph, rules: &Rules) {
         node.lag_secs = assignment.lag_secs;
         node.group = graph.group(index);
         node.sources = graph.sources(index).to_vec();
-        node.details = external_details(node);
+        node.details = external_details(node).filter(|_| !rules.hide_external);
     }
 }
 

@@ -23,6 +23,18 @@ pub enum Observation {
     Lost(ContactError),
 }
 
+impl Observation {
+    /// A server nobody managed to ask counts as lost.
+    pub(crate) fn or_unasked(seen: Option<Self>) -> Self {
+        seen.unwrap_or_else(|| {
+            Self::Lost(ContactError {
+                kind: ContactFailure::Other,
+                text: "the server was not asked".to_owned(),
+            })
+        })
+    }
+}
+
 /// Why a server could not be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{text}")]

@@ -8,16 +8,21 @@
 //!
 //! The invariant: at most one server is `Master`, and observing never changes a server.
 
+mod ask;
 mod diagnose;
 mod facts;
 mod graph;
 mod note;
+pub mod params;
 mod primary;
 mod roles;
+mod rules;
 mod view;
 
+pub(crate) use ask::ask;
 pub use diagnose::{Diagnosis, diagnose};
 pub use facts::{ContactError, ContactFailure, Facts, IoState, LinkRow, Liveness, Observation};
 pub use note::Note;
 pub use primary::{Invalid, Unsuitable};
-pub use view::{ClusterView, Link, MasterConditions, Member, Node, Rules, SlaveConditions};
+pub use rules::{MasterConditions, Rules, SlaveConditions};
+pub use view::{ClusterView, Link, Member, Node};

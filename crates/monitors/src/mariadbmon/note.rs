@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::facts::ContactError;
 use super::primary::{Invalid, Unsuitable};
-use crate::bits::ServerBits;
+use crate::bits::{AdminState, ServerBits};
 use crate::event::Event;
 
 /// One line for the log. Names only, no credentials.
@@ -37,6 +37,22 @@ pub enum Note {
         server: Arc<str>,
         /// The server's words.
         error: String,
+    },
+    /// The extra port does not answer; the usual one is tried.
+    ExtraPortFailed {
+        /// The server's name.
+        server: Arc<str>,
+        /// Why.
+        error: String,
+    },
+    /// An administrator set or cleared a state.
+    AdminChange {
+        /// The server's name.
+        server: Arc<str>,
+        /// Which.
+        state: AdminState,
+        /// Set or cleared.
+        on: bool,
     },
     /// There was no primary; this is it.
     PrimaryFound {
@@ -73,9 +89,12 @@ impl Note {
     #[must_use]
     pub fn is_warning(&self) -> bool {
         match self {
-            Self::StatusChange { .. } | Self::PrimaryFound { .. } => false,
+            Self::StatusChange { .. } | Self::PrimaryFound { .. } | Self::AdminChange { .. } => {
+                false
+            }
             Self::ContactLost { .. }
             | Self::NotPermitted { .. }
+            | Self::ExtraPortFailed { .. }
             | Self::PrimaryReplaced { .. }
             | Self::PrimaryKept { .. }
             | Self::NoPrimary { .. } => true,
@@ -107,6 +126,14 @@ impl fmt::Display for Note {
                 f,
                 "the monitor's account lacks a privilege on server '{server}': {error}"
             ),
+            Self::ExtraPortFailed { server, error } => write!(
+                f,
+                "extra_port of server '{server}' does not answer, its usual port is used: {error}"
+            ),
+            Self::AdminChange { server, state, on } => {
+                let verb = if *on { "set" } else { "cleared" };
+                write!(f, "state '{}' {verb} for server '{server}'", state.word())
+            }
             Self::PrimaryFound { server } => write!(f, "server '{server}' is the primary"),
             Self::PrimaryReplaced { old, new, why } => write!(
                 f,

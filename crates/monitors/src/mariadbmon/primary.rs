@@ -7,7 +7,8 @@ use std::fmt;
 
 use super::facts::Facts;
 use super::graph::Graph;
-use super::view::{Member, Node, Rules};
+use super::rules::Rules;
+use super::view::{Member, Node};
 use crate::bits::ServerBits;
 use crate::version::ServerKind;
 
@@ -20,6 +21,16 @@ pub(crate) struct Primary {
     had_parent: bool,
     /// Was it in a replication cycle when it was chosen?
     in_cycle: bool,
+}
+
+impl Primary {
+    /// The same choice, at another index.
+    pub(crate) fn moved_to(&self, server: usize) -> Self {
+        Self {
+            server,
+            ..self.clone()
+        }
+    }
 }
 
 /// Why a chosen primary may be replaced.

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use super::facts::{LinkRow, Liveness};
 use super::graph::{Edge, Graph};
-use super::view::{Node, Rules};
+use super::rules::Rules;
+use super::view::Node;
 use crate::bits::ServerBits;
 use crate::version::ServerKind;
 

@@ -1,6 +1,5 @@
 //! What a monitor knows between ticks: the state that [`diagnose`](super::diagnose) carries on.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -35,55 +34,6 @@ impl Member {
             (None, None) => String::new(),
         }
     }
-}
-
-/// The parameters that decisions depend on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rules {
-    /// `assume_unique_hostnames`: replication links are matched by `host:port`.
-    pub unique_hostnames: bool,
-    /// `failcount`, in ticks.
-    pub failcount: u32,
-    /// `master_conditions`.
-    pub master: MasterConditions,
-    /// `slave_conditions`.
-    pub slave: SlaveConditions,
-    /// `servers_no_promotion`, by name.
-    pub no_promotion: BTreeSet<String>,
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        Self {
-            unique_hostnames: true,
-            failcount: 5,
-            master: MasterConditions::default(),
-            slave: SlaveConditions::default(),
-            no_promotion: BTreeSet::new(),
-        }
-    }
-}
-
-/// `master_conditions`, as far as they are built: what must hold of one and the same replica.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct MasterConditions {
-    /// `connecting_slave`
-    pub connecting: bool,
-    /// `connected_slave`
-    pub connected: bool,
-    /// `running_slave`
-    pub running: bool,
-}
-
-/// `slave_conditions`, as far as they are built.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SlaveConditions {
-    /// `linked_master`
-    pub linked_master: bool,
-    /// `running_master`
-    pub running_master: bool,
-    /// `writable_master`
-    pub writable_master: bool,
 }
 
 /// A replication link, with what earlier ticks saw of it.
@@ -140,6 +90,26 @@ impl ClusterView {
         Self {
             nodes: vec![Node::default(); count],
             ..Self::default()
+        }
+    }
+
+    /// The same knowledge for another list of servers: those that stay, by name, keep what is
+    /// known of them.
+    pub(crate) fn regrouped(&self, old: &[Member], new: &[Member]) -> Self {
+        let place = |name: &str, members: &[Member]| members.iter().position(|m| &*m.name == name);
+        let known = |member: &Member| self.nodes.get(place(&member.name, old)?).cloned();
+        let primary = self.primary.as_ref().and_then(|primary| {
+            let server = place(&old.get(primary.server)?.name, new)?;
+            Some(primary.moved_to(server))
+        });
+        Self {
+            nodes: new
+                .iter()
+                .map(|member| known(member).unwrap_or_default())
+                .collect(),
+            primary_domain: self.primary_domain.filter(|_| primary.is_some()),
+            primary,
+            complaint: None,
         }
     }
 

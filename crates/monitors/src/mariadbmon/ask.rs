@@ -1,0 +1,142 @@
+//! The questions a tick asks of one server, and how the answers are read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tidegate_sqlclient::{Client, Error, ResultSet, Row, quote_text};
+
+use super::facts::{Facts, IoState, LinkRow};
+use crate::gtid::GtidList;
+use crate::version::{ServerKind, ServerVersion};
+
+/// Asks everything. Nothing asked here changes the server.
+///
+/// # Errors
+/// The first question that failed.
+///
+/// # Cancel safety
+/// As [`Client::query`].
+pub(crate) async fn ask(client: &mut Client, variables: &BTreeSet<String>) -> Result<Facts, Error> {
+    let ping = client.ping().await?;
+    let version = ServerVersion::new(&client.server_version());
+    let caps = client.server().offered;
+    let identity = ask_identity(client, &version).await?;
+    let links = ask_links(client, &version).await?;
+    let (gtid_current_pos, gtid_binlog_pos) = if version.has_gtid() {
+        ask_positions(client).await?
+    } else {
+        (None, None)
+    };
+    Ok(Facts {
+        server_id: identity.server_id,
+        read_only: identity.read_only,
+        gtid_domain_id: identity.gtid_domain_id,
+        gtid_current_pos,
+        gtid_binlog_pos,
+        links,
+        uptime: ask_uptime(client).await?,
+        ping,
+        variables: ask_variables(client, variables).await?,
+        version,
+        caps,
+    })
+}
+
+struct Identity {
+    server_id: u32,
+    read_only: bool,
+    gtid_domain_id: Option<u32>,
+}
+
+async fn ask_identity(client: &mut Client, version: &ServerVersion) -> Result<Identity, Error> {
+    let domain = if version.has_gtid() {
+        ", @@global.gtid_domain_id"
+    } else {
+        ""
+    };
+    let sql = format!("SELECT @@global.server_id, @@global.read_only{domain}");
+    let result = client.rows(&sql).await?;
+    let first = result.rows().first();
+    let text = |column| first.and_then(|row| row.text(column));
+    Ok(Identity {
+        server_id: number(text(0)).unwrap_or(0),
+        read_only: is_on(text(1)),
+        gtid_domain_id: number(text(2)),
+    })
+}
+
+async fn ask_links(client: &mut Client, version: &ServerVersion) -> Result<Vec<LinkRow>, Error> {
+    let many = version.kind() != ServerKind::MySql && version.number() >= 100_000;
+    let sql = if many {
+        "SHOW ALL SLAVES STATUS"
+    } else {
+        "SHOW SLAVE STATUS"
+    };
+    let result = client.rows(sql).await?;
+    Ok(result
+        .rows()
+        .iter()
+        .map(|row| read_link(&result, row))
+        .collect())
+}
+
+fn read_link(result: &ResultSet, row: &Row) -> LinkRow {
+    let text = |name: &str| result.text(row, name).unwrap_or("").to_owned();
+    LinkRow {
+        connection_name: text("Connection_name"),
+        master_host: text("Master_Host"),
+        master_port: number(result.text(row, "Master_Port")).unwrap_or(0),
+        master_server_id: number(result.text(row, "Master_Server_Id")).unwrap_or(0),
+        io: IoState::from_word(&text("Slave_IO_Running")),
+        sql_running: text("Slave_SQL_Running") == "Yes",
+        seconds_behind: number(result.text(row, "Seconds_Behind_Master")),
+        last_io_errno: number(result.text(row, "Last_IO_Errno")).unwrap_or(0),
+        last_io_error: text("Last_IO_Error"),
+        last_sql_error: text("Last_SQL_Error"),
+        using_gtid: text("Using_Gtid"),
+        gtid_io_pos: text("Gtid_IO_Pos"),
+    }
+}
+
+async fn ask_positions(client: &mut Client) -> Result<(Option<GtidList>, Option<GtidList>), Error> {
+    let result = client
+        .rows("SELECT @@gtid_current_pos, @@gtid_binlog_pos")
+        .await?;
+    let position = |column| {
+        let text = result.rows().first()?.text(column)?;
+        text.parse().ok()
+    };
+    Ok((position(0), position(1)))
+}
+
+async fn ask_uptime(client: &mut Client) -> Result<Duration, Error> {
+    let result = client.rows("SHOW GLOBAL STATUS LIKE 'Uptime'").await?;
+    let first = result.rows().first();
+    let seconds = number(first.and_then(|row| row.text(1))).unwrap_or(0);
+    Ok(Duration::from_secs(seconds))
+}
+
+async fn ask_variables(
+    client: &mut Client,
+    wanted: &BTreeSet<String>,
+) -> Result<BTreeMap<String, String>, Error> {
+    if wanted.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let names: Vec<String> = wanted.iter().map(|name| quote_text(name)).collect();
+    let names = names.join(",");
+    let sql = format!("SHOW GLOBAL VARIABLES WHERE VARIABLE_NAME IN ({names})");
+    let result = client.rows(&sql).await?;
+    let pair = |row: &Row| Some((row.text(0)?.to_owned(), row.text(1)?.to_owned()));
+    Ok(result.rows().iter().filter_map(pair).collect())
+}
+
+fn number<T: std::str::FromStr>(text: Option<&str>) -> Option<T> {
+    text?.parse().ok()
+}
+
+/// `read_only` is a number in older servers and a word in newer ones, which know several kinds of
+/// "on".
+fn is_on(text: Option<&str>) -> bool {
+    !matches!(text, None | Some("0" | "OFF"))
+}
