@@ -62,7 +62,7 @@ pub(crate) enum OwedTo {
 
 /// A session's connection to one server.
 #[derive(Debug)]
-pub struct Backend {
+pub(crate) struct Backend {
     pub(crate) server: ServerId,
     /// The node whose target it is, and which.
     pub(crate) node: usize,
@@ -118,7 +118,9 @@ impl Backend {
         match self.state {
             State::Closed => Link::Closed,
             State::Failed => Link::Failed,
-            State::Connecting | State::Login(_) | State::Replaying | State::Switching(_) => Link::Opening,
+            State::Connecting | State::Login(_) | State::Replaying | State::Switching(_) => {
+                Link::Opening
+            }
             State::Ready => Link::Open,
         }
     }
@@ -134,11 +136,17 @@ impl Backend {
     }
 
     pub(crate) fn discards(&self) -> usize {
-        self.owed.iter().filter(|owed| owed.to != OwedTo::Client).count()
+        self.owed
+            .iter()
+            .filter(|owed| owed.to != OwedTo::Client)
+            .count()
     }
 
     pub(crate) fn owes_client(&self) -> usize {
-        self.owed.iter().filter(|owed| owed.to == OwedTo::Client).count()
+        self.owed
+            .iter()
+            .filter(|owed| owed.to == OwedTo::Client)
+            .count()
     }
 
     pub(crate) fn last_used(&self) -> u64 {

@@ -89,6 +89,9 @@ impl Cause {
     /// Does somebody have to know? Decides the log level: `warning` if so, else `info`.
     #[must_use]
     pub fn is_trouble(self) -> bool {
-        !matches!(self, Cause::ClientQuit | Cause::Shutdown | Cause::ServiceStopped)
+        !matches!(
+            self,
+            Cause::ClientQuit | Cause::Shutdown | Cause::ServiceStopped
+        )
     }
 }

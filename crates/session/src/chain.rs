@@ -45,7 +45,9 @@ pub(crate) struct Node {
 impl Node {
     /// The node and its parents, leaf first.
     pub(crate) fn path(nodes: &[Node], leaf: usize) -> impl Iterator<Item = usize> {
-        std::iter::successors(Some(leaf), move |ix| nodes.get(*ix)?.parent.map(|(parent, _)| parent))
+        std::iter::successors(Some(leaf), move |ix| {
+            nodes.get(*ix)?.parent.map(|(parent, _)| parent)
+        })
     }
 }
 
@@ -58,7 +60,13 @@ pub(crate) fn lay_out(
     depth: usize,
 ) {
     let ix = nodes.len();
-    nodes.push(Node { spec: Arc::clone(service), parent, filters: Vec::new(), targets: Vec::new(), router: None });
+    nodes.push(Node {
+        spec: Arc::clone(service),
+        parent,
+        filters: Vec::new(),
+        targets: Vec::new(),
+        router: None,
+    });
     let mut targets = Vec::with_capacity(service.targets.len());
     for (number, spec) in service.targets.iter().enumerate() {
         let target = TargetId(u16::try_from(number).unwrap_or(u16::MAX));
@@ -88,7 +96,11 @@ pub(crate) fn open_filters(
     let mut slots = Vec::with_capacity(filters.len());
     for filter in filters {
         if let Some(session) = filter.start(who)? {
-            slots.push(FilterSlot { name: filter.name().into(), wants: session.wants(), session });
+            slots.push(FilterSlot {
+                name: filter.name().into(),
+                wants: session.wants(),
+                session,
+            });
         }
     }
     Ok(slots)
@@ -111,7 +123,10 @@ impl TreeNeeds {
     pub(crate) fn of(nodes: &[Node], own: &[FilterSlot]) -> TreeNeeds {
         let mut needs = TreeNeeds::default();
         for node in nodes {
-            let Needs { statements, history } = node.spec.router.needs();
+            let Needs {
+                statements,
+                history,
+            } = node.spec.router.needs();
             needs.statements |= statements;
             needs.history |= history;
         }

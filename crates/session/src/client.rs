@@ -68,13 +68,25 @@ impl Client {
         Who {
             session,
             service,
-            user: self.identity.as_ref().map_or(&[], |identity| &identity.user),
+            user: self
+                .identity
+                .as_ref()
+                .map_or(&[], |identity| &identity.user),
             address: &self.address,
             database: self.database.as_deref(),
         }
     }
 
-    pub(crate) fn filter_scene<'a>(&'a self, session: SessionId, service: &'a Arc<str>, cx: &Cx<'_>) -> FilterScene<'a> {
-        FilterScene { who: self.who(session, service), now: cx.now, wall: cx.wall }
+    pub(crate) fn filter_scene<'a>(
+        &'a self,
+        session: SessionId,
+        service: &'a Arc<str>,
+        cx: &Cx<'_>,
+    ) -> FilterScene<'a> {
+        FilterScene {
+            who: self.who(session, service),
+            now: cx.now,
+            wall: cx.wall,
+        }
     }
 }

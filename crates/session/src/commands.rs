@@ -1,8 +1,8 @@
 //! The client's run, cut into commands: sequence numbers, commands the proxy answers itself, the
 //! rest of long commands, and the files of LOAD DATA LOCAL.
 
-use tidegate_wire::frame::Header;
-use tidegate_wire::{Command, MAX_FRAME};
+use tidegate_wire::Command;
+use tidegate_wire::frame::{Header, MAX_FRAME};
 
 use crate::cause::Cause;
 use crate::fault::{ErrReply, SessionFault};
@@ -80,12 +80,20 @@ impl Session {
 
     fn next_command(&mut self, run: &mut [u8], at: usize, env: &mut Env<'_>) -> Taken {
         let rest = run.get(at..).unwrap_or_default();
-        let Some(header) = Header::parse(rest) else { return Taken::More };
+        let Some(header) = Header::parse(rest) else {
+            return Taken::More;
+        };
         let have = (rest.len() - Header::LEN).min(header.len as usize);
         let whole = have == header.len as usize && !header.continues();
         let first = rest.get(Header::LEN).copied().filter(|_| header.len > 0);
         if header.seq != 0 {
-            self.fail(&SessionFault::OutOfOrder { expected: 0, got: header.seq }, &mut env.cx());
+            self.fail(
+                &SessionFault::OutOfOrder {
+                    expected: 0,
+                    got: header.seq,
+                },
+                &mut env.cx(),
+            );
             return Taken::Bytes(rest.len());
         }
         if have < self.needed(header, first) {
@@ -95,7 +103,17 @@ impl Session {
             return self.refuse(run, at, header, have, unknown_command(), &mut env.cx());
         };
         self.client.last_active = env.now;
-        self.command(run, Found { command, at, have, header, whole }, env)
+        self.command(
+            run,
+            Found {
+                command,
+                at,
+                have,
+                header,
+                whole,
+            },
+            env,
+        )
     }
 
     /// How many bytes of a frame's payload must be there before the command can be looked at.
@@ -115,7 +133,9 @@ impl Session {
     }
 
     fn command(&mut self, run: &mut [u8], found: Found, env: &mut Env<'_>) -> Taken {
-        let Found { at, have, header, .. } = found;
+        let Found {
+            at, have, header, ..
+        } = found;
         match found.command {
             Command::Quit => {
                 self.finish(Cause::ClientQuit, None, &mut env.cx());
@@ -136,11 +156,15 @@ impl Session {
             | Command::ConnectOut
             | Command::TableDump
             | Command::Daemon
-            | Command::Multi => self.refuse(run, at, header, have, unknown_command(), &mut env.cx()),
+            | Command::Multi => {
+                self.refuse(run, at, header, have, unknown_command(), &mut env.cx())
+            }
             Command::BinlogDump | Command::BinlogDumpGtid | Command::RegisterSlave => {
                 self.refuse(run, at, header, have, replication_refused(), &mut env.cx())
             }
-            Command::ProcessKill => self.refuse(run, at, header, have, kill_refused(), &mut env.cx()),
+            Command::ProcessKill => {
+                self.refuse(run, at, header, have, kill_refused(), &mut env.cx())
+            }
             _ => self.route_from_run(run, found, env),
         }
     }
@@ -177,12 +201,19 @@ impl Session {
 
     /// Takes what is there of a long command's rest: forwards it, or swallows it.
     fn stream_bytes(&mut self, run: &mut [u8], at: usize, cx: &mut Cx<'_>) -> Taken {
-        let Some(stream) = &mut self.stream else { return Taken::More };
+        let Some(stream) = &mut self.stream else {
+            return Taken::More;
+        };
         let rest = run.get(at..).unwrap_or_default();
         if stream.left == 0 && stream.continues {
-            let Some(header) = Header::parse(rest) else { return Taken::More };
+            let Some(header) = Header::parse(rest) else {
+                return Taken::More;
+            };
             if header.seq != stream.next_seq {
-                let fault = SessionFault::OutOfOrder { expected: stream.next_seq, got: header.seq };
+                let fault = SessionFault::OutOfOrder {
+                    expected: stream.next_seq,
+                    got: header.seq,
+                };
                 self.fail(&fault, cx);
                 return Taken::Bytes(rest.len());
             }
@@ -190,7 +221,8 @@ impl Session {
             stream.continues = header.continues();
             stream.next_seq = stream.next_seq.wrapping_add(1);
             for backend in &stream.to {
-                cx.out.forward(Side::Backend(*backend), at..at + Header::LEN);
+                cx.out
+                    .forward(Side::Backend(*backend), at..at + Header::LEN);
             }
             if stream.left == 0 && !stream.continues {
                 self.end_stream(cx);
@@ -201,7 +233,10 @@ impl Session {
         stream.left -= count;
         stream.total += count as u64;
         if stream.total > MAX_PACKET_BYTES {
-            let fault = SessionFault::TooLarge { len_bytes: stream.total, limit_bytes: MAX_PACKET_BYTES };
+            let fault = SessionFault::TooLarge {
+                len_bytes: stream.total,
+                limit_bytes: MAX_PACKET_BYTES,
+            };
             self.stream = None;
             self.fail(&fault, cx);
             return Taken::Bytes(rest.len());
@@ -210,7 +245,8 @@ impl Session {
             cx.out.forward(Side::Backend(*backend), at..at + count);
         }
         if let Some(seq) = stream.record {
-            self.history.append(seq, rest.get(..count).unwrap_or_default());
+            self.history
+                .append(seq, rest.get(..count).unwrap_or_default());
         }
         if stream.left == 0 && !stream.continues {
             self.end_stream(cx);
@@ -219,7 +255,9 @@ impl Session {
     }
 
     fn end_stream(&mut self, cx: &mut Cx<'_>) {
-        let Some(stream) = self.stream.take() else { return };
+        let Some(stream) = self.stream.take() else {
+            return;
+        };
         if let Some(reply) = stream.after {
             self.client.seq = stream.next_seq;
             self.answer_error(&reply, cx);
@@ -230,11 +268,16 @@ impl Session {
 
     /// The file that a server asked for: frames go to it untouched until an empty one.
     fn infile_bytes(&mut self, run: &mut [u8], at: usize, cx: &mut Cx<'_>) -> Taken {
-        let Some(backend) = self.infile else { return Taken::More };
+        let Some(backend) = self.infile else {
+            return Taken::More;
+        };
         let rest = run.get(at..).unwrap_or_default();
-        let Some(header) = Header::parse(rest) else { return Taken::More };
+        let Some(header) = Header::parse(rest) else {
+            return Taken::More;
+        };
         let have = (rest.len() - Header::LEN).min(header.len as usize);
-        cx.out.forward(Side::Backend(backend), at..at + Header::LEN + have);
+        cx.out
+            .forward(Side::Backend(backend), at..at + Header::LEN + have);
         if header.len == 0 {
             self.infile = None;
             if let Some(backend) = self.backend_mut(backend) {

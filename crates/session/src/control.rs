@@ -68,7 +68,8 @@ impl Session {
                     return Err(ControlError::NotOpen);
                 }
                 let who = self.client.who(self.id, &self.service.name);
-                self.next_filters = Some(open_filters(&filters, &who).map_err(ControlError::Filter)?);
+                self.next_filters =
+                    Some(open_filters(&filters, &who).map_err(ControlError::Filter)?);
             }
         }
         Ok(())
@@ -91,7 +92,12 @@ impl Session {
             self.fail(&SessionFault::Killed, cx);
         } else if due(self.dialogue_deadline()) {
             self.client.seq = 2;
-            self.fail(&SessionFault::LoginTimeout { seconds: LOGIN_TIMEOUT.as_secs() }, cx);
+            self.fail(
+                &SessionFault::LoginTimeout {
+                    seconds: LOGIN_TIMEOUT.as_secs(),
+                },
+                cx,
+            );
         } else if due(self.idle_deadline()) {
             let seconds = self.service.wait_timeout.unwrap_or_default().as_secs();
             self.fail(&SessionFault::Idle { seconds }, cx);
@@ -102,7 +108,9 @@ impl Session {
 
     fn check_connects(&mut self, cx: &mut Cx<'_>) {
         for id in self.backend_ids() {
-            let Some(backend) = self.backend(id) else { continue };
+            let Some(backend) = self.backend(id) else {
+                continue;
+            };
             if backend.deadline.is_none_or(|deadline| deadline > cx.now) {
                 continue;
             }
@@ -132,10 +140,28 @@ impl Session {
         if self.is_over() {
             return;
         }
-        let idle = self.service.wait_timeout.filter(|_| self.has_login()).map(|limit| self.client.last_active.after(limit));
+        let idle = self
+            .service
+            .wait_timeout
+            .filter(|_| self.has_login())
+            .map(|limit| self.client.last_active.after(limit));
         // While a command runs the limit does not count: look again after another of it.
-        let idle = idle.map(|at| if at <= cx.now { cx.now.after(self.service.wait_timeout.unwrap_or_default()) } else { at });
-        let next = [self.kill_at, self.dialogue_deadline(), self.connect_deadline(), idle].into_iter().flatten().min();
+        let idle = idle.map(|at| {
+            if at <= cx.now {
+                cx.now.after(self.service.wait_timeout.unwrap_or_default())
+            } else {
+                at
+            }
+        });
+        let next = [
+            self.kill_at,
+            self.dialogue_deadline(),
+            self.connect_deadline(),
+            idle,
+        ]
+        .into_iter()
+        .flatten()
+        .min();
         if let Some(next) = next
             && self.armed.is_none_or(|armed| next < armed)
         {
@@ -150,7 +176,10 @@ impl Session {
     /// A defect in the core.
     pub fn check_invariants(&self) {
         if self.is_over() {
-            assert!(self.backends.iter().all(|backend| !backend.is_connected()), "over, but still connected");
+            assert!(
+                self.backends.iter().all(|backend| !backend.is_connected()),
+                "over, but still connected"
+            );
             return;
         }
         for (ix, backend) in self.backends.iter().enumerate() {
@@ -160,17 +189,37 @@ impl Session {
                 "connection {ix} tracks other replies than it owes"
             );
             if !backend.is_connected() {
-                assert!(backend.owed.is_empty(), "connection {ix} is closed and owes");
+                assert!(
+                    backend.owed.is_empty(),
+                    "connection {ix} is closed and owes"
+                );
             }
-            assert!(backend.owes_client() <= self.tickets.len(), "connection {ix} owes the client too much");
+            assert!(
+                backend.owes_client() <= self.tickets.len(),
+                "connection {ix} owes the client too much"
+            );
         }
-        let owed: usize = self.backends.iter().map(crate::backend::Backend::owes_client).sum();
-        assert_eq!(owed, self.tickets.len(), "every command is owed by exactly one connection");
+        let owed: usize = self
+            .backends
+            .iter()
+            .map(crate::backend::Backend::owes_client)
+            .sum();
+        assert_eq!(
+            owed,
+            self.tickets.len(),
+            "every command is owed by exactly one connection"
+        );
         for ticket in self.tickets.iter().skip(1) {
-            assert!(!ticket.started, "an answer began before the one before it ended");
+            assert!(
+                !ticket.started,
+                "an answer began before the one before it ended"
+            );
         }
         if self.at_rest() {
-            assert!(self.verdicts.is_empty(), "at rest, but an outcome is still awaited");
+            assert!(
+                self.verdicts.is_empty(),
+                "at rest, but an outcome is still awaited"
+            );
         }
     }
 

@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use tidegate_sql::{Scope, SessionEffect, Statement, Value};
 use tidegate_wire::frame::{Header, frame_into};
-use tidegate_wire::rewrite::Rewrite;
-use tidegate_wire::{Command, Shape};
+use tidegate_wire::{Command, Rewrite, Shape};
 
 use crate::backend::{Owed, OwedTo};
 use crate::commands::Found;
@@ -25,15 +24,9 @@ const MAX_RETRY_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) enum Body<'r> {
     /// In the client's run.
-    Run {
-        run: &'r mut [u8],
-        found: Found,
-    },
+    Run { run: &'r mut [u8], found: Found },
     /// Here, whole, without headers.
-    Own {
-        command: Command,
-        payload: Vec<u8>,
-    },
+    Own { command: Command, payload: Vec<u8> },
 }
 
 impl Body<'_> {
@@ -90,7 +83,10 @@ impl Session {
             stmt: subject.prepared,
             seq: None,
             record: None,
-            retry: leaves.retry && whole && payload.len() <= MAX_RETRY_BYTES && self.tickets.is_empty(),
+            retry: leaves.retry
+                && whole
+                && payload.len() <= MAX_RETRY_BYTES
+                && self.tickets.is_empty(),
             then: Then::Nothing,
         };
         if let Some(statement) = subject.statement
@@ -101,7 +97,9 @@ impl Session {
         }
         match command {
             Command::StmtPrepare if self.needs.history => self.order_prepare(subject, &mut order),
-            Command::InitDb => order.then = Then::Database(payload.get(1..).unwrap_or_default().into()),
+            Command::InitDb => {
+                order.then = Then::Database(payload.get(1..).unwrap_or_default().into());
+            }
             Command::SetOption => {
                 let off = payload.get(1..3) == Some(&[1, 0]);
                 order.then = Then::MultiStatements(!off);
@@ -126,7 +124,10 @@ impl Session {
         let statement = subject.statement.cloned().unwrap_or_default();
         order.then = Then::Prepared(Box::new(Prepared {
             id,
-            prepared: Arc::new(PreparedText { text: subject.text.into(), statement }),
+            prepared: Arc::new(PreparedText {
+                text: subject.text.into(),
+                statement,
+            }),
             params: 0,
             columns: 0,
             types: Vec::new(),
@@ -142,14 +143,24 @@ impl Session {
             Some(SessionEffect::Use(name)) => Then::Database(name.clone()),
             Some(SessionEffect::Set(_)) => {
                 let modes = self.modes.after(statement);
-                if modes == self.modes { Then::Nothing } else { Then::Modes(modes) }
+                if modes == self.modes {
+                    Then::Nothing
+                } else {
+                    Then::Modes(modes)
+                }
             }
             _ => Then::Nothing,
         }
     }
 
     /// Sends the command to everybody who gets it, and takes note of what is owed.
-    pub(crate) fn dispatch(&mut self, body: &mut Body<'_>, order: Order, leaves: &Leaves, cx: &mut Cx<'_>) {
+    pub(crate) fn dispatch(
+        &mut self,
+        body: &mut Body<'_>,
+        order: Order,
+        leaves: &Leaves,
+        cx: &mut Cx<'_>,
+    ) {
         let Some(answer) = leaves.answer else { return };
         self.passed.clear();
         self.uses += 1;
@@ -160,12 +171,15 @@ impl Session {
             self.retry.extend_from_slice(body.payload());
         }
         if let (Some(key), Some(seq)) = (&order.record, order.seq) {
-            self.history.record(seq, key.clone(), body.payload().to_vec());
+            self.history
+                .record(seq, key.clone(), body.payload().to_vec());
         }
         let alone = leaves.others.is_empty();
         self.write_to(answer, body, &order, alone, OwedTo::Client, cx);
         for other in &leaves.others {
-            let to = OwedTo::Compare { seq: order.seq.unwrap_or_default() };
+            let to = OwedTo::Compare {
+                seq: order.seq.unwrap_or_default(),
+            };
             self.write_to(*other, body, &order, false, to, cx);
         }
         self.follow_rest(body, &order, answer, leaves);
@@ -207,16 +221,27 @@ impl Session {
     ) {
         let uses = self.uses;
         let maps = self.needs.history && order.command != Command::StmtPrepare;
-        let mapped = order.stmt.filter(|_| maps).and_then(|stmt| self.backend(id)?.stmts.get(stmt));
+        let mapped = order
+            .stmt
+            .filter(|_| maps)
+            .and_then(|stmt| self.backend(id)?.stmts.get(stmt));
         let typed = match mapped {
             Some(mapped) => self.with_types(body, order, mapped.types_version, id),
             None => None,
         };
-        let Some(backend) = self.backend_mut(id) else { return };
+        let Some(backend) = self.backend_mut(id) else {
+            return;
+        };
         backend.last_used = uses;
         if order.shape != Shape::Nothing {
             let preparing = order.stmt.filter(|_| order.command == Command::StmtPrepare);
-            backend.expect(order.shape, Owed { to, stmt: preparing });
+            backend.expect(
+                order.shape,
+                Owed {
+                    to,
+                    stmt: preparing,
+                },
+            );
             backend.operations += 1;
         }
         if let Some(view) = cx.servers.get(backend.server) {
@@ -229,7 +254,8 @@ impl Session {
         let side = Side::Backend(id);
         if let Some(mut payload) = typed {
             rename(&mut payload, mapped.map(|mapped| mapped.backend.0));
-            cx.out.send_with(side, |own| frame_into(own, &mut 0, &payload));
+            cx.out
+                .send_with(side, |own| frame_into(own, &mut 0, &payload));
             return;
         }
         match body {
@@ -249,15 +275,25 @@ impl Session {
                 if let Some(mapped) = mapped {
                     rename(payload.to_mut(), Some(mapped.backend.0));
                 }
-                cx.out.send_with(side, |own| frame_into(own, &mut 0, &payload));
+                cx.out
+                    .send_with(side, |own| frame_into(own, &mut 0, &payload));
             }
         }
     }
 
     /// The execution with the types that the client sent earlier, if this connection has not seen
     /// them and the client did not send them again.
-    fn with_types(&mut self, body: &Body<'_>, order: &Order, seen: u32, id: BackendId) -> Option<Vec<u8>> {
-        if !matches!(order.command, Command::StmtExecute | Command::StmtBulkExecute) {
+    fn with_types(
+        &mut self,
+        body: &Body<'_>,
+        order: &Order,
+        seen: u32,
+        id: BackendId,
+    ) -> Option<Vec<u8>> {
+        if !matches!(
+            order.command,
+            Command::StmtExecute | Command::StmtBulkExecute
+        ) {
             return None;
         }
         let stmt = order.stmt?;
@@ -269,8 +305,12 @@ impl Session {
         let mut payload = Vec::new();
         let inserted = body.is_whole()
             && tidegate_wire::stmt::types_of(body.payload(), prepared.params).is_none()
-            && tidegate_wire::stmt::insert_types(body.payload(), prepared.params, &prepared.types, &mut payload)
-                == Ok(Rewrite::Written);
+            && tidegate_wire::stmt::insert_types(
+                body.payload(),
+                prepared.params,
+                &prepared.types,
+                &mut payload,
+            ) == Ok(Rewrite::Written);
         let backend = self.backend_mut(id)?;
         if let Some(mut mapped) = backend.stmts.get(stmt) {
             mapped.types_version = version;
@@ -284,7 +324,9 @@ impl Session {
         if !self.needs.history {
             return;
         }
-        let Some(prepared) = order.stmt.and_then(|id| self.stmts.get_mut(id)) else { return };
+        let Some(prepared) = order.stmt.and_then(|id| self.stmts.get_mut(id)) else {
+            return;
+        };
         match order.command {
             Command::StmtExecute | Command::StmtBulkExecute => {
                 if let Some(types) = tidegate_wire::stmt::types_of(body.payload(), prepared.params)
@@ -317,7 +359,9 @@ impl Session {
 
     /// The rest of a long command goes where its first part went.
     fn follow_rest(&mut self, body: &Body<'_>, order: &Order, answer: BackendId, leaves: &Leaves) {
-        let Body::Run { found, .. } = body else { return };
+        let Body::Run { found, .. } = body else {
+            return;
+        };
         if found.whole {
             return;
         }
@@ -340,14 +384,24 @@ impl Session {
         let modes = self.modes;
         let stmts = &self.stmts;
         let payload = body.payload();
-        self.observe.received(command.name(), cx.wall, || match command {
-            Command::Query | Command::StmtPrepare => shown(payload.get(1..).unwrap_or_default(), modes),
-            Command::StmtExecute | Command::StmtBulkExecute => tidegate_wire::stmt::stmt_id(payload)
-                .and_then(|id| stmts.get(stmts.resolve(ClientStmtId(id))?))
-                .map_or_else(|| command.name().as_bytes().into(), |prepared| shown(&prepared.prepared.text, modes)),
-            Command::InitDb => [b"USE ", payload.get(1..).unwrap_or_default()].concat().into(),
-            _ => command.name().as_bytes().into(),
-        });
+        self.observe
+            .received(command.name(), cx.wall, || match command {
+                Command::Query | Command::StmtPrepare => {
+                    shown(payload.get(1..).unwrap_or_default(), modes)
+                }
+                Command::StmtExecute | Command::StmtBulkExecute => {
+                    tidegate_wire::stmt::stmt_id(payload)
+                        .and_then(|id| stmts.get(stmts.resolve(ClientStmtId(id))?))
+                        .map_or_else(
+                            || command.name().as_bytes().into(),
+                            |prepared| shown(&prepared.prepared.text, modes),
+                        )
+                }
+                Command::InitDb => [b"USE ", payload.get(1..).unwrap_or_default()]
+                    .concat()
+                    .into(),
+                _ => command.name().as_bytes().into(),
+            });
     }
 }
 
@@ -370,7 +424,12 @@ fn rename(payload: &mut [u8], id: Option<u32>) {
 }
 
 /// Which part of the session's state a session command sets; `None`: none that lasts.
-fn history_key(command: Command, payload: &[u8], whole: bool, statement: Option<&Statement>) -> Option<Key> {
+fn history_key(
+    command: Command,
+    payload: &[u8],
+    whole: bool,
+    statement: Option<&Statement>,
+) -> Option<Key> {
     match command {
         Command::InitDb => Some(Key::Schema),
         Command::SetOption => Some(Key::Variable(b"COM_SET_OPTION".as_slice().into())),
@@ -388,11 +447,16 @@ fn query_key(statement: &Statement) -> Option<Key> {
         Some(SessionEffect::Use(_)) => Some(Key::Schema),
         Some(SessionEffect::Prepare { name, .. }) => Some(Key::Named(name.clone())),
         Some(SessionEffect::Set(settings)) => {
-            if settings.iter().any(|setting| setting.scope == Scope::Global) {
+            if settings
+                .iter()
+                .any(|setting| setting.scope == Scope::Global)
+            {
                 return None;
             }
             match &**settings {
-                [setting] if matches!(setting.value, Value::Literal(_)) => Some(setting_key(setting)),
+                [setting] if matches!(setting.value, Value::Literal(_)) => {
+                    Some(setting_key(setting))
+                }
                 _ => Some(Key::Text),
             }
         }

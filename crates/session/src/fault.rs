@@ -41,7 +41,11 @@ impl ErrReply {
     /// An error reply.
     #[must_use]
     pub fn new(code: u16, sqlstate: &[u8; 5], text: impl Into<String>) -> ErrReply {
-        ErrReply { code, sqlstate: *sqlstate, text: text.into() }
+        ErrReply {
+            code,
+            sqlstate: *sqlstate,
+            text: text.into(),
+        }
     }
 }
 
@@ -186,14 +190,18 @@ impl Fault for SessionFault {
             | SessionFault::ServerProtocol { .. }
             | SessionFault::ServerLogin { .. }
             | SessionFault::SessionCommand { .. } => Blame::Server,
-            SessionFault::Killed | SessionFault::Shutdown | SessionFault::Module(_) => Blame::Operator,
+            SessionFault::Killed | SessionFault::Shutdown | SessionFault::Module(_) => {
+                Blame::Operator
+            }
         }
     }
 
     fn retry(&self) -> Retry {
         match self {
             SessionFault::NoServer(_) | SessionFault::ServerLogin { .. } => Retry::Safe,
-            SessionFault::ServerLost { .. } | SessionFault::SessionCommand { .. } => Retry::IfUnsent,
+            SessionFault::ServerLost { .. } | SessionFault::SessionCommand { .. } => {
+                Retry::IfUnsent
+            }
             SessionFault::ClientProtocol(_)
             | SessionFault::OutOfOrder { .. }
             | SessionFault::TooLarge { .. }
@@ -210,23 +218,58 @@ impl Fault for SessionFault {
     fn client_reply(&self) -> ErrReply {
         let word = self.cause().word();
         match self {
-            SessionFault::ClientProtocol(_) => ErrReply::new(1043, b"08S01", format!("Bad handshake or packet ({word}): {self}")),
-            SessionFault::OutOfOrder { .. } => ErrReply::new(1156, b"08S01", format!("Got packets out of order ({word}): {self}")),
-            SessionFault::TooLarge { .. } => ErrReply::new(1153, b"08S01", format!("Got a packet bigger than 'max_allowed_packet' bytes ({word}): {self}")),
+            SessionFault::ClientProtocol(_) => ErrReply::new(
+                1043,
+                b"08S01",
+                format!("Bad handshake or packet ({word}): {self}"),
+            ),
+            SessionFault::OutOfOrder { .. } => ErrReply::new(
+                1156,
+                b"08S01",
+                format!("Got packets out of order ({word}): {self}"),
+            ),
+            SessionFault::TooLarge { .. } => ErrReply::new(
+                1153,
+                b"08S01",
+                format!("Got a packet bigger than 'max_allowed_packet' bytes ({word}): {self}"),
+            ),
             SessionFault::LoginRefused { reply, .. } | SessionFault::Module(reply) => reply.clone(),
-            SessionFault::LoginTimeout { .. } => ErrReply::new(1043, b"08S01", format!("Bad handshake ({word}): {self}")),
+            SessionFault::LoginTimeout { .. } => {
+                ErrReply::new(1043, b"08S01", format!("Bad handshake ({word}): {self}"))
+            }
             SessionFault::Idle { seconds } => ErrReply::new(
                 4031,
                 b"HY000",
-                format!("The client was disconnected because of inactivity ({word}): no statement for {seconds} seconds, see wait_timeout"),
+                format!(
+                    "The client was disconnected because of inactivity ({word}): no statement for {seconds} seconds, see wait_timeout"
+                ),
             ),
-            SessionFault::ServerLogin { code, sqlstate, text, .. } => ErrReply { code: *code, sqlstate: *sqlstate, text: text.clone() },
-            SessionFault::Killed => ErrReply::new(1927, b"70100", format!("Connection was killed ({word})")),
-            SessionFault::Shutdown => ErrReply::new(1927, b"70100", format!("Connection was killed ({word}): {self}")),
+            SessionFault::ServerLogin {
+                code,
+                sqlstate,
+                text,
+                ..
+            } => ErrReply {
+                code: *code,
+                sqlstate: *sqlstate,
+                text: text.clone(),
+            },
+            SessionFault::Killed => {
+                ErrReply::new(1927, b"70100", format!("Connection was killed ({word})"))
+            }
+            SessionFault::Shutdown => ErrReply::new(
+                1927,
+                b"70100",
+                format!("Connection was killed ({word}): {self}"),
+            ),
             SessionFault::NoServer(_)
             | SessionFault::ServerLost { .. }
             | SessionFault::ServerProtocol { .. }
-            | SessionFault::SessionCommand { .. } => ErrReply::new(1927, b"70100", format!("Connection was killed ({word}): {self}")),
+            | SessionFault::SessionCommand { .. } => ErrReply::new(
+                1927,
+                b"70100",
+                format!("Connection was killed ({word}): {self}"),
+            ),
         }
     }
 

@@ -31,7 +31,11 @@ pub trait Filter: std::fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// The encoding is not ours.
-    fn thaw(&self, who: &Who<'_>, from: &mut Decoder<'_>) -> Result<Box<dyn FilterSession>, FreezeError>;
+    fn thaw(
+        &self,
+        who: &Who<'_>,
+        from: &mut Decoder<'_>,
+    ) -> Result<Box<dyn FilterSession>, FreezeError>;
 }
 
 /// Whose session it is.
@@ -76,7 +80,12 @@ pub trait FilterSession: std::fmt::Debug + Send {
     /// What it wants to see; asked when the chain is made.
     fn wants(&self) -> Wants;
     /// A command is on its way. `hints` may be added to. Called once for each command.
-    fn on_request(&mut self, request: &Request<'_>, hints: &mut Vec<Hint>, scene: &FilterScene<'_>) -> Verdict {
+    fn on_request(
+        &mut self,
+        request: &Request<'_>,
+        hints: &mut Vec<Hint>,
+        scene: &FilterScene<'_>,
+    ) -> Verdict {
         let _ = (request, hints, scene);
         Verdict::Pass
     }

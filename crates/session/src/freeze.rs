@@ -99,7 +99,11 @@ impl Encoder {
     }
 
     /// A sequence with its length.
-    pub fn list<T>(&mut self, items: impl ExactSizeIterator<Item = T>, mut write: impl FnMut(&mut Encoder, T)) {
+    pub fn list<T>(
+        &mut self,
+        items: impl ExactSizeIterator<Item = T>,
+        mut write: impl FnMut(&mut Encoder, T),
+    ) {
         self.u64(items.len() as u64);
         for item in items {
             write(self, item);
@@ -123,7 +127,10 @@ impl<'a> Decoder<'a> {
 
     fn take(&mut self, count: usize) -> Result<&'a [u8], FreezeError> {
         let rest = self.all.get(self.at..).unwrap_or_default();
-        let taken = rest.get(..count).ok_or(FreezeError::Short { at: self.all.len(), missing: count - rest.len() })?;
+        let taken = rest.get(..count).ok_or(FreezeError::Short {
+            at: self.all.len(),
+            missing: count - rest.len(),
+        })?;
         self.at += count;
         Ok(taken)
     }
@@ -142,7 +149,10 @@ impl<'a> Decoder<'a> {
         match self.u8()? {
             0 => Ok(false),
             1 => Ok(true),
-            value => Err(FreezeError::Value { what: "a flag", value: u64::from(value) }),
+            value => Err(FreezeError::Value {
+                what: "a flag",
+                value: u64::from(value),
+            }),
         }
     }
 
@@ -192,7 +202,8 @@ impl<'a> Decoder<'a> {
     /// # Errors
     /// The encoding is too short.
     pub fn text(&mut self) -> Result<String, FreezeError> {
-        self.bytes().map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+        self.bytes()
+            .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
     }
 
     /// Something that may be absent.
@@ -203,7 +214,11 @@ impl<'a> Decoder<'a> {
         &mut self,
         read: impl FnOnce(&mut Decoder<'a>) -> Result<T, FreezeError>,
     ) -> Result<Option<T>, FreezeError> {
-        if self.flag()? { read(self).map(Some) } else { Ok(None) }
+        if self.flag()? {
+            read(self).map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// A sequence.
@@ -230,7 +245,9 @@ impl<'a> Decoder<'a> {
             Ok(len) if len <= rest => Ok(len),
             _ => Err(FreezeError::Short {
                 at: self.all.len(),
-                missing: usize::try_from(value).unwrap_or(usize::MAX).saturating_sub(rest),
+                missing: usize::try_from(value)
+                    .unwrap_or(usize::MAX)
+                    .saturating_sub(rest),
             }),
         }
     }

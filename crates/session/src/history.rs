@@ -63,7 +63,11 @@ pub(crate) struct History {
 
 impl History {
     pub(crate) fn new(limits: HistoryLimits) -> History {
-        History { entries: VecDeque::new(), limits, lost: false }
+        History {
+            entries: VecDeque::new(),
+            limits,
+            lost: false,
+        }
     }
 
     /// Can a new connection be brought to the session's state?
@@ -78,7 +82,12 @@ impl History {
             return;
         }
         self.drop_superseded(&key, &payload);
-        self.entries.push_back(Entry { seq, key, payload, ok: None });
+        self.entries.push_back(Entry {
+            seq,
+            key,
+            payload,
+            ok: None,
+        });
         self.enforce_limit();
     }
 
@@ -92,9 +101,14 @@ impl History {
     /// The answer to command `seq` is known. A failed preparation leaves no trace; any other
     /// failed command stays, because it may have taken effect in part.
     pub(crate) fn confirm(&mut self, seq: u64, ok: bool) {
-        let Some(ix) = self.entries.iter().rposition(|entry| entry.seq == seq) else { return };
-        let failed_prepare =
-            !ok && self.entries.get(ix).is_some_and(|entry| matches!(entry.key, Key::Statement(_) | Key::Named(_)));
+        let Some(ix) = self.entries.iter().rposition(|entry| entry.seq == seq) else {
+            return;
+        };
+        let failed_prepare = !ok
+            && self
+                .entries
+                .get(ix)
+                .is_some_and(|entry| matches!(entry.key, Key::Statement(_) | Key::Named(_)));
         if failed_prepare {
             self.entries.remove(ix);
         } else if let Some(entry) = self.entries.get_mut(ix) {
@@ -119,17 +133,27 @@ impl History {
 
     /// Session commands that count against the limit.
     pub(crate) fn len(&self) -> usize {
-        self.entries.iter().filter(|entry| !matches!(entry.key, Key::Statement(_))).count()
+        self.entries
+            .iter()
+            .filter(|entry| !matches!(entry.key, Key::Statement(_)))
+            .count()
     }
 
     /// Answers kept to compare other connections with.
     pub(crate) fn stored_responses(&self) -> usize {
-        self.entries.iter().filter(|entry| entry.ok.is_some()).count()
+        self.entries
+            .iter()
+            .filter(|entry| entry.ok.is_some())
+            .count()
     }
 
     pub(crate) fn bytes(&self) -> usize {
         self.entries.capacity() * size_of::<Entry>()
-            + self.entries.iter().map(|entry| entry.payload.capacity()).sum::<usize>()
+            + self
+                .entries
+                .iter()
+                .map(|entry| entry.payload.capacity())
+                .sum::<usize>()
     }
 
     fn drop_superseded(&mut self, key: &Key, payload: &[u8]) {
@@ -137,17 +161,25 @@ impl History {
             return;
         }
         if key.is_plain() {
-            let after_last_opaque =
-                self.entries.iter().rposition(|entry| !entry.key.is_plain()).map_or(0, |ix| ix + 1);
+            let after_last_opaque = self
+                .entries
+                .iter()
+                .rposition(|entry| !entry.key.is_plain())
+                .map_or(0, |ix| ix + 1);
             let mut ix = self.entries.len();
             while ix > after_last_opaque {
                 ix -= 1;
-                if self.entries.get(ix).is_some_and(|entry| entry.key == *key && entry.ok != Some(false)) {
+                if self
+                    .entries
+                    .get(ix)
+                    .is_some_and(|entry| entry.key == *key && entry.ok != Some(false))
+                {
                     self.entries.remove(ix);
                 }
             }
         } else if self.limits.prune {
-            self.entries.retain(|entry| entry.payload != payload || entry.key != *key);
+            self.entries
+                .retain(|entry| entry.payload != payload || entry.key != *key);
         }
     }
 
@@ -156,13 +188,17 @@ impl History {
             return;
         }
         if self.limits.prune {
-            let oldest = self.entries.iter().position(|entry| !matches!(entry.key, Key::Statement(_)));
+            let oldest = self
+                .entries
+                .iter()
+                .position(|entry| !matches!(entry.key, Key::Statement(_)));
             if let Some(ix) = oldest {
                 self.entries.remove(ix);
             }
         } else {
             self.lost = true;
-            self.entries.retain(|entry| matches!(entry.key, Key::Statement(_)));
+            self.entries
+                .retain(|entry| matches!(entry.key, Key::Statement(_)));
         }
     }
 
@@ -192,7 +228,10 @@ impl History {
         });
     }
 
-    pub(crate) fn thaw(limits: HistoryLimits, from: &mut Decoder<'_>) -> Result<History, FreezeError> {
+    pub(crate) fn thaw(
+        limits: HistoryLimits,
+        from: &mut Decoder<'_>,
+    ) -> Result<History, FreezeError> {
         let lost = from.flag()?;
         let entries = from.list(|from| {
             let seq = from.u64()?;
@@ -203,13 +242,27 @@ impl History {
                 3 => Key::Named(from.bytes()?.into()),
                 4 => Key::Statement(ClientStmtId(from.u32()?)),
                 5 => Key::Text,
-                other => return Err(FreezeError::Value { what: "a history key", value: u64::from(other) }),
+                other => {
+                    return Err(FreezeError::Value {
+                        what: "a history key",
+                        value: u64::from(other),
+                    });
+                }
             };
             let payload = from.bytes()?.to_vec();
             let ok = from.option(Decoder::flag)?;
-            Ok(Entry { seq, key, payload, ok })
+            Ok(Entry {
+                seq,
+                key,
+                payload,
+                ok,
+            })
         })?;
-        Ok(History { entries: entries.into(), limits, lost })
+        Ok(History {
+            entries: entries.into(),
+            limits,
+            lost,
+        })
     }
 }
 
@@ -218,11 +271,18 @@ mod tests {
     use super::*;
 
     fn history(max: usize, prune: bool) -> History {
-        History::new(HistoryLimits { disabled: false, max, prune })
+        History::new(HistoryLimits {
+            disabled: false,
+            max,
+            prune,
+        })
     }
 
     fn texts(history: &History) -> Vec<String> {
-        history.entries().map(|entry| String::from_utf8_lossy(&entry.payload).into_owned()).collect()
+        history
+            .entries()
+            .map(|entry| String::from_utf8_lossy(&entry.payload).into_owned())
+            .collect()
     }
 
     fn var(name: &str) -> Key {
@@ -286,7 +346,11 @@ mod tests {
         let mut history = history(10, true);
         history.record(1, Key::Schema, b"\x02db".to_vec());
         history.record(2, Key::Statement(ClientStmtId(7)), b"\x16select 1".to_vec());
-        history.record(3, Key::Named(b"s".as_slice().into()), b"\x03prepare s from 'x'".to_vec());
+        history.record(
+            3,
+            Key::Named(b"s".as_slice().into()),
+            b"\x03prepare s from 'x'".to_vec(),
+        );
         history.confirm(2, true);
         let mut encoder = Encoder::default();
         history.freeze(&mut encoder);

@@ -18,7 +18,12 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
-    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
 )]
 
 mod backend;
@@ -62,7 +67,10 @@ pub use fault::{Blame, ErrReply, Fault, Retry, SessionFault};
 pub use ids::{BackendId, BackendStmtId, ClientStmtId, ServerId, SessionId, Side, TargetId, Token};
 pub use output::{Level, LogLine, Op, Output};
 pub use scene::{Scene, TargetView};
-pub use service::{DumpStatements, HistoryLimits, LogSwitches, ServiceShard, ServiceSpec, TargetSpec};
+pub use service::{
+    Counted, DumpStatements, HistoryLimits, LogSwitches, ServiceShard, ServiceSpec, TargetShard,
+    TargetSpec,
+};
 pub use session::{Backlog, Birth, CONNECT_TIMEOUT, Env, GreetingFacts, LOGIN_TIMEOUT, Session};
 pub use thaw::{Filters, Thawing};
 pub use time::{Instant, WallTime};

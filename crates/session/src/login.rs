@@ -6,7 +6,8 @@
 
 use tidegate_wire::frame::split_packet;
 use tidegate_wire::login::{
-    ClientHello, ClientLogin, LoginError, MAX_PACKET, ServerLogin, ServerLoginConfig, ServerStep, Verify,
+    ClientHello, ClientLogin, LoginError, MAX_PACKET, ServerLogin, ServerLoginConfig, ServerStep,
+    Verify,
 };
 use tidegate_wire::reply::OkPacket;
 use tidegate_wire::{Caps, Status};
@@ -49,7 +50,10 @@ enum Step {
     /// The answer to our question; the client's packets wait.
     Answer(ServerLogin),
     /// The connection whose acceptance of the new user the client waits for.
-    Server { login: ServerLogin, deciding: BackendId },
+    Server {
+        login: ServerLogin,
+        deciding: BackendId,
+    },
     /// Between two of these, within one call.
     Moving,
 }
@@ -68,7 +72,9 @@ impl Session {
         self.client.scramble = birth.scramble;
         self.modes.mysql_family = birth.greeting.mysql_family;
         let mut login = None;
-        cx.out.send_with(Side::Client, |own| login = Some(ServerLogin::start(&config, own)));
+        cx.out.send_with(Side::Client, |own| {
+            login = Some(ServerLogin::start(&config, own));
+        });
         let Some(login) = login else { return };
         self.phase = Phase::Dialogue(Box::new(Dialogue {
             step: Step::Client(login),
@@ -90,7 +96,9 @@ impl Session {
     }
 
     pub(crate) fn dialogue_bytes(&mut self, run: &[u8], cx: &mut Cx<'_>) -> Taken {
-        let Phase::Dialogue(dialogue) = &mut self.phase else { return Taken::Hold };
+        let Phase::Dialogue(dialogue) = &mut self.phase else {
+            return Taken::Hold;
+        };
         if !matches!(dialogue.step, Step::Client(_)) {
             return Taken::Hold;
         }
@@ -102,7 +110,9 @@ impl Session {
                 return Taken::Bytes(run.len());
             }
         };
-        let Step::Client(login) = std::mem::replace(&mut dialogue.step, Step::Moving) else { return Taken::Hold };
+        let Step::Client(login) = std::mem::replace(&mut dialogue.step, Step::Moving) else {
+            return Taken::Hold;
+        };
         match login.on_packet(&split.payload, split.last_seq) {
             Ok(ServerStep::NeedMore(login)) => dialogue.step = Step::Client(login),
             Ok(ServerStep::StartTls(login)) => {
@@ -122,8 +132,15 @@ impl Session {
 
     fn dialogue_broken(&mut self, error: &LoginError, cx: &mut Cx<'_>) {
         let reply = error.client_reply();
-        let reply = ErrReply::new(reply.code, &reply.sqlstate, String::from_utf8_lossy(reply.message).into_owned());
-        let fault = SessionFault::LoginRefused { reason: error.to_string(), reply };
+        let reply = ErrReply::new(
+            reply.code,
+            &reply.sqlstate,
+            String::from_utf8_lossy(reply.message).into_owned(),
+        );
+        let fault = SessionFault::LoginRefused {
+            reason: error.to_string(),
+            reply,
+        };
         self.client.seq = 2;
         self.finish(Cause::ClientProtocol, Some(&fault), cx);
     }
@@ -131,7 +148,9 @@ impl Session {
     fn ask_account(&mut self, after_failure: bool, cx: &mut Cx<'_>) {
         let service = std::sync::Arc::clone(&self.service.name);
         let address = self.client.address.clone();
-        let Phase::Dialogue(dialogue) = &mut self.phase else { return };
+        let Phase::Dialogue(dialogue) = &mut self.phase else {
+            return;
+        };
         let Some(hello) = &dialogue.hello else { return };
         dialogue.token = Token(dialogue.token.0.wrapping_add(1));
         let query = AccountQuery {
@@ -143,15 +162,22 @@ impl Session {
             handles_expired: hello.caps.contains(Caps::CAN_HANDLE_EXPIRED_PASSWORDS),
             after_failure,
         };
-        cx.out.push(Op::Ask { token: dialogue.token, question: Question::Account(Box::new(query)) });
+        cx.out.push(Op::Ask {
+            token: dialogue.token,
+            question: Question::Account(Box::new(query)),
+        });
     }
 
     pub(crate) fn answered(&mut self, token: Token, answer: Answer, cx: &mut Cx<'_>) {
-        let Phase::Dialogue(dialogue) = &mut self.phase else { return };
+        let Phase::Dialogue(dialogue) = &mut self.phase else {
+            return;
+        };
         if dialogue.token != token {
             return;
         }
-        let Step::Answer(login) = std::mem::replace(&mut dialogue.step, Step::Moving) else { return };
+        let Step::Answer(login) = std::mem::replace(&mut dialogue.step, Step::Moving) else {
+            return;
+        };
         let Answer::Account(account) = answer;
         match account {
             AccountAnswer::Found { .. } => {
@@ -167,13 +193,20 @@ impl Session {
     }
 
     fn verify(&mut self, mut login: ServerLogin, cx: &mut Cx<'_>) {
-        let Phase::Dialogue(dialogue) = &mut self.phase else { return };
-        let Some(AccountAnswer::Found { hash, after_password }) = &dialogue.account else {
+        let Phase::Dialogue(dialogue) = &mut self.phase else {
+            return;
+        };
+        let Some(AccountAnswer::Found {
+            hash,
+            after_password,
+        }) = &dialogue.account
+        else {
             self.deny(login, cx);
             return;
         };
         let mut verdict = Verify::Denied;
-        cx.out.send_with(Side::Client, |own| verdict = login.verify_native(hash, own));
+        cx.out
+            .send_with(Side::Client, |own| verdict = login.verify_native(hash, own));
         match verdict {
             Verify::Switch => {
                 dialogue.step = Step::Client(login);
@@ -182,14 +215,18 @@ impl Session {
             Verify::Denied => self.try_again_or_deny(login, cx),
             Verify::Granted(proof) => match after_password.clone() {
                 Ok(()) => self.granted(login, proof, cx),
-                Err(reply) => self.refuse_login(login, reply, "the account may not log in like this", cx),
+                Err(reply) => {
+                    self.refuse_login(login, reply, "the account may not log in like this", cx);
+                }
             },
         }
     }
 
     /// The data may be stale: once more with fresh data, if there is any.
     fn try_again_or_deny(&mut self, login: ServerLogin, cx: &mut Cx<'_>) {
-        let Phase::Dialogue(dialogue) = &mut self.phase else { return };
+        let Phase::Dialogue(dialogue) = &mut self.phase else {
+            return;
+        };
         if dialogue.asked_again {
             self.deny(login, cx);
             return;
@@ -200,7 +237,9 @@ impl Session {
     }
 
     fn deny(&mut self, login: ServerLogin, cx: &mut Cx<'_>) {
-        let Phase::Dialogue(dialogue) = &self.phase else { return };
+        let Phase::Dialogue(dialogue) = &self.phase else {
+            return;
+        };
         let Some(hello) = &dialogue.hello else { return };
         let reason = match &dialogue.account {
             Some(AccountAnswer::Denied { reason }) => reason.clone(),
@@ -211,7 +250,11 @@ impl Session {
             crate::question::ClientAddress::Unix => "localhost".to_owned(),
         };
         let user = String::from_utf8_lossy(&hello.user).into_owned();
-        let with = if hello.auth_response.is_empty() { "NO" } else { "YES" };
+        let with = if hello.auth_response.is_empty() {
+            "NO"
+        } else {
+            "YES"
+        };
         let text = format!("Access denied for user '{user}'@'{host}' (using password: {with})");
         let log = format!("login of '{user}'@'{host}' failed: {reason}");
         self.refuse_login(login, ErrReply::new(1045, b"28000", text), &log, cx);
@@ -232,15 +275,32 @@ impl Session {
             self.moved = true;
             return;
         }
-        self.finish(Cause::LoginFailed, Some(&SessionFault::LoginRefused { reason, reply }), cx);
+        self.finish(
+            Cause::LoginFailed,
+            Some(&SessionFault::LoginRefused { reason, reply }),
+            cx,
+        );
     }
 
     /// The client is who it says.
-    fn granted(&mut self, login: ServerLogin, proof: tidegate_wire::auth::native::Proof, cx: &mut Cx<'_>) {
-        let Phase::Dialogue(dialogue) = &mut self.phase else { return };
-        let Some(hello) = dialogue.hello.take() else { return };
+    fn granted(
+        &mut self,
+        login: ServerLogin,
+        proof: tidegate_wire::auth::native::Proof,
+        cx: &mut Cx<'_>,
+    ) {
+        let Phase::Dialogue(dialogue) = &mut self.phase else {
+            return;
+        };
+        let Some(hello) = dialogue.hello.take() else {
+            return;
+        };
         let change = dialogue.change;
-        let before = self.client.identity.as_ref().map_or(45, |identity| identity.collation);
+        let before = self
+            .client
+            .identity
+            .as_ref()
+            .map_or(45, |identity| identity.collation);
         self.client.identity = Some(Identity {
             user: hello.user,
             proof,
@@ -270,7 +330,13 @@ impl Session {
         let service = std::sync::Arc::clone(&self.service);
         lay_out(&service, &mut self.nodes, &mut self.backends, None, 0);
         for ix in 0..self.nodes.len() {
-            let Some(spec) = self.nodes.get(ix).map(|node| std::sync::Arc::clone(&node.spec)) else { continue };
+            let Some(spec) = self
+                .nodes
+                .get(ix)
+                .map(|node| std::sync::Arc::clone(&node.spec))
+            else {
+                continue;
+            };
             let who = self.client.who(self.id, &spec.name);
             let filters = open_filters(&spec.filters, &who).map_err(SessionFault::Module)?;
             if let Some(node) = self.nodes.get_mut(ix) {
@@ -280,8 +346,16 @@ impl Session {
         self.needs = TreeNeeds::of(&self.nodes, &self.own_filters);
         // The services behind others first: what a router sees of them must exist.
         for ix in (0..self.nodes.len()).rev() {
-            let Some(scene) = self.scene(ix, cx) else { continue };
-            let Some(spec) = self.nodes.get(ix).map(|node| std::sync::Arc::clone(&node.spec)) else { continue };
+            let Some(scene) = self.scene(ix, cx) else {
+                continue;
+            };
+            let Some(spec) = self
+                .nodes
+                .get(ix)
+                .map(|node| std::sync::Arc::clone(&node.spec))
+            else {
+                continue;
+            };
             let (router, eager) = spec.router.start(&scene)?;
             if let Some(node) = self.nodes.get_mut(ix) {
                 node.router = Some(router);
@@ -300,7 +374,8 @@ impl Session {
         self.phase = Phase::Commands;
         let caps = self.client.caps;
         let packet = OkPacket::new(Status::AUTOCOMMIT);
-        cx.out.send_with(Side::Client, |own| login.write_ok(&packet, caps, own));
+        cx.out
+            .send_with(Side::Client, |own| login.write_ok(&packet, caps, own));
         self.client.seq = 0;
         self.moved = true;
         self.log(Level::Info, cx, || "client logged in".to_owned());
@@ -310,7 +385,8 @@ impl Session {
     pub(crate) fn can_change_user(&self) -> bool {
         self.tickets.is_empty()
             && self.backends.iter().all(|backend| {
-                backend.owed.is_empty() && matches!(backend.state, State::Closed | State::Failed | State::Ready)
+                backend.owed.is_empty()
+                    && matches!(backend.state, State::Closed | State::Failed | State::Ready)
             })
     }
 
@@ -322,12 +398,15 @@ impl Session {
         whole: bool,
         cx: &mut Cx<'_>,
     ) {
-        self.observe.received("COM_CHANGE_USER", cx.wall, || b"COM_CHANGE_USER".as_slice().into());
+        self.observe.received("COM_CHANGE_USER", cx.wall, || {
+            b"COM_CHANGE_USER".as_slice().into()
+        });
         if self.client.failed_changes >= MAX_FAILED_CHANGES || !whole {
             self.answer_error(&ErrReply::new(1047, b"08S01", "Unknown command"), cx);
             return;
         }
-        let login = ServerLogin::change_user(payload, header.seq, self.client.caps, self.client.scramble);
+        let login =
+            ServerLogin::change_user(payload, header.seq, self.client.caps, self.client.scramble);
         match login {
             Ok((login, hello)) => {
                 self.phase = Phase::Dialogue(Box::new(Dialogue {
@@ -351,11 +430,17 @@ impl Session {
     fn change_servers(&mut self, login: ServerLogin, cx: &mut Cx<'_>) {
         self.client.failed_changes = 0;
         self.forget_state();
-        let Some(identity) = self.identity() else { return };
+        let Some(identity) = self.identity() else {
+            return;
+        };
         let mut deciding = None;
         for id in self.backend_ids() {
-            let Some(backend) = self.backend_mut(id) else { continue };
-            let (State::Ready, Some(info)) = (&backend.state, backend.info.take()) else { continue };
+            let Some(backend) = self.backend_mut(id) else {
+                continue;
+            };
+            let (State::Ready, Some(info)) = (&backend.state, backend.info.take()) else {
+                continue;
+            };
             backend.stmts.clear();
             let mut machine = None;
             cx.out.send_with(Side::Backend(id), |own| {
@@ -367,14 +452,18 @@ impl Session {
             deciding = deciding.or(Some(id));
         }
         match (deciding, &mut self.phase) {
-            (Some(deciding), Phase::Dialogue(dialogue)) => dialogue.step = Step::Server { login, deciding },
+            (Some(deciding), Phase::Dialogue(dialogue)) => {
+                dialogue.step = Step::Server { login, deciding }
+            }
             _ => self.change_done(login, cx),
         }
     }
 
     /// A connection took the new user.
     pub(crate) fn switched(&mut self, id: BackendId, cx: &mut Cx<'_>) {
-        let Phase::Dialogue(dialogue) = &mut self.phase else { return };
+        let Phase::Dialogue(dialogue) = &mut self.phase else {
+            return;
+        };
         if !matches!(&dialogue.step, Step::Server { deciding, .. } if *deciding == id) {
             return;
         }
@@ -384,9 +473,18 @@ impl Session {
     }
 
     /// A connection was lost while it was taking the new user. `true`: that was all there is to do.
-    pub(crate) fn change_lost(&mut self, id: BackendId, fault: &SessionFault, cx: &mut Cx<'_>) -> bool {
-        let Phase::Dialogue(dialogue) = &self.phase else { return false };
-        let Step::Server { login, deciding } = &dialogue.step else { return false };
+    pub(crate) fn change_lost(
+        &mut self,
+        id: BackendId,
+        fault: &SessionFault,
+        cx: &mut Cx<'_>,
+    ) -> bool {
+        let Phase::Dialogue(dialogue) = &self.phase else {
+            return false;
+        };
+        let Step::Server { login, deciding } = &dialogue.step else {
+            return false;
+        };
         if *deciding != id {
             return false;
         }

@@ -18,23 +18,43 @@ impl Session {
             state: self.state_word(),
             service: self.service.name.clone(),
             listener: self.listener.clone(),
-            user: identity.map(|identity| text(&identity.user)).unwrap_or_default(),
+            user: identity
+                .map(|identity| text(&identity.user))
+                .unwrap_or_default(),
             address: self.client.address.clone(),
             database: self.client.database.as_deref().map(text),
             connected: self.client.connected,
             age: now.since(self.client.connected_at),
-            idle: if busy { std::time::Duration::ZERO } else { now.since(self.client.last_active) },
+            idle: if busy {
+                std::time::Duration::ZERO
+            } else {
+                now.since(self.client.last_active)
+            },
             worker,
             io_activity: self.observe.io_activity(now),
             attributes: identity
-                .map(|identity| identity.attributes.iter().map(|(name, value)| (text(name), text(value))).collect())
+                .map(|identity| {
+                    identity
+                        .attributes
+                        .iter()
+                        .map(|(name, value)| (text(name), text(value)))
+                        .collect()
+                })
                 .unwrap_or_default(),
             history_len: self.history.len(),
             history_responses: self.history.stored_responses(),
-            history_metadata: self.stmts.iter().filter(|prepared| prepared.types_version > 0).count(),
+            history_metadata: self
+                .stmts
+                .iter()
+                .filter(|prepared| prepared.types_version > 0)
+                .count(),
             connections: self.connection_views(servers),
             log_switches: self.observe.switches,
-            filters: self.own_filters.iter().map(|slot| slot.name.to_string()).collect(),
+            filters: self
+                .own_filters
+                .iter()
+                .map(|slot| slot.name.to_string())
+                .collect(),
             memory: self.memory(servers),
             queries: self.observe.queries(),
             log: self.observe.log(),
@@ -67,10 +87,17 @@ impl Session {
 
     fn memory(&self, servers: &ServerViews) -> MemoryView {
         let attributes: usize = self.client.identity.as_ref().map_or(0, |identity| {
-            identity.attributes.iter().map(|(name, value)| name.len() + value.len()).sum()
+            identity
+                .attributes
+                .iter()
+                .map(|(name, value)| name.len() + value.len())
+                .sum()
         });
         MemoryView {
-            client: BufferView { misc: size_of::<Session>() + attributes + self.retry.capacity(), ..BufferView::default() },
+            client: BufferView {
+                misc: size_of::<Session>() + attributes + self.retry.capacity(),
+                ..BufferView::default()
+            },
             backends: self
                 .backends
                 .iter()
@@ -78,7 +105,13 @@ impl Session {
                 .filter_map(|backend| {
                     let misc = size_of::<Backend>() + backend.stmts.bytes();
                     let server = servers.get(backend.server)?;
-                    Some((server.name.clone(), BufferView { misc, ..BufferView::default() }))
+                    Some((
+                        server.name.clone(),
+                        BufferView {
+                            misc,
+                            ..BufferView::default()
+                        },
+                    ))
                 })
                 .collect(),
             history: self.history.bytes(),

@@ -14,23 +14,39 @@ use crate::world::ServerStatus;
 impl Session {
     /// A connection broke, or could not be made.
     pub(crate) fn backend_lost(&mut self, id: BackendId, reason: &str, cx: &mut Cx<'_>) {
-        let connected = self.backend(id).is_some_and(|backend| backend.is_connected());
+        let connected = self
+            .backend(id)
+            .is_some_and(|backend| backend.is_connected());
         if !connected {
             return;
         }
-        let fault = SessionFault::ServerLost { server: self.server_name(id, cx), reason: reason.to_owned() };
+        let fault = SessionFault::ServerLost {
+            server: self.server_name(id, cx),
+            reason: reason.to_owned(),
+        };
         self.lose(id, fault, false, cx);
     }
 
     /// A connection can no longer be trusted to have the session's state.
     pub(crate) fn spoiled(&mut self, id: BackendId, text: String, cx: &mut Cx<'_>) {
-        let fault = SessionFault::SessionCommand { server: self.server_name(id, cx), text };
+        let fault = SessionFault::SessionCommand {
+            server: self.server_name(id, cx),
+            text,
+        };
         self.lose(id, fault, true, cx);
     }
 
     /// Gives a connection up and asks its router what that means.
-    pub(crate) fn lose(&mut self, id: BackendId, fault: SessionFault, for_good: bool, cx: &mut Cx<'_>) {
-        let Some(backend) = self.backend(id) else { return };
+    pub(crate) fn lose(
+        &mut self,
+        id: BackendId,
+        fault: SessionFault,
+        for_good: bool,
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(backend) = self.backend(id) else {
+            return;
+        };
         if !backend.is_connected() {
             return;
         }
@@ -45,7 +61,11 @@ impl Session {
             && !started
             && self.stream.is_none()
             && first.is_some_and(|ticket| ticket.retry);
-        let level = if matches!(fault, SessionFault::ServerLost { .. }) { Level::Warning } else { Level::Error };
+        let level = if matches!(fault, SessionFault::ServerLost { .. }) {
+            Level::Warning
+        } else {
+            Level::Error
+        };
         let text = fault.to_string();
         self.log(level, cx, || text);
         self.drop_backend(id, for_good, cx);
@@ -53,8 +73,17 @@ impl Session {
         if switching && self.change_lost(id, &fault, cx) {
             return;
         }
-        let loss = Loss { target, was_open, owed, started, can_retry, fault };
-        let Some(mut router) = self.nodes.get_mut(node).and_then(|node| node.router.take()) else { return };
+        let loss = Loss {
+            target,
+            was_open,
+            owed,
+            started,
+            can_retry,
+            fault,
+        };
+        let Some(mut router) = self.nodes.get_mut(node).and_then(|node| node.router.take()) else {
+            return;
+        };
         let after = match self.scene(node, cx) {
             Some(scene) => router.on_lost(&loss, &scene),
             None => AfterLoss::End(loss.fault.clone()),
@@ -62,14 +91,23 @@ impl Session {
         if let Some(node) = self.nodes.get_mut(node) {
             node.router = Some(router);
         }
-        self.after_loss(&loss, after, cx);
+        self.after_loss(node, &loss, after, cx);
     }
 
-    fn after_loss(&mut self, loss: &Loss, after: AfterLoss, cx: &mut Cx<'_>) {
+    fn after_loss(&mut self, node: usize, loss: &Loss, after: AfterLoss, cx: &mut Cx<'_>) {
         match after {
             AfterLoss::Continue if loss.owed == 0 => {}
+            AfterLoss::Connect(targets) if loss.owed == 0 => {
+                for target in targets.iter() {
+                    if let Some(crate::chain::Target::Backend(next)) = self.target(node, target) {
+                        self.open(next, cx);
+                    }
+                }
+            }
             AfterLoss::Retry if loss.can_retry => self.retry_statement(cx),
-            AfterLoss::Fail(reply) if loss.owed == 1 && !loss.started && self.tickets.len() == 1 => {
+            AfterLoss::Fail(reply)
+                if loss.owed == 1 && !loss.started && self.tickets.len() == 1 =>
+            {
                 if let Some(ticket) = self.tickets.pop_front() {
                     self.drop_ticket(ticket.seq, cx);
                 }
@@ -79,13 +117,17 @@ impl Session {
                 }
             }
             AfterLoss::End(fault) => self.fail(&fault, cx),
-            AfterLoss::Continue | AfterLoss::Retry | AfterLoss::Fail(_) => self.fail(&loss.fault.clone(), cx),
+            AfterLoss::Continue | AfterLoss::Connect(_) | AfterLoss::Retry | AfterLoss::Fail(_) => {
+                self.fail(&loss.fault.clone(), cx)
+            }
         }
     }
 
     /// The statement in flight is routed again as soon as the event is over.
     fn retry_statement(&mut self, cx: &mut Cx<'_>) {
-        let Some(ticket) = self.tickets.pop_front() else { return };
+        let Some(ticket) = self.tickets.pop_front() else {
+            return;
+        };
         self.drop_ticket(ticket.seq, cx);
         self.observe.retried();
         self.pending = Some(std::mem::take(&mut self.retry));
@@ -103,10 +145,12 @@ impl Session {
 
     /// Closes a connection and forgets what was tied to it.
     fn drop_backend(&mut self, id: BackendId, for_good: bool, cx: &mut Cx<'_>) {
-        let Some(backend) = self.backend_mut(id) else { return };
+        let Some(backend) = self.backend_mut(id) else {
+            return;
+        };
         let never_open = matches!(backend.state, State::Connecting | State::Login(_));
         let operations = backend.operations;
-        let server = backend.server;
+        let (server, node, target) = (backend.server, backend.node, backend.target);
         let compares: Vec<u64> = backend
             .owed
             .iter()
@@ -115,7 +159,11 @@ impl Session {
                 OwedTo::Client | OwedTo::Replay { .. } | OwedTo::Setup => None,
             })
             .collect();
-        backend.reset(if for_good { State::Failed } else { State::Closed });
+        backend.reset(if for_good {
+            State::Failed
+        } else {
+            State::Closed
+        });
         if let Some(view) = cx.servers.get(server) {
             let shard = view.counters.shard(cx.worker);
             shard.operations.sub(operations);
@@ -123,6 +171,9 @@ impl Session {
             if never_open {
                 shard.failed_connections.add(1);
             }
+        }
+        if let Some(shard) = self.target_shard(node, target, cx.worker) {
+            shard.connections.sub(1);
         }
         for seq in compares {
             self.verdicts.lost(seq, id);
@@ -146,12 +197,16 @@ impl Session {
 
     /// Closes a connection in order, with COM_QUIT if it stands between two commands.
     pub(crate) fn say_goodbye(&mut self, id: BackendId, cx: &mut Cx<'_>) {
-        let Some(backend) = self.backend(id) else { return };
+        let Some(backend) = self.backend(id) else {
+            return;
+        };
         if !backend.is_connected() {
             return;
         }
-        if matches!(backend.state, State::Ready) && backend.owed.is_empty() && self.stream.is_none() {
-            cx.out.send(Side::Backend(id), &[1, 0, 0, 0, Command::Quit.byte()]);
+        if matches!(backend.state, State::Ready) && backend.owed.is_empty() && self.stream.is_none()
+        {
+            cx.out
+                .send(Side::Backend(id), &[1, 0, 0, 0, Command::Quit.byte()]);
         }
         self.drop_backend(id, false, cx);
     }
@@ -162,12 +217,16 @@ impl Session {
         self.look_for_spare = true;
         self.moved = true;
         for id in self.backend_ids() {
-            let Some(backend) = self.backend(id) else { continue };
+            let Some(backend) = self.backend(id) else {
+                continue;
+            };
             if !backend.is_connected() {
                 continue;
             }
-            let running =
-                cx.servers.get(backend.server).is_some_and(|view| view.status.has(ServerStatus::RUNNING));
+            let running = cx
+                .servers
+                .get(backend.server)
+                .is_some_and(|view| view.status.has(ServerStatus::RUNNING));
             if !running {
                 self.backend_lost(id, "its monitor found it down", cx);
             }
@@ -184,8 +243,12 @@ impl Session {
         }
         self.look_for_spare = false;
         for node in 0..self.nodes.len() {
-            let Some(router) = self.nodes.get(node).and_then(|node| node.router.as_ref()) else { continue };
-            let Some(scene) = self.scene(node, cx) else { continue };
+            let Some(router) = self.nodes.get(node).and_then(|node| node.router.as_ref()) else {
+                continue;
+            };
+            let Some(scene) = self.scene(node, cx) else {
+                continue;
+            };
             for target in router.spare(&scene).iter() {
                 if let Some(crate::chain::Target::Backend(id)) = self.target(node, target) {
                     self.part_with(id, cx);
@@ -200,12 +263,19 @@ impl Session {
     /// Closes a connection that its router does not want; the router is told as of any loss, for
     /// one without replacement ends the session.
     fn part_with(&mut self, id: BackendId, cx: &mut Cx<'_>) {
-        let Some(backend) = self.backend(id) else { return };
+        let Some(backend) = self.backend(id) else {
+            return;
+        };
         if !matches!(backend.state, State::Ready) || !backend.owed.is_empty() {
             self.look_for_spare = true;
             return;
         }
-        cx.out.send(Side::Backend(id), &[1, 0, 0, 0, Command::Quit.byte()]);
-        self.backend_lost(id, "its server is in maintenance or no longer wanted here", cx);
+        cx.out
+            .send(Side::Backend(id), &[1, 0, 0, 0, Command::Quit.byte()]);
+        self.backend_lost(
+            id,
+            "its server is in maintenance or no longer wanted here",
+            cx,
+        );
     }
 }

@@ -85,7 +85,10 @@ impl Observe {
     }
 
     pub(crate) fn io_activity(&self, now: Instant) -> u64 {
-        let mut activity = Activity { buckets: self.activity.buckets, decade: self.activity.decade };
+        let mut activity = Activity {
+            buckets: self.activity.buckets,
+            decade: self.activity.decade,
+        };
         activity.turn_to(now);
         activity.buckets.iter().map(|count| u64::from(*count)).sum()
     }
@@ -112,7 +115,8 @@ impl Observe {
             Level::Info => "info",
             Level::Debug => "debug",
         };
-        self.log.push_back(format!("{} {word}: {text}", Stamp(wall)));
+        self.log
+            .push_back(format!("{} {word}: {text}", Stamp(wall)));
     }
 
     pub(crate) fn log(&self) -> Vec<String> {
@@ -120,7 +124,12 @@ impl Observe {
     }
 
     /// A command arrived. `text` is made only if statements are retained.
-    pub(crate) fn received(&mut self, command: &'static str, wall: WallTime, text: impl FnOnce() -> Box<[u8]>) {
+    pub(crate) fn received(
+        &mut self,
+        command: &'static str,
+        wall: WallTime,
+        text: impl FnOnce() -> Box<[u8]>,
+    ) {
         self.received += 1;
         if self.retain == 0 {
             return;
@@ -177,20 +186,28 @@ impl Observe {
     pub(crate) fn retained_lines(&self) -> Vec<String> {
         self.queries
             .iter()
-            .map(|query| format!("{} {}", Stamp(query.received), String::from_utf8_lossy(&query.statement)))
+            .map(|query| {
+                format!(
+                    "{} {}",
+                    Stamp(query.received),
+                    String::from_utf8_lossy(&query.statement)
+                )
+            })
             .collect()
     }
 
     pub(crate) fn query_bytes(&self) -> usize {
-        self.queries.iter().map(|query| size_of::<Retained>() + query.statement.len()).sum()
+        self.queries
+            .iter()
+            .map(|query| size_of::<Retained>() + query.statement.len())
+            .sum()
     }
 
     pub(crate) fn trace_bytes(&self) -> usize {
-        self.log.iter().map(|line| size_of::<String>() + line.capacity()).sum()
-    }
-
-    pub(crate) fn limits(&self) -> (usize, usize) {
-        (self.retain, self.trace)
+        self.log
+            .iter()
+            .map(|line| size_of::<String>() + line.capacity())
+            .sum()
     }
 }
 
@@ -204,7 +221,10 @@ impl std::fmt::Display for Stamp {
         let (year, month, day) = civil(days);
         let (hour, minute) = (of_day / 3_600_000, of_day / 60_000 % 60);
         let (second, milli) = (of_day / 1000 % 60, of_day % 1000);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z"
+        )
     }
 }
 
@@ -218,7 +238,11 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * of_year + 2) / 153;
     let day = of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
@@ -253,7 +277,14 @@ mod tests {
         }
         observe.completed(WallTime(2), None);
         observe.completed(WallTime(3), None);
-        let seen: Vec<_> = observe.queries().into_iter().map(|query| (query.statement, query.completed)).collect();
-        assert_eq!(seen, [("c".to_owned(), None), ("b".to_owned(), Some(WallTime(3)))]);
+        let seen: Vec<_> = observe
+            .queries()
+            .into_iter()
+            .map(|query| (query.statement, query.completed))
+            .collect();
+        assert_eq!(
+            seen,
+            [("c".to_owned(), None), ("b".to_owned(), Some(WallTime(3)))]
+        );
     }
 }

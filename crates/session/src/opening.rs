@@ -1,7 +1,9 @@
 //! Connections from the first SYN to the moment they can be used: login, own settings, history.
 
 use tidegate_wire::frame::{frame_into, split_packet};
-use tidegate_wire::login::{ClientLogin, ClientStep, Identity, LoginError, MAX_PACKET, Refusal, Secret, ServerInfo};
+use tidegate_wire::login::{
+    ClientLogin, ClientStep, Identity, LoginError, MAX_PACKET, Refusal, Secret, ServerInfo,
+};
 use tidegate_wire::{Caps, Command, ReplyTracker, Shape};
 
 use crate::backend::{Backend, Owed, OwedTo, State};
@@ -16,21 +18,34 @@ impl Session {
     /// Begins to open a connection, unless it is open or on its way.
     pub(crate) fn open(&mut self, id: BackendId, cx: &mut Cx<'_>) {
         let paused = self.client_backlogged;
-        let Some(backend) = self.backend_mut(id) else { return };
+        let Some(backend) = self.backend_mut(id) else {
+            return;
+        };
         if !matches!(backend.state, State::Closed) {
             return;
         }
         backend.reset(State::Connecting);
         backend.paused = paused;
         let server = backend.server;
-        let timeout = cx.servers.get(server).and_then(|view| view.connect_timeout).unwrap_or(CONNECT_TIMEOUT);
+        let timeout = cx
+            .servers
+            .get(server)
+            .and_then(|view| view.connect_timeout)
+            .unwrap_or(CONNECT_TIMEOUT);
         backend.deadline = Some(cx.now.after(timeout));
         if let Some(view) = cx.servers.get(server) {
             let shard = view.counters.shard(cx.worker);
             shard.connections.add(1);
             shard.total_connections.add(1);
         }
-        cx.out.push(Op::Connect { backend: id, server });
+        let (node, target) = (backend.node, backend.target);
+        if let Some(shard) = self.target_shard(node, target, cx.worker) {
+            shard.connections.add(1);
+        }
+        cx.out.push(Op::Connect {
+            backend: id,
+            server,
+        });
         if paused {
             cx.out.push(Op::Pause(Side::Backend(id)));
         }
@@ -38,8 +53,12 @@ impl Session {
 
     /// The socket is connected: the server speaks first.
     pub(crate) fn connected(&mut self, id: BackendId, _cx: &mut Cx<'_>) {
-        let Some(identity) = self.identity() else { return };
-        let Some(backend) = self.backend_mut(id) else { return };
+        let Some(identity) = self.identity() else {
+            return;
+        };
+        let Some(backend) = self.backend_mut(id) else {
+            return;
+        };
         if matches!(backend.state, State::Connecting) {
             backend.state = State::Login(Box::new(ClientLogin::new(identity)));
         }
@@ -48,7 +67,11 @@ impl Session {
     /// Who the session is to a server, in the words of its login.
     pub(crate) fn identity(&self) -> Option<Identity> {
         let who = self.client.identity.as_ref()?;
-        let secret = if who.proof.is_empty() { Secret::None } else { Secret::Sha1(who.proof.clone()) };
+        let secret = if who.proof.is_empty() {
+            Secret::None
+        } else {
+            Secret::Sha1(who.proof.clone())
+        };
         let mut identity = Identity::new(&who.user, secret);
         identity.database = self.client.database.clone();
         identity.caps = self.server_caps();
@@ -66,11 +89,16 @@ impl Session {
     pub(crate) fn login_bytes(&mut self, id: BackendId, run: &mut [u8], cx: &mut Cx<'_>) -> usize {
         let mut at = 0;
         while at < run.len() {
-            let in_login = self
-                .backend(id)
-                .is_some_and(|backend| matches!(backend.state, State::Login(_) | State::Switching(_)));
+            let in_login = self.backend(id).is_some_and(|backend| {
+                matches!(backend.state, State::Login(_) | State::Switching(_))
+            });
             if !in_login {
-                return at + self.backend_bytes(id, run.get_mut(at..).unwrap_or_default(), &mut Cx { out: cx.out, ..*cx });
+                return at
+                    + self.backend_bytes(
+                        id,
+                        run.get_mut(at..).unwrap_or_default(),
+                        &mut Cx { out: cx.out, ..*cx },
+                    );
             }
             let rest = run.get(at..).unwrap_or_default();
             let split = match split_packet(rest, MAX_PACKET) {
@@ -91,11 +119,17 @@ impl Session {
     }
 
     fn login_packet(&mut self, id: BackendId, payload: &[u8], seq: u8, cx: &mut Cx<'_>) {
-        let Some(Backend { state: State::Login(login) | State::Switching(login), .. }) = self.backend_mut(id) else {
+        let Some(Backend {
+            state: State::Login(login) | State::Switching(login),
+            ..
+        }) = self.backend_mut(id)
+        else {
             return;
         };
         let mut step = Ok(ClientStep::NeedMore);
-        cx.out.send_with(Side::Backend(id), |own| step = login.on_packet(payload, seq, own));
+        cx.out.send_with(Side::Backend(id), |own| {
+            step = login.on_packet(payload, seq, own)
+        });
         match step {
             Ok(ClientStep::NeedMore) => {}
             Ok(ClientStep::StartTls) => cx.out.push(Op::StartTls(Side::Backend(id))),
@@ -119,28 +153,54 @@ impl Session {
 
     fn login_broken(&mut self, id: BackendId, error: &LoginError, cx: &mut Cx<'_>) {
         let server = self.server_name(id, cx);
-        let for_good = matches!(error, LoginError::UnsupportedPlugin(_) | LoginError::CannotAnswer { .. });
-        self.lose(id, SessionFault::ServerProtocol { server, reason: format!("login: {error}") }, for_good, cx);
+        let for_good = matches!(
+            error,
+            LoginError::UnsupportedPlugin(_) | LoginError::CannotAnswer { .. }
+        );
+        self.lose(
+            id,
+            SessionFault::ServerProtocol {
+                server,
+                reason: format!("login: {error}"),
+            },
+            for_good,
+            cx,
+        );
     }
 
     /// The server let the session in, or took its new identity.
     fn logged_in(&mut self, id: BackendId, server: ServerInfo, cx: &mut Cx<'_>) {
         let name = self.server_name(id, cx);
-        let missing = self.client.caps.intersection(format_caps()).difference(server.caps);
+        let missing = self
+            .client
+            .caps
+            .intersection(format_caps())
+            .difference(server.caps);
         if missing != Caps::empty() {
             let reason = "it cannot speak the dialect that was agreed with the client".to_owned();
-            self.lose(id, SessionFault::ServerLost { server: name, reason }, true, cx);
+            self.lose(
+                id,
+                SessionFault::ServerLost {
+                    server: name,
+                    reason,
+                },
+                true,
+                cx,
+            );
             return;
         }
         let history = self.needs.history;
-        let Some(backend) = self.backend_mut(id) else { return };
+        let Some(backend) = self.backend_mut(id) else {
+            return;
+        };
         let switched = matches!(backend.state, State::Switching(_));
         backend.caps = server.caps;
         backend.thread_id = u64::from(server.thread_id);
         backend.tracker = ReplyTracker::new(server.caps);
         backend.state = State::Replaying;
         let version = crate::setup::version_number(&server.version);
-        let mysql = !contains(&server.version, b"MariaDB") && !contains(&server.version, b"mariadb");
+        let mysql =
+            !contains(&server.version, b"MariaDB") && !contains(&server.version, b"mariadb");
         backend.version = version;
         backend.mysql_family = mysql;
         backend.info = Some(Box::new(server));
@@ -149,7 +209,9 @@ impl Session {
             self.replay_history(id, cx);
         }
         let thread = self.backend(id).map_or(0, |backend| backend.thread_id);
-        self.log(Level::Info, cx, || format!("connected to server '{name}', its connection id is {thread}"));
+        self.log(Level::Info, cx, || {
+            format!("connected to server '{name}', its connection id is {thread}")
+        });
         if switched {
             self.switched(id, cx);
         }
@@ -158,32 +220,57 @@ impl Session {
 
     /// Our own settings, as the connection's next statement.
     pub(crate) fn send_setup(&mut self, id: BackendId, cx: &mut Cx<'_>) {
-        let Some(backend) = self.backend_mut(id) else { return };
+        let Some(backend) = self.backend_mut(id) else {
+            return;
+        };
         let payload = crate::setup::statement(backend.version, backend.mysql_family);
-        backend.expect(Shape::Query, Owed { to: OwedTo::Setup, stmt: None });
-        cx.out.send_with(Side::Backend(id), |own| frame_into(own, &mut 0, &payload));
+        backend.expect(
+            Shape::Query,
+            Owed {
+                to: OwedTo::Setup,
+                stmt: None,
+            },
+        );
+        cx.out
+            .send_with(Side::Backend(id), |own| frame_into(own, &mut 0, &payload));
     }
 
     /// The history, in one go.
     fn replay_history(&mut self, id: BackendId, cx: &mut Cx<'_>) {
-        let Some(backend) = self.backends.get_mut(usize::from(id.0)) else { return };
+        let Some(backend) = self.backends.get_mut(usize::from(id.0)) else {
+            return;
+        };
         for entry in self.history.entries() {
-            let Some(command) = entry.payload.first().copied().and_then(Command::from_byte) else { continue };
+            let Some(command) = entry.payload.first().copied().and_then(Command::from_byte) else {
+                continue;
+            };
             let stmt = match entry.key {
                 Key::Statement(stmt) => Some(stmt),
                 _ => None,
             };
-            backend.expect(command.reply_shape(), Owed { to: OwedTo::Replay { ok: entry.ok }, stmt });
-            cx.out.send_with(Side::Backend(id), |own| frame_into(own, &mut 0, &entry.payload));
+            backend.expect(
+                command.reply_shape(),
+                Owed {
+                    to: OwedTo::Replay { ok: entry.ok },
+                    stmt,
+                },
+            );
+            cx.out.send_with(Side::Backend(id), |own| {
+                frame_into(own, &mut 0, &entry.payload)
+            });
         }
     }
 
     /// One more of the connection's preparations is done; after the last it is open.
     pub(crate) fn replay_progress(&mut self, id: BackendId, cx: &mut Cx<'_>) {
         let paused = self.client_backlogged;
-        let Some(backend) = self.backend_mut(id) else { return };
-        let preparing =
-            backend.owed.iter().any(|owed| matches!(owed.to, OwedTo::Replay { .. } | OwedTo::Setup));
+        let Some(backend) = self.backend_mut(id) else {
+            return;
+        };
+        let preparing = backend
+            .owed
+            .iter()
+            .any(|owed| matches!(owed.to, OwedTo::Replay { .. } | OwedTo::Setup));
         if matches!(backend.state, State::Replaying) && !preparing {
             backend.state = State::Ready;
             backend.deadline = None;
@@ -199,7 +286,9 @@ impl Session {
         let _ = answered;
         self.forget_state();
         for id in self.backend_ids() {
-            let Some(backend) = self.backend_mut(id) else { continue };
+            let Some(backend) = self.backend_mut(id) else {
+                continue;
+            };
             if !backend.takes_commands() {
                 continue;
             }
@@ -215,7 +304,10 @@ impl Session {
         self.history.clear();
         self.stmts.clear();
         self.trx.reset();
-        self.modes = tidegate_sql::Modes { mysql_family: self.modes.mysql_family, ..tidegate_sql::Modes::default() };
+        self.modes = tidegate_sql::Modes {
+            mysql_family: self.modes.mysql_family,
+            ..tidegate_sql::Modes::default()
+        };
         for node in &mut self.nodes {
             if let Some(router) = &mut node.router {
                 router.reset();
@@ -238,13 +330,20 @@ impl Session {
 
     /// The earliest time at which a connection must be usable.
     pub(crate) fn connect_deadline(&self) -> Option<Instant> {
-        self.backends.iter().filter_map(|backend| backend.deadline).min()
+        self.backends
+            .iter()
+            .filter_map(|backend| backend.deadline)
+            .min()
     }
 }
 
 /// Capabilities that change what replies look like: a server must have what the client was told.
 fn format_caps() -> Caps {
-    Caps::DEPRECATE_EOF | Caps::CACHE_METADATA | Caps::EXTENDED_METADATA | Caps::PROGRESS | Caps::STMT_BULK_OPERATIONS
+    Caps::DEPRECATE_EOF
+        | Caps::CACHE_METADATA
+        | Caps::EXTENDED_METADATA
+        | Caps::PROGRESS
+        | Caps::STMT_BULK_OPERATIONS
 }
 
 fn contains(text: &[u8], word: &[u8]) -> bool {

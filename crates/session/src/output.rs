@@ -122,7 +122,10 @@ impl Output {
         if span.is_empty() {
             return;
         }
-        if let Some(Op::Forward { to: last_to, span: last }) = self.ops.last_mut()
+        if let Some(Op::Forward {
+            to: last_to,
+            span: last,
+        }) = self.ops.last_mut()
             && *last_to == to
             && last.end == span.start
         {
@@ -140,14 +143,20 @@ impl Output {
         if end == start {
             return;
         }
-        if let Some(Op::Send { to: last_to, span: last }) = self.ops.last_mut()
+        if let Some(Op::Send {
+            to: last_to,
+            span: last,
+        }) = self.ops.last_mut()
             && *last_to == to
             && last.end == start
         {
             last.end = end;
             return;
         }
-        self.ops.push(Op::Send { to, span: start..end });
+        self.ops.push(Op::Send {
+            to,
+            span: start..end,
+        });
     }
 
     /// Sends a copy of `bytes`.

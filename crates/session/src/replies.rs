@@ -5,9 +5,8 @@ use std::ops::Range;
 
 use tidegate_wire::frame::{Header, frame_with};
 use tidegate_wire::reply::{ErrPacket, Event, Kind, OkPacket, Progress, Step, Summary};
-use tidegate_wire::rewrite::{Rewrite, rewrite_ok};
-use tidegate_wire::track::{Change, changes};
-use tidegate_wire::{Caps, Command, ReplyError, Status};
+use tidegate_wire::track::{Change, changes, rewrite_ok};
+use tidegate_wire::{Caps, Command, ReplyError, Rewrite, Status};
 
 use crate::backend::{Owed, OwedTo, State};
 use crate::chain::Node;
@@ -17,11 +16,17 @@ use crate::request::{OwnAnswer, ReplySummary};
 use crate::session::{Cx, Session};
 use crate::stmts::Mapped;
 use crate::ticket::{Then, Ticket};
-use crate::time::Instant;
 
 impl Session {
-    pub(crate) fn backend_bytes(&mut self, id: BackendId, run: &mut [u8], cx: &mut Cx<'_>) -> usize {
-        let Some(backend) = self.backend(id) else { return run.len() };
+    pub(crate) fn backend_bytes(
+        &mut self,
+        id: BackendId,
+        run: &mut [u8],
+        cx: &mut Cx<'_>,
+    ) -> usize {
+        let Some(backend) = self.backend(id) else {
+            return run.len();
+        };
         match backend.state {
             State::Closed | State::Failed | State::Connecting => run.len(),
             State::Login(_) | State::Switching(_) => self.login_bytes(id, run, cx),
@@ -32,11 +37,16 @@ impl Session {
     fn replies(&mut self, id: BackendId, run: &mut [u8], cx: &mut Cx<'_>) -> usize {
         let mut at = 0;
         while at < run.len() {
-            let Some(backend) = self.backend_mut(id) else { return run.len() };
+            let Some(backend) = self.backend_mut(id) else {
+                return run.len();
+            };
             if !backend.takes_commands() {
                 return run.len();
             }
-            let progress = match backend.tracker.advance(run.get(at..).unwrap_or_default(), Step::Fast) {
+            let progress = match backend
+                .tracker
+                .advance(run.get(at..).unwrap_or_default(), Step::Fast)
+            {
                 Ok(progress) => progress,
                 Err(error) => {
                     self.nonsense(id, &error, cx);
@@ -56,19 +66,39 @@ impl Session {
     }
 
     /// One step of the reply at the front.
-    fn progress(&mut self, id: BackendId, at: usize, progress: &Progress, run: &mut [u8], cx: &mut Cx<'_>) {
-        let Some(owed) = self.backend(id).and_then(|backend| backend.owed.front().cloned()) else { return };
+    fn progress(
+        &mut self,
+        id: BackendId,
+        at: usize,
+        progress: &Progress,
+        run: &mut [u8],
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(owed) = self
+            .backend(id)
+            .and_then(|backend| backend.owed.front().cloned())
+        else {
+            return;
+        };
         let packet = at + progress.packet.start..at + progress.packet.end;
         if owed.to == OwedTo::Client {
             self.to_client(id, at, progress, packet.clone(), run, cx);
         }
         match progress.event {
-            Event::PrepareOk { id: given, params, columns } => {
+            Event::PrepareOk {
+                id: given,
+                params,
+                columns,
+            } => {
                 self.prepared_on(id, &owed, BackendStmtId(given), params, columns, cx);
             }
             Event::LocalInfile if owed.to == OwedTo::Client => self.infile = Some(id),
             Event::LocalInfile => {
-                let error = ReplyError::Unexpected { due: "an answer to a session command", first: 0xFB, len: 0 };
+                let error = ReplyError::Unexpected {
+                    due: "an answer to a session command",
+                    first: 0xFB,
+                    len: 0,
+                };
                 self.nonsense(id, &error, cx);
                 return;
             }
@@ -101,10 +131,14 @@ impl Session {
         let whole = at..at + progress.consumed;
         let payload = packet.start + Header::LEN..packet.end;
         match progress.event {
-            Event::Ok { has_changes, .. } | Event::Eof { has_changes, .. } | Event::End { has_changes, .. }
+            Event::Ok { has_changes, .. }
+            | Event::Eof { has_changes, .. }
+            | Event::End { has_changes, .. }
                 if !packet.is_empty() =>
             {
-                let server_caps = self.backend(id).map_or(Caps::empty(), |backend| backend.caps);
+                let server_caps = self
+                    .backend(id)
+                    .map_or(Caps::empty(), |backend| backend.caps);
                 if has_changes {
                     self.take_changes(run.get(payload.clone()).unwrap_or_default(), server_caps);
                 }
@@ -114,7 +148,9 @@ impl Session {
             }
             Event::PrepareOk { .. } if self.needs.history => {
                 let client_id = self.tickets.front().and_then(|ticket| ticket.stmt);
-                if let (Some(client_id), Some(field)) = (client_id, run.get_mut(payload.start + 1..payload.start + 5)) {
+                if let (Some(client_id), Some(field)) =
+                    (client_id, run.get_mut(payload.start + 1..payload.start + 5))
+                {
                     field.copy_from_slice(&client_id.0.to_le_bytes());
                 }
             }
@@ -136,11 +172,17 @@ impl Session {
     ) -> bool {
         let client_caps = self.client.caps;
         let same_dialect = client_caps.contains(Caps::SESSION_TRACK);
-        if !server_caps.contains(Caps::SESSION_TRACK) || (same_dialect && !(has_changes && self.needs.history)) {
+        if !server_caps.contains(Caps::SESSION_TRACK)
+            || (same_dialect && !(has_changes && self.needs.history))
+        {
             return false;
         }
-        let Some(header) = run.get(packet.clone()).and_then(Header::parse) else { return false };
-        let payload = run.get(packet.start + Header::LEN..packet.end).unwrap_or_default();
+        let Some(header) = run.get(packet.clone()).and_then(Header::parse) else {
+            return false;
+        };
+        let payload = run
+            .get(packet.start + Header::LEN..packet.end)
+            .unwrap_or_default();
         let before = cx.out.own.len();
         let mut written = Ok(Rewrite::Unchanged);
         let mut seq = header.seq;
@@ -163,11 +205,17 @@ impl Session {
 
     /// What a server says of the session's state.
     fn take_changes(&mut self, payload: &[u8], caps: Caps) {
-        let Ok(packet) = OkPacket::parse(payload, caps) else { return };
+        let Ok(packet) = OkPacket::parse(payload, caps) else {
+            return;
+        };
         for change in changes(packet.changes).flatten() {
             match change {
                 Change::Schema(name) => {
-                    self.client.database = if name.is_empty() { None } else { Some(name.to_vec()) };
+                    self.client.database = if name.is_empty() {
+                        None
+                    } else {
+                        Some(name.to_vec())
+                    };
                 }
                 Change::Variable { name, value } => {
                     self.trx.on_variable(name, value);
@@ -197,19 +245,32 @@ impl Session {
         let Some(client) = owed.stmt else { return };
         let closed = owed.to != OwedTo::Client
             && self.stmts.get(client).is_none()
-            && !self.tickets.iter().any(|ticket| ticket.stmt == Some(client));
+            && !self
+                .tickets
+                .iter()
+                .any(|ticket| ticket.stmt == Some(client));
         if let Some(backend) = self.backend_mut(id)
             && !closed
         {
-            backend.stmts.set(Mapped { client, backend: given, types_version: 0 });
+            backend.stmts.set(Mapped {
+                client,
+                backend: given,
+                types_version: 0,
+            });
         }
         if closed {
             // The client closed it before this connection had prepared it.
             let [a, b, c, d] = given.0.to_le_bytes();
-            cx.out.send(Side::Backend(id), &[5, 0, 0, 0, Command::StmtClose.byte(), a, b, c, d]);
+            cx.out.send(
+                Side::Backend(id),
+                &[5, 0, 0, 0, Command::StmtClose.byte(), a, b, c, d],
+            );
         }
         if owed.to == OwedTo::Client
-            && let Some(Ticket { then: Then::Prepared(prepared), .. }) = self.tickets.front_mut()
+            && let Some(Ticket {
+                then: Then::Prepared(prepared),
+                ..
+            }) = self.tickets.front_mut()
         {
             prepared.params = params;
             prepared.columns = columns;
@@ -218,11 +279,15 @@ impl Session {
 
     /// A reply is complete; `last` is its last packet's payload.
     fn reply_done(&mut self, id: BackendId, to: OwedTo, last: &[u8], cx: &mut Cx<'_>) {
-        let Some(backend) = self.backend_mut(id) else { return };
+        let Some(backend) = self.backend_mut(id) else {
+            return;
+        };
         backend.owed.pop_front();
         let summary = *backend.tracker.summary();
         let ok = summary.kind != Kind::Err;
-        backend.operations = backend.operations.saturating_sub(u64::from(to.is_command()));
+        backend.operations = backend
+            .operations
+            .saturating_sub(u64::from(to.is_command()));
         if to.is_command()
             && let Some(view) = cx.servers.get(backend.server)
         {
@@ -247,15 +312,27 @@ impl Session {
                     self.replay_progress(id, cx);
                 } else {
                     let text = error_text(last);
-                    self.spoiled(id, format!("it refused the proxy's own settings: {text}"), cx);
+                    self.spoiled(
+                        id,
+                        format!("it refused the proxy's own settings: {text}"),
+                        cx,
+                    );
                 }
             }
         }
     }
 
     /// The client has its answer.
-    fn client_reply_done(&mut self, id: BackendId, summary: &Summary, last: &[u8], cx: &mut Cx<'_>) {
-        let Some(ticket) = self.tickets.pop_front() else { return };
+    fn client_reply_done(
+        &mut self,
+        id: BackendId,
+        summary: &Summary,
+        last: &[u8],
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(ticket) = self.tickets.pop_front() else {
+            return;
+        };
         let ok = summary.kind != Kind::Err;
         self.moved = true;
         self.retry.clear();
@@ -264,7 +341,8 @@ impl Session {
             self.modes = self.modes.with_status(summary.status.bits());
         }
         if self.reports_status(ticket.command) || !ok {
-            self.trx.settle(ok, summary.status.bits(), self.tickets.is_empty());
+            self.trx
+                .settle(ok, summary.status.bits(), self.tickets.is_empty());
         }
         if ok {
             self.take_effect(&ticket, id, cx);
@@ -289,7 +367,11 @@ impl Session {
         match &ticket.then {
             Then::Nothing => {}
             Then::Database(name) => {
-                self.client.database = if name.is_empty() { None } else { Some(name.to_vec()) };
+                self.client.database = if name.is_empty() {
+                    None
+                } else {
+                    Some(name.to_vec())
+                };
             }
             Then::MultiStatements(on) => {
                 self.client.caps = if *on {
@@ -305,8 +387,20 @@ impl Session {
     }
 
     /// Filters and routers on the way of a complete reply.
-    fn tell_modules(&mut self, id: BackendId, ticket: &Ticket, summary: &Summary, last: &[u8], cx: &Cx<'_>) {
-        let Some((leaf, server)) = self.backend(id).map(|backend| (backend.node, backend.server)) else { return };
+    fn tell_modules(
+        &mut self,
+        id: BackendId,
+        ticket: &Ticket,
+        summary: &Summary,
+        last: &[u8],
+        cx: &Cx<'_>,
+    ) {
+        let Some((leaf, server)) = self
+            .backend(id)
+            .map(|backend| (backend.node, backend.server))
+        else {
+            return;
+        };
         let view = cx.servers.get(server);
         if self.observe.is_retaining() {
             let response = view.map(|view| (&view.name, cx.now.since(ticket.sent)));
@@ -317,7 +411,11 @@ impl Session {
         let reply = ReplySummary {
             command: ticket.command,
             error,
-            error_text: if error.is_some() { ErrPacket::parse(last).map_or(&[][..], |packet| packet.message) } else { &[] },
+            error_text: if error.is_some() {
+                ErrPacket::parse(last).map_or(&[][..], |packet| packet.message)
+            } else {
+                &[]
+            },
             rows: summary.rows,
             bytes: summary.bytes,
             warnings: summary.warnings,
@@ -337,11 +435,16 @@ impl Session {
     fn tell_routers(&mut self, id: BackendId, leaf: usize, reply: &ReplySummary<'_>, cx: &Cx<'_>) {
         let mut next = Some(leaf);
         while let Some(ix) = next {
-            let Some(mut router) = self.nodes.get_mut(ix).and_then(|node| node.router.take()) else { return };
+            let Some(mut router) = self.nodes.get_mut(ix).and_then(|node| node.router.take())
+            else {
+                return;
+            };
             if let (Some(target), Some(scene)) = (self.target_of(ix, id), self.scene(ix, cx)) {
                 router.on_reply(target, reply, &scene);
             }
-            let Some(node) = self.nodes.get_mut(ix) else { return };
+            let Some(node) = self.nodes.get_mut(ix) else {
+                return;
+            };
             node.router = Some(router);
             next = node.parent.map(|(parent, _)| parent);
         }
@@ -351,32 +454,68 @@ impl Session {
         let scene = self.client.filter_scene(self.id, &self.service.name, cx);
         let path: Vec<usize> = Node::path(&self.nodes, leaf).collect();
         for ix in path {
-            let Some(node) = self.nodes.get_mut(ix) else { continue };
-            for slot in node.filters.iter_mut().rev().filter(|slot| slot.wants.replies) {
+            let Some(node) = self.nodes.get_mut(ix) else {
+                continue;
+            };
+            for slot in node
+                .filters
+                .iter_mut()
+                .rev()
+                .filter(|slot| slot.wants.replies)
+            {
                 slot.session.on_reply(reply, &scene);
             }
         }
-        for slot in self.own_filters.iter_mut().rev().filter(|slot| slot.wants.replies) {
+        for slot in self
+            .own_filters
+            .iter_mut()
+            .rev()
+            .filter(|slot| slot.wants.replies)
+        {
             slot.session.on_reply(reply, &scene);
         }
     }
 
     /// A session command ended here unlike where the client got its answer from.
     fn differs(&mut self, id: BackendId, seq: u64, last: &[u8], cx: &mut Cx<'_>) {
-        let said = if last.first() == Some(&0xFF) { error_text(last) } else { "success".to_owned() };
-        let which = if seq == 0 { "a repeated session command".to_owned() } else { format!("session command {seq}") };
-        self.spoiled(id, format!("{which} ended differently from the other servers: {said}"), cx);
+        let said = if last.first() == Some(&0xFF) {
+            error_text(last)
+        } else {
+            "success".to_owned()
+        };
+        let which = if seq == 0 {
+            "a repeated session command".to_owned()
+        } else {
+            format!("session command {seq}")
+        };
+        self.spoiled(
+            id,
+            format!("{which} ended differently from the other servers: {said}"),
+            cx,
+        );
     }
 
     /// The server's bytes make no sense, or say that it is going away.
     fn nonsense(&mut self, id: BackendId, error: &ReplyError, cx: &mut Cx<'_>) {
         let server = self.server_name(id, cx);
         match error {
-            ReplyError::Unsolicited { code: Some(code), .. } => {
-                let reason = format!("the server sent error {code} between statements, as it does when it shuts down");
+            ReplyError::Unsolicited {
+                code: Some(code), ..
+            } => {
+                let reason = format!(
+                    "the server sent error {code} between statements, as it does when it shuts down"
+                );
                 self.lose(id, SessionFault::ServerLost { server, reason }, false, cx);
             }
-            _ => self.lose(id, SessionFault::ServerProtocol { server, reason: error.to_string() }, false, cx),
+            _ => self.lose(
+                id,
+                SessionFault::ServerProtocol {
+                    server,
+                    reason: error.to_string(),
+                },
+                false,
+                cx,
+            ),
         }
     }
 
@@ -389,8 +528,14 @@ impl Session {
     /// An ERR packet, in whatever place the client reads next.
     pub(crate) fn send_error(&mut self, reply: &ErrReply, cx: &mut Cx<'_>) {
         let mut seq = self.next_client_seq();
-        let packet = ErrPacket { code: reply.code, sqlstate: reply.sqlstate, message: reply.text.as_bytes() };
-        cx.out.send_with(Side::Client, |own| frame_with(own, &mut seq, |own| packet.encode(own)));
+        let packet = ErrPacket {
+            code: reply.code,
+            sqlstate: reply.sqlstate,
+            message: reply.text.as_bytes(),
+        };
+        cx.out.send_with(Side::Client, |own| {
+            frame_with(own, &mut seq, |own| packet.encode(own))
+        });
     }
 
     /// The answer of the proxy or a filter.
@@ -399,15 +544,28 @@ impl Session {
         let status = Status::from_bits(self.trx.status());
         let caps = self.client.caps;
         cx.out.send_with(Side::Client, |own| match answer {
-            OwnAnswer::Ok => frame_with(own, &mut seq, |own| OkPacket::new(status).encode(caps, own)),
-            OwnAnswer::Value { column, value, number } => {
+            OwnAnswer::Ok => {
+                frame_with(own, &mut seq, |own| OkPacket::new(status).encode(caps, own))
+            }
+            OwnAnswer::Value {
+                column,
+                value,
+                number,
+            } => {
                 let kind = if *number {
-                    tidegate_wire::resultset::ColumnType::LongLong
+                    tidegate_wire::resultset::ColumnType::LONGLONG
                 } else {
-                    tidegate_wire::resultset::ColumnType::VarString
+                    tidegate_wire::resultset::ColumnType::VAR_STRING
                 };
                 let row = [Some(value.as_bytes())];
-                tidegate_wire::resultset::text_result(&[(column.as_str(), kind)], [row], caps, status, &mut seq, own);
+                tidegate_wire::resultset::text_result(
+                    &[(column.as_str(), kind)],
+                    [row],
+                    caps,
+                    status,
+                    &mut seq,
+                    own,
+                );
             }
         });
         self.own_answer_done(None, cx);
@@ -443,8 +601,14 @@ impl Session {
         if self.client.seq != 0 {
             return self.client.seq;
         }
-        let started = self.tickets.front().filter(|ticket| ticket.started).and_then(|ticket| ticket.answer);
-        started.and_then(|id| self.backend(id)).map_or(1, |backend| backend.tracker.next_seq())
+        let started = self
+            .tickets
+            .front()
+            .filter(|ticket| ticket.started)
+            .and_then(|ticket| ticket.answer);
+        started
+            .and_then(|id| self.backend(id))
+            .map_or(1, |backend| backend.tracker.next_seq())
     }
 }
 
@@ -465,18 +629,18 @@ fn wanted_by_client(change: &Change<'_>) -> bool {
 }
 
 fn contains_word(list: &[u8], word: &[u8]) -> bool {
-    list.split(|byte| *byte == b',').any(|item| item.eq_ignore_ascii_case(word))
+    list.split(|byte| *byte == b',')
+        .any(|item| item.eq_ignore_ascii_case(word))
 }
 
 /// The number and text of an ERR packet, for the log.
 fn error_text(payload: &[u8]) -> String {
     match ErrPacket::parse(payload) {
-        Ok(packet) => format!("{}: {}", packet.code, String::from_utf8_lossy(packet.message)),
+        Ok(packet) => format!(
+            "{}: {}",
+            packet.code,
+            String::from_utf8_lossy(packet.message)
+        ),
         Err(_) => "an unreadable error".to_owned(),
     }
-}
-
-/// When nothing has come yet.
-pub(crate) fn never() -> Instant {
-    Instant::default()
 }

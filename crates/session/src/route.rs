@@ -64,15 +64,28 @@ pub(crate) struct Subject<'a> {
 
 impl Session {
     /// Routes a command that lies in the client's run.
-    pub(crate) fn route_from_run(&mut self, run: &mut [u8], found: Found, env: &mut Env<'_>) -> Taken {
+    pub(crate) fn route_from_run(
+        &mut self,
+        run: &mut [u8],
+        found: Found,
+        env: &mut Env<'_>,
+    ) -> Taken {
         let mut body = Body::Run { run, found };
-        if self.route(&mut body, env) { Taken::Bytes(Header::LEN + found.have) } else { Taken::Hold }
+        if self.route(&mut body, env) {
+            Taken::Bytes(Header::LEN + found.have)
+        } else {
+            Taken::Hold
+        }
     }
 
     /// Routes the command that waits with bytes of its own, if its time has come.
     pub(crate) fn resume_pending(&mut self, env: &mut Env<'_>) {
-        let Some(payload) = self.pending.take() else { return };
-        let Some(command) = payload.first().copied().and_then(Command::from_byte) else { return };
+        let Some(payload) = self.pending.take() else {
+            return;
+        };
+        let Some(command) = payload.first().copied().and_then(Command::from_byte) else {
+            return;
+        };
         let mut body = Body::Own { command, payload };
         if self.route(&mut body, env) || self.is_over() {
             return;
@@ -93,7 +106,11 @@ impl Session {
                 match self.statement_named(command, payload) {
                     Ok((id, found)) => {
                         text = found;
-                        Subject { text: &text.text, statement: Some(&text.statement), prepared: Some(id) }
+                        Subject {
+                            text: &text.text,
+                            statement: Some(&text.statement),
+                            prepared: Some(id),
+                        }
                     }
                     Err(stop) => return self.conclude(stop, body, &mut cx),
                 }
@@ -108,7 +125,10 @@ impl Session {
                     return true;
                 }
                 Err(Stop::Replaced(payload)) => {
-                    let Some(command) = payload.first().copied().and_then(Command::from_byte) else { return true };
+                    let Some(command) = payload.first().copied().and_then(Command::from_byte)
+                    else {
+                        return true;
+                    };
                     *body = Body::Own { command, payload };
                 }
                 Err(stop) => return self.conclude(stop, body, &mut cx),
@@ -117,22 +137,41 @@ impl Session {
     }
 
     /// A command with a text of its own, or with none.
-    fn own_subject<'s>(&self, command: Command, payload: &'s [u8], classifier: &'s mut Cache) -> Subject<'s> {
+    fn own_subject<'s>(
+        &self,
+        command: Command,
+        payload: &'s [u8],
+        classifier: &'s mut Cache,
+    ) -> Subject<'s> {
         if !matches!(command, Command::Query | Command::StmtPrepare) {
             return Subject::default();
         }
         let text = payload.get(1..).unwrap_or_default();
-        let statement = if self.needs.statements { Some(classifier.classify(text, self.modes)) } else { None };
-        Subject { text, statement, prepared: None }
+        let statement = if self.needs.statements {
+            Some(classifier.classify(text, self.modes))
+        } else {
+            None
+        };
+        Subject {
+            text,
+            statement,
+            prepared: None,
+        }
     }
 
     /// The statement that a COM_STMT command names.
-    fn statement_named(&self, command: Command, payload: &[u8]) -> Result<(ClientStmtId, Arc<PreparedText>), Stop> {
+    fn statement_named(
+        &self,
+        command: Command,
+        payload: &[u8],
+    ) -> Result<(ClientStmtId, Arc<PreparedText>), Stop> {
         let named = tidegate_wire::stmt::stmt_id(payload).map(ClientStmtId);
         if named == Some(ClientStmtId::LAST_PREPARED) && !self.tickets.is_empty() {
             return Err(Stop::Wait);
         }
-        let known = named.and_then(|id| self.stmts.resolve(id)).and_then(|id| self.stmts.get(id));
+        let known = named
+            .and_then(|id| self.stmts.resolve(id))
+            .and_then(|id| self.stmts.get(id));
         match (known, command) {
             (Some(prepared), _) => Ok((prepared.id, Arc::clone(&prepared.prepared))),
             (None, Command::StmtClose | Command::StmtSendLongData) => Err(Stop::Drop),
@@ -166,19 +205,30 @@ impl Session {
     /// The connection a command is bound to by an earlier one: FETCH by its execution, an execution
     /// by the long data sent for it.
     fn fixed_target(&self, command: Command, id: ClientStmtId) -> Result<Option<BackendId>, Stop> {
-        let Some(prepared) = self.stmts.get(id) else { return Ok(None) };
+        let Some(prepared) = self.stmts.get(id) else {
+            return Ok(None);
+        };
         match command {
             Command::StmtFetch => match prepared.executed_on {
                 Some(backend) => Ok(Some(backend)),
-                None => Err(Stop::Reject(ErrReply::new(1421, b"HY000", "The statement has no open cursor."))),
+                None => Err(Stop::Reject(ErrReply::new(
+                    1421,
+                    b"HY000",
+                    "The statement has no open cursor.",
+                ))),
             },
-            Command::StmtExecute | Command::StmtSendLongData | Command::StmtBulkExecute => Ok(prepared.long_data_on),
+            Command::StmtExecute | Command::StmtSendLongData | Command::StmtBulkExecute => {
+                Ok(prepared.long_data_on)
+            }
             _ => Ok(None),
         }
     }
 
     /// Asks the router of `node`, and those behind it, after its filters.
-    #[allow(clippy::too_many_arguments, reason = "one command, taken apart so that its borrows stay apart")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one command, taken apart so that its borrows stay apart"
+    )]
     fn decide(
         &mut self,
         node: usize,
@@ -206,19 +256,29 @@ impl Session {
             hints: &hints,
             trx: &self.trx,
         };
-        let Some(scene) = self.scene(node, cx) else { return Err(Stop::Wait) };
-        let Some(router) = self.nodes.get(node).and_then(|node| node.router.as_ref()) else { return Err(Stop::Wait) };
+        let Some(scene) = self.scene(node, cx) else {
+            return Err(Stop::Wait);
+        };
+        let Some(router) = self.nodes.get(node).and_then(|node| node.router.as_ref()) else {
+            return Err(Stop::Wait);
+        };
         let decision = router.route(&request, &scene);
         match &decision {
             Decision::One { target, retry } => {
                 leaves.retry = *retry;
-                self.one(node, *target, command, payload, complete, subject, leaves, cx)?;
+                self.one(
+                    node, *target, command, payload, complete, subject, leaves, cx,
+                )?;
             }
             Decision::All { to, answer } => {
                 leaves.all = true;
-                self.one(node, *answer, command, payload, complete, subject, leaves, cx)?;
+                self.one(
+                    node, *answer, command, payload, complete, subject, leaves, cx,
+                )?;
                 for target in to.without(*answer).iter() {
-                    self.another(node, target, command, payload, complete, subject, leaves, cx)?;
+                    self.another(
+                        node, target, command, payload, complete, subject, leaves, cx,
+                    )?;
                 }
             }
             Decision::Own(answer) => return Err(Stop::Own(answer.clone())),
@@ -250,7 +310,10 @@ impl Session {
         match self.target(node, target) {
             Some(Target::Backend(chosen)) => {
                 let backend = leaves.answer.unwrap_or(chosen);
-                match self.backend(backend).map_or(Link::Failed, |backend| backend.link()) {
+                match self
+                    .backend(backend)
+                    .map_or(Link::Failed, |backend| backend.link())
+                {
                     Link::Open => {
                         leaves.answer = Some(backend);
                         Ok(())
@@ -263,8 +326,12 @@ impl Session {
                     )))),
                 }
             }
-            Some(Target::Node(inner)) => self.decide(inner, command, payload, complete, subject, leaves, cx),
-            None => Err(Stop::End(SessionFault::NoServer("the router chose a target that does not exist".to_owned()))),
+            Some(Target::Node(inner)) => {
+                self.decide(inner, command, payload, complete, subject, leaves, cx)
+            }
+            None => Err(Stop::End(SessionFault::NoServer(
+                "the router chose a target that does not exist".to_owned(),
+            ))),
         }
     }
 
@@ -284,7 +351,9 @@ impl Session {
     ) -> Result<(), Stop> {
         match self.target(node, target) {
             Some(Target::Backend(backend)) => {
-                let takes = self.backend(backend).is_some_and(|backend| backend.takes_commands());
+                let takes = self
+                    .backend(backend)
+                    .is_some_and(|backend| backend.takes_commands());
                 if takes && leaves.answer != Some(backend) && !leaves.others.contains(&backend) {
                     leaves.others.push(backend);
                 }
@@ -294,12 +363,20 @@ impl Session {
                 let mut branch = Leaves::default();
                 match self.decide(inner, command, payload, complete, subject, &mut branch, cx) {
                     Ok(()) => {
-                        leaves.others.extend(branch.answer.into_iter().chain(branch.others));
+                        leaves
+                            .others
+                            .extend(branch.answer.into_iter().chain(branch.others));
                         leaves.inner.append(&mut branch.inner);
                         Ok(())
                     }
                     // A service without an open connection is told when it opens one.
-                    Err(Stop::Connect(_) | Stop::Wait | Stop::End(_) | Stop::Own(_) | Stop::Reject(_)) => Ok(()),
+                    Err(
+                        Stop::Connect(_)
+                        | Stop::Wait
+                        | Stop::End(_)
+                        | Stop::Own(_)
+                        | Stop::Reject(_),
+                    ) => Ok(()),
                     Err(stop) => Err(stop),
                 }
             }
@@ -308,21 +385,41 @@ impl Session {
     }
 
     pub(crate) fn target(&self, node: usize, target: TargetId) -> Option<Target> {
-        self.nodes.get(node)?.targets.get(usize::from(target.0)).copied()
+        self.nodes
+            .get(node)?
+            .targets
+            .get(usize::from(target.0))
+            .copied()
     }
 
     /// Answers go out in the order of the commands. Whatever routers say, a command may follow one
     /// that is not answered only to the same connection, and a session command none at all.
     fn check_order(&self, command: Command, leaves: &Leaves) -> Result<(), Stop> {
-        let Some(newest) = self.tickets.back() else { return Ok(()) };
+        let Some(newest) = self.tickets.back() else {
+            return Ok(());
+        };
         let same = newest.answer == leaves.answer && newest.seq.is_none();
-        if same && !leaves.all && command != Command::ResetConnection { Ok(()) } else { Err(Stop::Wait) }
+        if same && !leaves.all && command != Command::ResetConnection {
+            Ok(())
+        } else {
+            Err(Stop::Wait)
+        }
     }
 
     /// A prepared statement can be used only where it has been prepared.
-    fn check_prepared(&self, command: Command, id: ClientStmtId, leaves: &mut Leaves) -> Result<(), Stop> {
-        leaves.others.retain(|other| self.backend(*other).is_some_and(|backend| backend.stmts.get(id).is_some()));
-        let Some(answer) = leaves.answer.and_then(|id| self.backend(id)) else { return Ok(()) };
+    fn check_prepared(
+        &self,
+        command: Command,
+        id: ClientStmtId,
+        leaves: &mut Leaves,
+    ) -> Result<(), Stop> {
+        leaves.others.retain(|other| {
+            self.backend(*other)
+                .is_some_and(|backend| backend.stmts.get(id).is_some())
+        });
+        let Some(answer) = leaves.answer.and_then(|id| self.backend(id)) else {
+            return Ok(());
+        };
         if answer.stmts.get(id).is_some() || command == Command::StmtClose {
             return Ok(());
         }
@@ -343,8 +440,16 @@ impl Session {
         cx: &Cx<'_>,
     ) {
         let root = leaves.root.iter().map(|decision| (0, decision));
-        for (node, decision) in root.chain(leaves.inner.iter().map(|(node, decision)| (*node, decision))) {
-            let Some(mut router) = self.nodes.get_mut(node).and_then(|node| node.router.take()) else { continue };
+        for (node, decision) in root.chain(
+            leaves
+                .inner
+                .iter()
+                .map(|(node, decision)| (*node, decision)),
+        ) {
+            let Some(mut router) = self.nodes.get_mut(node).and_then(|node| node.router.take())
+            else {
+                continue;
+            };
             let hints = self.hints_at(node);
             let request = Request {
                 command,
@@ -388,9 +493,15 @@ impl Session {
         let known = self.passed.iter().position(|passed| passed.node == node);
         let ix = known.unwrap_or(self.passed.len());
         if known.is_none() {
-            self.passed.push(Passed { node, filters: 0, hints: Vec::new() });
+            self.passed.push(Passed {
+                node,
+                filters: 0,
+                hints: Vec::new(),
+            });
         }
-        let Some(passed) = self.passed.get_mut(ix) else { return Ok(()) };
+        let Some(passed) = self.passed.get_mut(ix) else {
+            return Ok(());
+        };
         let scene = self.client.filter_scene(self.id, &self.service.name, cx);
         for slot in slots.iter_mut().skip(passed.filters) {
             passed.filters += 1;
@@ -422,7 +533,9 @@ impl Session {
     fn hints_at(&self, node: usize) -> Vec<Hint> {
         let mut hints = Vec::new();
         for passed in &self.passed {
-            let on_the_way = passed.node.is_none_or(|ix| crate::chain::Node::path(&self.nodes, node).any(|up| up == ix));
+            let on_the_way = passed
+                .node
+                .is_none_or(|ix| crate::chain::Node::path(&self.nodes, node).any(|up| up == ix));
             if on_the_way {
                 hints.extend_from_slice(&passed.hints);
             }
@@ -437,13 +550,15 @@ impl Session {
         Some(Scene {
             now: cx.now,
             session: self.id,
+            database: self.client.database.as_deref(),
+            serializable: self.trx.is_serializable(),
             servers: cx.servers,
             outstanding: self.tickets.len(),
             outstanding_on: newest.and_then(|backend| self.target_of(node, backend)),
             recoverable: self.history.recoverable(),
             counters: this.spec.counters.shard(cx.worker),
             worker: cx.worker,
-            specs: &this.spec.targets,
+            spec: &this.spec,
             targets: &this.targets,
             backends: &self.backends,
             nodes: &self.nodes,
@@ -530,5 +645,12 @@ fn names_statement(command: Command) -> bool {
 
 fn unknown_statement(id: Option<ClientStmtId>, command: Command) -> ErrReply {
     let id = id.map_or(0, |id| id.0);
-    ErrReply::new(1243, b"HY000", format!("Unknown prepared statement handler ({id}) given to {}", command.name()))
+    ErrReply::new(
+        1243,
+        b"HY000",
+        format!(
+            "Unknown prepared statement handler ({id}) given to {}",
+            command.name()
+        ),
+    )
 }

@@ -23,7 +23,8 @@ pub trait Router: std::fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// The session is refused.
-    fn start(&self, scene: &Scene<'_>) -> Result<(Box<dyn RouterSession>, TargetSet), SessionFault>;
+    fn start(&self, scene: &Scene<'_>)
+    -> Result<(Box<dyn RouterSession>, TargetSet), SessionFault>;
     /// Makes a session's state from what [`RouterSession::freeze`] wrote.
     ///
     /// # Errors
@@ -112,6 +113,8 @@ pub struct Loss {
 pub enum AfterLoss {
     /// Go on without it. Only if nothing was owed.
     Continue,
+    /// Go on without it, and connect these in its place. Only if nothing was owed.
+    Connect(TargetSet),
     /// Route the statement again. Only if [`Loss::can_retry`].
     Retry,
     /// The owed answer becomes this error, and the session goes on. Only if one answer was owed
@@ -167,7 +170,9 @@ impl TargetSet {
 
     /// The members, in order.
     pub fn iter(self) -> impl Iterator<Item = TargetId> {
-        (0..64u16).filter(move |ix| self.0 >> ix & 1 == 1).map(TargetId)
+        (0..64u16)
+            .filter(move |ix| self.0 >> ix & 1 == 1)
+            .map(TargetId)
     }
 }
 

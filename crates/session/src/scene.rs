@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::backend::{Backend, Link};
 use crate::chain::{Node, Target};
 use crate::ids::{BackendId, TargetId};
-use crate::service::{ServiceShard, TargetSpec};
+use crate::service::{Counted, ServiceShard, ServiceSpec, TargetSpec};
 use crate::time::Instant;
 use crate::world::{Rank, ServerShard, ServerStatus, ServerViews};
 
@@ -16,6 +16,10 @@ pub struct Scene<'a> {
     pub now: Instant,
     /// The session's number: what `CONNECTION_ID()` means to a client.
     pub session: crate::ids::SessionId,
+    /// The client's default database.
+    pub database: Option<&'a [u8]>,
+    /// The session's isolation level is SERIALIZABLE: plain reads lock.
+    pub serializable: bool,
     /// All servers.
     pub servers: &'a ServerViews,
     /// Answers that the client is still waiting for.
@@ -27,7 +31,7 @@ pub struct Scene<'a> {
     /// This worker's counters of this service.
     pub counters: &'a ServiceShard,
     pub(crate) worker: usize,
-    pub(crate) specs: &'a [TargetSpec],
+    pub(crate) spec: &'a ServiceSpec,
     /// Empty before the session's connections exist (while the router starts).
     pub(crate) targets: &'a [Target],
     pub(crate) backends: &'a [Backend],
@@ -51,6 +55,8 @@ pub struct TargetView<'a> {
     pub operations: u64,
     /// Connections of the whole proxy to it.
     pub connections: u64,
+    /// Connections of this service's sessions to it.
+    pub service_connections: u64,
     /// Answers to be thrown away that it still owes this session.
     pub discards: usize,
     /// When this session last used it; zero: never.
@@ -60,13 +66,18 @@ pub struct TargetView<'a> {
 impl<'a> Scene<'a> {
     /// The targets, in configuration order.
     pub fn targets(&self) -> impl Iterator<Item = TargetId> + use<> {
-        (0..u16::try_from(self.specs.len()).unwrap_or(u16::MAX)).map(TargetId)
+        (0..u16::try_from(self.spec.targets.len()).unwrap_or(u16::MAX)).map(TargetId)
     }
 
     /// One target. `None` for an id that is not of this service.
     #[must_use]
     pub fn target(&self, id: TargetId) -> Option<TargetView<'a>> {
-        let spec = self.specs.get(usize::from(id.0))?;
+        let spec = self.spec.targets.get(usize::from(id.0))?;
+        let service_connections = self
+            .spec
+            .target_counters
+            .get(usize::from(id.0))
+            .map_or(0, |counters| counters.sum(|shard| &shard.connections));
         let target = self.targets.get(usize::from(id.0));
         match (spec, target) {
             (TargetSpec::Server(server), target) => {
@@ -83,16 +94,23 @@ impl<'a> Scene<'a> {
                     lag: view.lag,
                     operations: view.counters.sum(|shard: &ServerShard| &shard.operations),
                     connections: view.counters.sum(|shard: &ServerShard| &shard.connections),
+                    service_connections,
                     discards: backend.map_or(0, Backend::discards),
                     last_used: backend.map_or(0, Backend::last_used),
                 })
             }
             (TargetSpec::Service(service), target) => {
                 let inner_targets: &[Target] = match target {
-                    Some(Target::Node(node)) => self.nodes.get(*node).map_or(&[], |node| &node.targets),
+                    Some(Target::Node(node)) => {
+                        self.nodes.get(*node).map_or(&[], |node| &node.targets)
+                    }
                     _ => &[],
                 };
-                let inner = Scene { specs: &service.targets, targets: inner_targets, ..*self };
+                let inner = Scene {
+                    spec: service,
+                    targets: inner_targets,
+                    ..*self
+                };
                 Some(inner.summary(&service.name, service.rank))
             }
         }
@@ -101,15 +119,32 @@ impl<'a> Scene<'a> {
     /// The position of a target by its name.
     #[must_use]
     pub fn target_named(&self, name: &str) -> Option<TargetId> {
-        self.targets().find(|id| self.target(*id).is_some_and(|target| target.name == name))
+        self.targets()
+            .find(|id| self.target(*id).is_some_and(|target| target.name == name))
     }
 
-    /// This worker's counters of the server that a target is; `None` for a service.
-    #[must_use]
-    pub fn server_counters(&self, id: TargetId) -> Option<&'a ServerShard> {
-        match self.specs.get(usize::from(id.0))? {
-            TargetSpec::Server(server) => Some(self.servers.get(*server)?.counters.shard(self.worker)),
-            TargetSpec::Service(_) => None,
+    /// Counts a command sent to a target, for this service and for the server.
+    pub fn count(&self, id: TargetId, how: Counted) {
+        if let Some(counters) = self.spec.target_counters.get(usize::from(id.0)) {
+            let shard = counters.shard(self.worker);
+            shard.total.add(1);
+            match how {
+                Counted::Read => shard.reads.add(1),
+                Counted::Write => shard.writes.add(1),
+                Counted::Other => {}
+            }
+        }
+        let Some(TargetSpec::Server(server)) = self.spec.targets.get(usize::from(id.0)) else {
+            return;
+        };
+        let Some(view) = self.servers.get(*server) else {
+            return;
+        };
+        let shard = view.counters.shard(self.worker);
+        match how {
+            Counted::Read => shard.reads.add(1),
+            Counted::Write => shard.writes.add(1),
+            Counted::Other => {}
         }
     }
 
@@ -128,13 +163,18 @@ impl<'a> Scene<'a> {
             lag: None,
             operations: 0,
             connections: 0,
+            service_connections: 0,
             discards: 0,
             last_used: 0,
         };
         let mut all_failed = true;
         for view in self.targets().filter_map(|id| self.target(id)) {
             all_failed &= view.link == Link::Failed;
-            whole.link = whole.link.max(if view.link == Link::Failed { Link::Closed } else { view.link });
+            whole.link = whole.link.max(if view.link == Link::Failed {
+                Link::Closed
+            } else {
+                view.link
+            });
             if view.status.connectable() || (view.link == Link::Open && view.status.usable()) {
                 whole.status = whole.status.with(view.status);
                 if view.lag.is_some() {
@@ -143,6 +183,7 @@ impl<'a> Scene<'a> {
             }
             whole.operations += view.operations;
             whole.connections += view.connections;
+            whole.service_connections += view.service_connections;
             whole.discards += view.discards;
             whole.last_used = whole.last_used.max(view.last_used);
         }

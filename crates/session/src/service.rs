@@ -49,6 +49,8 @@ pub struct ServiceSpec {
     pub version_string: Option<Arc<str>>,
     /// Its counters, the same object in every snapshot.
     pub counters: Arc<Counters<ServiceShard>>,
+    /// Its counters of each of `targets`, in that order; each the same object in every snapshot.
+    pub target_counters: Vec<Arc<Counters<TargetShard>>>,
 }
 
 impl ServiceSpec {
@@ -121,8 +123,37 @@ pub struct HistoryLimits {
 
 impl Default for HistoryLimits {
     fn default() -> HistoryLimits {
-        HistoryLimits { disabled: false, max: 50, prune: true }
+        HistoryLimits {
+            disabled: false,
+            max: 50,
+            prune: true,
+        }
     }
+}
+
+/// One worker's counters for one target of one service.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct TargetShard {
+    /// Open connections of this service's sessions (gauge).
+    pub connections: Count,
+    /// Commands sent there.
+    pub total: Count,
+    /// Those that read.
+    pub reads: Count,
+    /// Those that write.
+    pub writes: Count,
+}
+
+/// How a command sent to a target is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// As a read.
+    Read,
+    /// As a write.
+    Write,
+    /// As neither: nobody looked.
+    Other,
 }
 
 /// One worker's counters for one service.

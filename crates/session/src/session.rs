@@ -13,12 +13,12 @@ use crate::chain::{FilterSlot, Node, TreeNeeds};
 use crate::client::Client;
 use crate::fault::{Fault, SessionFault};
 use crate::history::History;
-use crate::ids::{BackendId, SessionId, Side, Token};
+use crate::ids::{BackendId, SessionId, Side, TargetId, Token};
 use crate::login::Dialogue;
 use crate::observe::Observe;
 use crate::output::{Level, Op, Output};
 use crate::question::{Answer, ClientAddress};
-use crate::service::{LogSwitches, ServiceShard, ServiceSpec};
+use crate::service::{LogSwitches, ServiceShard, ServiceSpec, TargetShard};
 use crate::stmts::Statements;
 use crate::ticket::{Passed, Stream, Ticket, Verdicts};
 use crate::time::{Instant, WallTime};
@@ -227,7 +227,11 @@ impl Session {
             uses: 0,
             last_seq: 0,
             retry: Vec::new(),
-            observe: Observe::new(service.retain_last_statements, service.session_trace, service.log_switches),
+            observe: Observe::new(
+                service.retain_last_statements,
+                service.session_trace,
+                service.log_switches,
+            ),
             held: false,
             moved: false,
             client_backlogged: false,
@@ -261,7 +265,9 @@ impl Session {
         }
         match side {
             Side::Client => self.finish(Cause::ClientLost, None, &mut env.cx()),
-            Side::Backend(backend) => self.backend_lost(backend, "the server closed the connection", &mut env.cx()),
+            Side::Backend(backend) => {
+                self.backend_lost(backend, "the server closed the connection", &mut env.cx())
+            }
         }
         self.finish_event(env);
     }
@@ -332,10 +338,17 @@ impl Session {
 
     /// Reading is paused exactly where somebody who must take the bytes cannot.
     pub(crate) fn apply_backlog(&mut self, cx: &mut Cx<'_>) {
-        let pause_client = self.backends.iter().any(|backend| backend.is_connected() && backend.backlogged);
+        let pause_client = self
+            .backends
+            .iter()
+            .any(|backend| backend.is_connected() && backend.backlogged);
         if pause_client != self.client_paused {
             self.client_paused = pause_client;
-            cx.out.push(if pause_client { Op::Pause(Side::Client) } else { Op::Resume(Side::Client) });
+            cx.out.push(if pause_client {
+                Op::Pause(Side::Client)
+            } else {
+                Op::Resume(Side::Client)
+            });
         }
         for (ix, backend) in self.backends.iter_mut().enumerate() {
             let pause = self.client_backlogged && backend.is_connected();
@@ -343,7 +356,11 @@ impl Session {
                 backend.paused = pause;
                 if backend.is_connected() {
                     let side = Side::Backend(BackendId(u16::try_from(ix).unwrap_or(u16::MAX)));
-                    cx.out.push(if pause { Op::Pause(side) } else { Op::Resume(side) });
+                    cx.out.push(if pause {
+                        Op::Pause(side)
+                    } else {
+                        Op::Resume(side)
+                    });
                 }
             }
         }
@@ -395,15 +412,18 @@ impl Session {
         matches!(self.phase, Phase::Commands)
             && self.client_is_idle()
             && !self.held
-            && self
-                .backends
-                .iter()
-                .all(|backend| backend.owed.is_empty() && matches!(backend.state, State::Closed | State::Failed | State::Ready))
+            && self.backends.iter().all(|backend| {
+                backend.owed.is_empty()
+                    && matches!(backend.state, State::Closed | State::Failed | State::Ready)
+            })
     }
 
     /// The client waits for nothing and has said nothing that is not answered.
     pub(crate) fn client_is_idle(&self) -> bool {
-        self.tickets.is_empty() && self.pending.is_none() && self.stream.is_none() && self.infile.is_none()
+        self.tickets.is_empty()
+            && self.pending.is_none()
+            && self.stream.is_none()
+            && self.infile.is_none()
     }
 
     #[inline]
@@ -438,8 +458,23 @@ impl Session {
         }
     }
 
+    /// A service's counters of one of its targets.
+    pub(crate) fn target_shard(
+        &self,
+        node: usize,
+        target: TargetId,
+        worker: usize,
+    ) -> Option<&TargetShard> {
+        let spec = &self.nodes.get(node)?.spec;
+        Some(
+            spec.target_counters
+                .get(usize::from(target.0))?
+                .shard(worker),
+        )
+    }
+
     /// What every entry point ends with.
-    fn finish_event(&mut self, env: &mut Env<'_>) {
+    pub(crate) fn finish_event(&mut self, env: &mut Env<'_>) {
         if self.moved && !self.is_over() {
             self.moved = false;
             self.resume_pending(env);
@@ -532,7 +567,11 @@ impl Session {
     }
 
     fn log_end(&mut self, cause: Cause, fault: Option<&SessionFault>, cx: &mut Cx<'_>) {
-        let level = if !cause.is_trouble() { Level::Info } else { Level::Warning };
+        let level = if !cause.is_trouble() {
+            Level::Info
+        } else {
+            Level::Warning
+        };
         let retained = self.service.dump_at_end(cause);
         let text = format!(
             "session ended: {}{}{}",
@@ -570,18 +609,30 @@ impl Session {
         if self.is_over() {
             return;
         }
+        self.give_back_connections(env);
         for backend in &mut self.backends {
-            if let Some(view) = env.servers.get(backend.server) {
-                let shard = view.counters.shard(env.worker);
-                shard.operations.sub(std::mem::take(&mut backend.operations));
-                if backend.is_connected() {
-                    shard.connections.sub(1);
-                }
-            }
             backend.reset(State::Closed);
         }
         self.settle_counters(Cause::Panic, env.now, env.worker);
         self.phase = Phase::Over(Cause::Panic);
+    }
+
+    /// Takes the session's connections and statements out of the gauges.
+    pub(crate) fn give_back_connections(&self, env: &Env<'_>) {
+        for backend in self
+            .backends
+            .iter()
+            .filter(|backend| backend.is_connected())
+        {
+            if let Some(view) = env.servers.get(backend.server) {
+                let shard = view.counters.shard(env.worker);
+                shard.operations.sub(backend.operations);
+                shard.connections.sub(1);
+            }
+            if let Some(shard) = self.target_shard(backend.node, backend.target, env.worker) {
+                shard.connections.sub(1);
+            }
+        }
     }
 
     /// What the session will offer or has agreed with its client.

@@ -2,7 +2,8 @@
 //! reports what the proxy must know, in addition to what the client wants reported.
 
 /// The tracked variables on every server; the isolation level's variable is named by version.
-const TRACKED: &str = "autocommit,character_set_client,character_set_connection,character_set_results,sql_mode";
+const TRACKED: &str =
+    "autocommit,character_set_client,character_set_connection,character_set_results,sql_mode";
 
 /// The first MariaDB version that calls the isolation level's variable `transaction_isolation`.
 const NEW_ISOLATION_NAME: u64 = 11_01_00;
@@ -11,7 +12,11 @@ const NEW_ISOLATION_NAME: u64 = 11_01_00;
 /// extended, never replaced; `*` already means all of them.
 pub(crate) fn statement(version: u64, mysql_family: bool) -> Vec<u8> {
     let new_name = mysql_family || version >= NEW_ISOLATION_NAME;
-    let isolation = if new_name { "transaction_isolation" } else { "tx_isolation" };
+    let isolation = if new_name {
+        "transaction_isolation"
+    } else {
+        "tx_isolation"
+    };
     let mut payload = vec![tidegate_wire::Command::Query.byte()];
     payload.extend_from_slice(
         format!(
@@ -26,7 +31,13 @@ pub(crate) fn statement(version: u64, mysql_family: bool) -> Vec<u8> {
 
 /// Is this variable reported only because of [`statement`]? Servers report the others by default.
 pub(crate) fn is_ours(name: &[u8]) -> bool {
-    matches!(name, b"sql_mode" | b"tx_isolation" | b"transaction_isolation" | b"session_track_system_variables")
+    matches!(
+        name,
+        b"sql_mode"
+            | b"tx_isolation"
+            | b"transaction_isolation"
+            | b"session_track_system_variables"
+    )
 }
 
 /// `major * 10000 + minor * 100 + patch` of a version text such as `5.5.5-10.11.6-MariaDB`.
@@ -36,10 +47,16 @@ pub(crate) fn version_number(text: &[u8]) -> u64 {
     let mut digits = text.split(|byte| !byte.is_ascii_digit());
     for part in &mut parts {
         let Some(word) = digits.next() else { break };
-        *part = word.iter().fold(0u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')));
+        *part = word.iter().fold(0u64, |sum, digit| {
+            sum.saturating_mul(10)
+                .saturating_add(u64::from(digit - b'0'))
+        });
     }
     let [major, minor, patch] = parts;
-    major.saturating_mul(10_000).saturating_add(minor.saturating_mul(100)).saturating_add(patch)
+    major
+        .saturating_mul(10_000)
+        .saturating_add(minor.saturating_mul(100))
+        .saturating_add(patch)
 }
 
 #[cfg(test)]
@@ -48,7 +65,10 @@ mod tests {
 
     #[test]
     fn versions() {
-        assert_eq!(version_number(b"5.5.5-10.11.6-MariaDB-1:10.11.6+maria~ubu2204"), 101_106);
+        assert_eq!(
+            version_number(b"5.5.5-10.11.6-MariaDB-1:10.11.6+maria~ubu2204"),
+            101_106
+        );
         assert_eq!(version_number(b"11.4.2-MariaDB"), 110_402);
         assert_eq!(version_number(b"8.0.36"), 80_036);
         assert_eq!(version_number(b"nonsense"), 0);

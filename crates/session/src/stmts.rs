@@ -45,13 +45,20 @@ impl Statements {
     /// An id for a statement about to be prepared.
     pub(crate) fn next_id(&mut self) -> ClientStmtId {
         // The top bit and the all-ones id have meanings of their own; no client comes that far.
-        self.last_id = if self.last_id >= 0x7FFF_FFFE { 1 } else { self.last_id + 1 };
+        self.last_id = if self.last_id >= 0x7FFF_FFFE {
+            1
+        } else {
+            self.last_id + 1
+        };
         ClientStmtId(self.last_id)
     }
 
     pub(crate) fn insert(&mut self, prepared: Prepared) {
         self.last_prepared = Some(prepared.id);
-        match self.list.binary_search_by_key(&prepared.id, |known| known.id) {
+        match self
+            .list
+            .binary_search_by_key(&prepared.id, |known| known.id)
+        {
             Ok(ix) => {
                 if let Some(known) = self.list.get_mut(ix) {
                     *known = prepared;
@@ -68,7 +75,11 @@ impl Statements {
 
     /// What the client means by `id`: itself, or the statement prepared just before.
     pub(crate) fn resolve(&self, id: ClientStmtId) -> Option<ClientStmtId> {
-        if id == ClientStmtId::LAST_PREPARED { self.last_prepared } else { Some(id) }
+        if id == ClientStmtId::LAST_PREPARED {
+            self.last_prepared
+        } else {
+            Some(id)
+        }
     }
 
     pub(crate) fn get(&self, id: ClientStmtId) -> Option<&Prepared> {
@@ -121,7 +132,11 @@ impl Statements {
 
     pub(crate) fn bytes(&self) -> usize {
         self.list.capacity() * size_of::<Prepared>()
-            + self.list.iter().map(|prepared| prepared.prepared.text.len() + prepared.types.capacity()).sum::<usize>()
+            + self
+                .list
+                .iter()
+                .map(|prepared| prepared.prepared.text.len() + prepared.types.capacity())
+                .sum::<usize>()
     }
 
     /// The classes are not written: they are made again from the texts.
@@ -161,7 +176,11 @@ impl Statements {
                 executed_on: from.option(Decoder::u16)?.map(BackendId),
             })
         })?;
-        Ok(Statements { list, last_id, last_prepared })
+        Ok(Statements {
+            list,
+            last_id,
+            last_prepared,
+        })
     }
 }
 
@@ -182,12 +201,18 @@ pub(crate) struct Mapped {
 
 impl StmtMap {
     pub(crate) fn get(&self, id: ClientStmtId) -> Option<Mapped> {
-        let ix = self.list.binary_search_by_key(&id, |mapped| mapped.client).ok()?;
+        let ix = self
+            .list
+            .binary_search_by_key(&id, |mapped| mapped.client)
+            .ok()?;
         self.list.get(ix).copied()
     }
 
     pub(crate) fn set(&mut self, mapped: Mapped) {
-        match self.list.binary_search_by_key(&mapped.client, |known| known.client) {
+        match self
+            .list
+            .binary_search_by_key(&mapped.client, |known| known.client)
+        {
             Ok(ix) => {
                 if let Some(known) = self.list.get_mut(ix) {
                     *known = mapped;
@@ -198,7 +223,10 @@ impl StmtMap {
     }
 
     pub(crate) fn remove(&mut self, id: ClientStmtId) -> Option<Mapped> {
-        let ix = self.list.binary_search_by_key(&id, |mapped| mapped.client).ok()?;
+        let ix = self
+            .list
+            .binary_search_by_key(&id, |mapped| mapped.client)
+            .ok()?;
         Some(self.list.remove(ix))
     }
 

@@ -62,7 +62,9 @@ impl Session {
         into.u64(self.uses);
         into.u64(self.last_seq);
         freeze_switches(self.observe.switches, &mut into);
-        into.option(self.kill_at, |into, at| into.u64(at.since(now).as_micros() as u64));
+        into.option(self.kill_at, |into, at| {
+            into.u64(at.since(now).as_micros() as u64)
+        });
         Some(into.into_bytes())
     }
 
@@ -104,7 +106,11 @@ impl Session {
     ///
     /// # Errors
     /// The encoding is of another version, damaged, or names what does not exist any more.
-    pub fn thaw(bytes: &[u8], with: &Thawing<'_>, env: &mut Env<'_>) -> Result<Session, FreezeError> {
+    pub fn thaw(
+        bytes: &[u8],
+        with: &Thawing<'_>,
+        env: &mut Env<'_>,
+    ) -> Result<Session, FreezeError> {
         let mut from = Decoder::new(bytes);
         let found = from.u32()?;
         if found != VERSION {
@@ -113,7 +119,10 @@ impl Session {
         let id = SessionId(from.u64()?);
         let name = from.text()?;
         if name != *with.service.name {
-            return Err(FreezeError::Gone { what: "service", name });
+            return Err(FreezeError::Gone {
+                what: "service",
+                name,
+            });
         }
         let birth = Birth {
             id,
@@ -121,7 +130,12 @@ impl Session {
             listener: from.text()?.into(),
             address: with.address.clone(),
             scramble: [0; 20],
-            greeting: GreetingFacts { version: "".into(), caps: Caps::empty(), collation: 0, mysql_family: false },
+            greeting: GreetingFacts {
+                version: "".into(),
+                caps: Caps::empty(),
+                collation: 0,
+                mysql_family: false,
+            },
         };
         let mut session = Session::empty(&birth, env.now, env.wall);
         session.thaw_client(&mut from, env.now)?;
@@ -139,8 +153,9 @@ impl Session {
         session.uses = from.u64()?;
         session.last_seq = from.u64()?;
         session.observe.switches = thaw_switches(&mut from)?;
-        session.kill_at =
-            from.option(Decoder::u64)?.map(|micros| env.now.after(std::time::Duration::from_micros(micros)));
+        session.kill_at = from
+            .option(Decoder::u64)?
+            .map(|micros| env.now.after(std::time::Duration::from_micros(micros)));
         from.finish()?;
         session.needs = TreeNeeds::of(&session.nodes, &session.own_filters);
         session.phase = Phase::Commands;
@@ -155,45 +170,70 @@ impl Session {
         let proof = match proof.map(<[u8; 20]>::try_from) {
             None => Proof::empty(),
             Some(Ok(sha1)) => Proof::from_sha1(sha1),
-            Some(Err(_)) => return Err(FreezeError::Value { what: "a proof's length", value: 0 }),
+            Some(Err(_)) => {
+                return Err(FreezeError::Value {
+                    what: "a proof's length",
+                    value: 0,
+                });
+            }
         };
         let collation = from.u16()?;
         let attributes = from.list(|from| Ok((from.bytes()?.to_vec(), from.bytes()?.to_vec())))?;
-        self.client.identity = Some(Identity { user, proof, collation, attributes });
+        self.client.identity = Some(Identity {
+            user,
+            proof,
+            collation,
+            attributes,
+        });
         self.client.caps = Caps::from_bits(from.u64()?);
         self.client.database = from.option(Decoder::bytes)?.map(<[u8]>::to_vec);
         self.client.started = ago(from.u64()?);
         self.client.connected = WallTime(from.u64()? as i64);
         self.client.connected_at = ago(from.u64()?);
         self.client.last_active = ago(from.u64()?);
-        self.client.scramble = from
-            .bytes()?
-            .try_into()
-            .map_err(|_| FreezeError::Value { what: "a scramble's length", value: 0 })?;
+        self.client.scramble = from.bytes()?.try_into().map_err(|_| FreezeError::Value {
+            what: "a scramble's length",
+            value: 0,
+        })?;
         self.client.changes = from.u32()?;
         self.client.failed_changes = from.u32()?;
         Ok(())
     }
 
-    fn thaw_chain(&mut self, from: &mut Decoder<'_>, filters: &dyn Filters) -> Result<(), FreezeError> {
+    fn thaw_chain(
+        &mut self,
+        from: &mut Decoder<'_>,
+        filters: &dyn Filters,
+    ) -> Result<(), FreezeError> {
         let who = self.client.who(self.id, &self.service.name);
         let own = from.list(|from| {
             let name = from.text()?;
-            let filter = filters.named(&name).ok_or(FreezeError::Gone { what: "filter", name })?;
+            let filter = filters.named(&name).ok_or(FreezeError::Gone {
+                what: "filter",
+                name,
+            })?;
             thaw_slot(&*filter, &who, from)
         })?;
         let nodes = from.u64()?;
         if nodes != self.nodes.len() as u64 {
-            return Err(FreezeError::Value { what: "the number of services", value: nodes });
+            return Err(FreezeError::Value {
+                what: "the number of services",
+                value: nodes,
+            });
         }
         for ix in 0..self.nodes.len() {
-            let Some(node) = self.nodes.get(ix) else { continue };
+            let Some(node) = self.nodes.get(ix) else {
+                continue;
+            };
             let spec = Arc::clone(&node.spec);
             let who = self.client.who(self.id, &spec.name);
             let slots = from.list(|from| {
                 let name = from.text()?;
                 let filter = spec.filters.iter().find(|filter| filter.name() == name);
-                let filter = filter.ok_or(FreezeError::Gone { what: "filter", name })?;
+                let filter = filter.ok_or(FreezeError::Gone {
+                    what: "filter",
+                    name,
+                })?;
                 thaw_slot(&**filter, &who, from)
             })?;
             let router = spec.router.thaw(from)?;
@@ -209,7 +249,10 @@ impl Session {
     fn thaw_backends(&mut self, from: &mut Decoder<'_>) -> Result<(), FreezeError> {
         let count = from.u64()?;
         if count != self.backends.len() as u64 {
-            return Err(FreezeError::Value { what: "the number of connections", value: count });
+            return Err(FreezeError::Value {
+                what: "the number of connections",
+                value: count,
+            });
         }
         for backend in &mut self.backends {
             thaw_backend(backend, from)?;
@@ -220,9 +263,16 @@ impl Session {
     /// The gauges follow the session to its new worker.
     fn adopt(&mut self, env: &mut Env<'_>) {
         self.service.counters.shard(env.worker).sessions.add(1);
-        for backend in self.backends.iter().filter(|backend| backend.is_connected()) {
+        for backend in self
+            .backends
+            .iter()
+            .filter(|backend| backend.is_connected())
+        {
             if let Some(view) = env.servers.get(backend.server) {
                 view.counters.shard(env.worker).connections.add(1);
+            }
+            if let Some(shard) = self.target_shard(backend.node, backend.target, env.worker) {
+                shard.connections.add(1);
             }
         }
     }
@@ -230,11 +280,7 @@ impl Session {
     /// Takes the gauges back when the session has been frozen and its sockets handed over.
     pub fn leave(&self, env: &Env<'_>) {
         self.service.counters.shard(env.worker).sessions.sub(1);
-        for backend in self.backends.iter().filter(|backend| backend.is_connected()) {
-            if let Some(view) = env.servers.get(backend.server) {
-                view.counters.shard(env.worker).connections.sub(1);
-            }
-        }
+        self.give_back_connections(env);
     }
 }
 
@@ -244,7 +290,11 @@ fn thaw_slot(
     from: &mut Decoder<'_>,
 ) -> Result<FilterSlot, FreezeError> {
     let session = filter.thaw(who, from)?;
-    Ok(FilterSlot { name: filter.name().into(), wants: session.wants(), session })
+    Ok(FilterSlot {
+        name: filter.name().into(),
+        wants: session.wants(),
+        session,
+    })
 }
 
 fn freeze_backend(into: &mut Encoder, backend: &Backend) {
@@ -252,7 +302,11 @@ fn freeze_backend(into: &mut Encoder, backend: &Backend) {
     into.u8(match backend.state {
         State::Failed => 1,
         State::Ready => 2,
-        State::Closed | State::Connecting | State::Login(_) | State::Replaying | State::Switching(_) => 0,
+        State::Closed
+        | State::Connecting
+        | State::Login(_)
+        | State::Replaying
+        | State::Switching(_) => 0,
     });
     into.u64(backend.caps.bits());
     backend.stmts.freeze(into);
@@ -274,13 +328,21 @@ fn freeze_backend(into: &mut Encoder, backend: &Backend) {
 fn thaw_backend(backend: &mut Backend, from: &mut Decoder<'_>) -> Result<(), FreezeError> {
     let server = ServerId(from.u32()?);
     if server != backend.server {
-        return Err(FreezeError::Value { what: "a server", value: u64::from(server.0) });
+        return Err(FreezeError::Value {
+            what: "a server",
+            value: u64::from(server.0),
+        });
     }
     backend.state = match from.u8()? {
         0 => State::Closed,
         1 => State::Failed,
         2 => State::Ready,
-        value => return Err(FreezeError::Value { what: "a connection's state", value: u64::from(value) }),
+        value => {
+            return Err(FreezeError::Value {
+                what: "a connection's state",
+                value: u64::from(value),
+            });
+        }
     };
     backend.caps = Caps::from_bits(from.u64()?);
     backend.tracker = ReplyTracker::new(backend.caps);
@@ -298,10 +360,10 @@ fn thaw_backend(backend: &mut Backend, from: &mut Decoder<'_>) -> Result<(), Fre
                 offered: Caps::from_bits(from.u64()?),
                 collation: from.u8()?,
                 status: Status::from_bits(from.u16()?),
-                scramble: from
-                    .bytes()?
-                    .try_into()
-                    .map_err(|_| FreezeError::Value { what: "a scramble's length", value: 0 })?,
+                scramble: from.bytes()?.try_into().map_err(|_| FreezeError::Value {
+                    what: "a scramble's length",
+                    value: 0,
+                })?,
             })
         })?
         .map(Box::new);
@@ -309,7 +371,13 @@ fn thaw_backend(backend: &mut Backend, from: &mut Decoder<'_>) -> Result<(), Fre
 }
 
 fn freeze_switches(switches: LogSwitches, into: &mut Encoder) {
-    for flag in [switches.error, switches.warning, switches.notice, switches.info, switches.debug] {
+    for flag in [
+        switches.error,
+        switches.warning,
+        switches.notice,
+        switches.info,
+        switches.debug,
+    ] {
         into.flag(flag);
     }
 }

@@ -97,22 +97,36 @@ impl Verdicts {
     /// Command `seq` was sent to `others` besides the one that answers.
     pub(crate) fn open(&mut self, seq: u64, others: usize) {
         if others > 0 {
-            self.open.push(Verdict { seq, expected: None, owed: others, early: Vec::new() });
+            self.open.push(Verdict {
+                seq,
+                expected: None,
+                owed: others,
+                early: Vec::new(),
+            });
         }
     }
 
     /// The client was told `ok`. Returns those who had answered differently before.
     pub(crate) fn told(&mut self, seq: u64, ok: bool) -> Vec<BackendId> {
-        let Some(verdict) = self.open.iter_mut().find(|verdict| verdict.seq == seq) else { return Vec::new() };
+        let Some(verdict) = self.open.iter_mut().find(|verdict| verdict.seq == seq) else {
+            return Vec::new();
+        };
         verdict.expected = Some(ok);
-        let differing = verdict.early.drain(..).filter(|(_, other)| *other != ok).map(|(id, _)| id).collect();
+        let differing = verdict
+            .early
+            .drain(..)
+            .filter(|(_, other)| *other != ok)
+            .map(|(id, _)| id)
+            .collect();
         self.drop_settled();
         differing
     }
 
     /// `backend` answered `ok`. `true`: as the others did, as far as is known.
     pub(crate) fn heard(&mut self, seq: u64, backend: BackendId, ok: bool) -> bool {
-        let Some(verdict) = self.open.iter_mut().find(|verdict| verdict.seq == seq) else { return true };
+        let Some(verdict) = self.open.iter_mut().find(|verdict| verdict.seq == seq) else {
+            return true;
+        };
         verdict.owed = verdict.owed.saturating_sub(1);
         let agrees = match verdict.expected {
             Some(expected) => expected == ok,
@@ -147,7 +161,8 @@ impl Verdicts {
     }
 
     fn drop_settled(&mut self) {
-        self.open.retain(|verdict| verdict.owed > 0 || verdict.expected.is_none());
+        self.open
+            .retain(|verdict| verdict.owed > 0 || verdict.expected.is_none());
     }
 
     pub(crate) fn is_empty(&self) -> bool {

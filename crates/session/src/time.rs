@@ -11,7 +11,10 @@ impl Instant {
     /// This point plus `span`, never past the end of the scale.
     #[must_use]
     pub fn after(self, span: Duration) -> Instant {
-        Instant(self.0.saturating_add(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)))
+        Instant(
+            self.0
+                .saturating_add(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)),
+        )
     }
 
     /// How long ago `earlier` was; zero if it lies ahead.

@@ -86,7 +86,11 @@ impl std::fmt::Debug for ServerStatus {
             (ServerStatus::JOINED, "Synced"),
             (ServerStatus::RUNNING, "Running"),
         ];
-        let words: Vec<&str> = names.iter().filter(|(bit, _)| self.has(*bit)).map(|(_, word)| *word).collect();
+        let words: Vec<&str> = names
+            .iter()
+            .filter(|(bit, _)| self.has(*bit))
+            .map(|(_, word)| *word)
+            .collect();
         f.write_str(if words.is_empty() { "Down" } else { "" })?;
         f.write_str(&words.join(", "))
     }
@@ -150,13 +154,19 @@ impl Count {
     /// Adds; only the owning worker may.
     #[inline]
     pub fn add(&self, amount: u64) {
-        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Relaxed);
+        self.0.store(
+            self.0.load(Ordering::Relaxed).wrapping_add(amount),
+            Ordering::Relaxed,
+        );
     }
 
     /// Takes away; only the owning worker may. A gauge's total over all shards never goes below 0.
     #[inline]
     pub fn sub(&self, amount: u64) {
-        self.0.store(self.0.load(Ordering::Relaxed).wrapping_sub(amount), Ordering::Relaxed);
+        self.0.store(
+            self.0.load(Ordering::Relaxed).wrapping_sub(amount),
+            Ordering::Relaxed,
+        );
     }
 
     /// Raises to `value` if that is more; only the owning worker may.
@@ -185,13 +195,18 @@ impl<S: Default> Counters<S> {
     /// One shard for each of `workers` (at least one).
     #[must_use]
     pub fn new(workers: usize) -> Counters<S> {
-        Counters { shards: (0..workers.max(1)).map(|_| S::default()).collect() }
+        Counters {
+            shards: (0..workers.max(1)).map(|_| S::default()).collect(),
+        }
     }
 
     /// The shard that worker number `worker` may write.
     #[inline]
     #[must_use]
-    #[allow(clippy::indexing_slicing, reason = "the remainder of a division by the length, which is at least 1")]
+    #[allow(
+        clippy::indexing_slicing,
+        reason = "the remainder of a division by the length, which is at least 1"
+    )]
     pub fn shard(&self, worker: usize) -> &S {
         &self.shards[worker % self.shards.len()]
     }
@@ -200,7 +215,9 @@ impl<S: Default> Counters<S> {
     #[inline]
     #[must_use]
     pub fn sum(&self, field: impl Fn(&S) -> &Count) -> u64 {
-        self.shards.iter().fold(0u64, |total, shard| total.wrapping_add(field(shard).get()))
+        self.shards
+            .iter()
+            .fold(0u64, |total, shard| total.wrapping_add(field(shard).get()))
     }
 
     /// All shards, for figures that are not sums.

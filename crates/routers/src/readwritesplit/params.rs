@@ -166,7 +166,9 @@ fn derive(scope: &mut RuleScope<'_>) {
     }
     if own.transaction_replay {
         own.delayed_retry = true;
-        own.delayed_retry_timeout = own.delayed_retry_timeout.max(own.transaction_replay_timeout);
+        own.delayed_retry_timeout = own
+            .delayed_retry_timeout
+            .max(own.transaction_replay_timeout);
     }
     if own.transaction_replay || own.lazy_connect {
         own.master_reconnection = true;

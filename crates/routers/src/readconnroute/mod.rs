@@ -1,0 +1,170 @@
+//! `readconnroute`: one target for a session, chosen when it starts; everything goes there.
+//!
+//! Leaves out on purpose: statements are not looked at, hints mean nothing, nothing is repeated on
+//! another server. Writes sent to a replica are the application's affair.
+//!
+//! Invariant: after the first byte of a session reached its target, no other target gets any.
+
+mod choice;
+mod params;
+#[cfg(test)]
+mod tests;
+
+use tidegate_session::freeze::{Decoder, Encoder, FreezeError};
+use tidegate_session::request::{ReplySummary, Request};
+use tidegate_session::router::{
+    AfterLoss, Decision, Loss, Needs, Router, RouterSession, TargetSet,
+};
+use tidegate_session::world::ServerStatus;
+use tidegate_session::{Counted, Scene, SessionFault, TargetId};
+
+use choice::{Roles, Wish};
+pub use params::{MODULE, ReadConnRouteParams, Role};
+
+/// A service's `readconnroute`.
+#[derive(Debug)]
+pub struct ReadConnRoute {
+    wish: Wish,
+}
+
+impl ReadConnRoute {
+    /// With these parameters.
+    #[must_use]
+    pub fn new(params: &ReadConnRouteParams) -> ReadConnRoute {
+        let has = |role| params.router_options.contains(role);
+        let roles = Roles {
+            master: has(Role::Master),
+            slave: has(Role::Slave),
+            synced: has(Role::Synced),
+            running: has(Role::Running),
+        };
+        ReadConnRoute {
+            wish: Wish {
+                roles,
+                master_accept_reads: params.master_accept_reads,
+                max_replication_lag: params.max_replication_lag,
+            },
+        }
+    }
+}
+
+impl Router for ReadConnRoute {
+    fn name(&self) -> &'static str {
+        "readconnroute"
+    }
+
+    fn needs(&self) -> Needs {
+        Needs {
+            statements: false,
+            history: false,
+        }
+    }
+
+    fn start(
+        &self,
+        scene: &Scene<'_>,
+    ) -> Result<(Box<dyn RouterSession>, TargetSet), SessionFault> {
+        let target = self
+            .wish
+            .choose(scene, TargetSet::EMPTY)
+            .ok_or_else(|| nothing_fits(scene))?;
+        let session = Connection {
+            wish: self.wish,
+            target,
+            refused: TargetSet::EMPTY,
+            used: false,
+        };
+        Ok((Box::new(session), TargetSet::one(target)))
+    }
+
+    fn thaw(&self, from: &mut Decoder<'_>) -> Result<Box<dyn RouterSession>, FreezeError> {
+        let target = TargetId(from.u16()?);
+        let used = from.flag()?;
+        Ok(Box::new(Connection {
+            wish: self.wish,
+            target,
+            refused: TargetSet::EMPTY,
+            used,
+        }))
+    }
+}
+
+/// The choice of one session.
+#[derive(Debug)]
+struct Connection {
+    wish: Wish,
+    target: TargetId,
+    /// Targets that could not be connected.
+    refused: TargetSet,
+    /// A command has been sent: the choice is final.
+    used: bool,
+}
+
+impl RouterSession for Connection {
+    fn route(&self, _request: &Request<'_>, scene: &Scene<'_>) -> Decision {
+        let lost_its_role = self.used
+            && self.wish.only_primary()
+            && scene
+                .target(self.target)
+                .is_some_and(|view| !view.status.has(ServerStatus::MASTER));
+        if lost_its_role {
+            let name = scene
+                .target(self.target)
+                .map_or("?", |view| view.name)
+                .to_owned();
+            return Decision::End(SessionFault::NoServer(format!(
+                "server '{name}' is no longer the primary"
+            )));
+        }
+        Decision::One {
+            target: self.target,
+            retry: false,
+        }
+    }
+
+    fn on_routed(&mut self, _request: &Request<'_>, _decision: &Decision, scene: &Scene<'_>) {
+        self.used = true;
+        scene.count(self.target, Counted::Other);
+    }
+
+    fn on_reply(&mut self, _target: TargetId, _reply: &ReplySummary<'_>, _scene: &Scene<'_>) {}
+
+    fn on_lost(&mut self, loss: &Loss, scene: &Scene<'_>) -> AfterLoss {
+        if loss.was_open || self.used {
+            return AfterLoss::End(loss.fault.clone());
+        }
+        self.refused = self.refused.with(loss.target);
+        // A refused login is the same everywhere: its own error says more than "no server".
+        let login = matches!(loss.fault, SessionFault::ServerLogin { .. });
+        match self.wish.choose(scene, self.refused) {
+            Some(next) if !login => {
+                self.target = next;
+                AfterLoss::Connect(TargetSet::one(next))
+            }
+            _ => AfterLoss::End(loss.fault.clone()),
+        }
+    }
+
+    fn spare(&self, scene: &Scene<'_>) -> TargetSet {
+        let maintained = scene
+            .target(self.target)
+            .is_some_and(|view| view.status.has(ServerStatus::MAINTENANCE));
+        if maintained {
+            TargetSet::one(self.target)
+        } else {
+            TargetSet::EMPTY
+        }
+    }
+
+    fn freeze(&self, into: &mut Encoder) {
+        into.u16(self.target.0);
+        into.flag(self.used);
+    }
+}
+
+fn nothing_fits(scene: &Scene<'_>) -> SessionFault {
+    SessionFault::NoServer(format!(
+        "no server has a role that router_options asks for: {}",
+        crate::states(scene)
+    ))
+}

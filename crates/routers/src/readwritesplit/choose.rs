@@ -1,0 +1,176 @@
+//! Which server: the primary, and a replica for a read. Pure functions of the servers' states.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use tidegate_session::router::TargetSet;
+use tidegate_session::world::{Rank, ServerStatus};
+use tidegate_session::{Link, Scene, TargetId, TargetView};
+
+/// What the choice of servers depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    pub(crate) max_replicas: usize,
+    /// Zero: no limit.
+    pub(crate) max_replication_lag: Duration,
+    pub(crate) master_accept_reads: bool,
+}
+
+/// Can statements go there, now or after connecting?
+fn reachable(view: &TargetView<'_>, recoverable: bool) -> bool {
+    match view.link {
+        Link::Open => view.status.usable(),
+        Link::Opening => view.status.usable(),
+        Link::Closed => view.status.connectable() && recoverable,
+        Link::Failed => false,
+    }
+}
+
+/// The primary: the session's own as long as it is connected and still is one, else the best one
+/// there is.
+pub(crate) fn primary(scene: &Scene<'_>, current: Option<TargetId>) -> Option<TargetId> {
+    let is_primary = |view: &TargetView<'_>| view.status.has(ServerStatus::MASTER);
+    if let Some(id) = current
+        && scene.target(id).is_some_and(|view| {
+            view.link >= Link::Opening && is_primary(&view) && view.status.usable()
+        })
+    {
+        return Some(id);
+    }
+    scene
+        .targets()
+        .filter_map(|id| Some((id, scene.target(id)?)))
+        .filter(|(_, view)| is_primary(view) && reachable(view, scene.recoverable))
+        .min_by_key(|(_, view)| (view.rank, view.connections))
+        .map(|(id, _)| id)
+}
+
+/// The server for a read: among those of the best class the one with the fewest statements in
+/// progress; of equals the one this session used least recently.
+pub(crate) fn replica(
+    scene: &Scene<'_>,
+    limits: Limits,
+    primary: Option<TargetId>,
+) -> Option<TargetId> {
+    let rank = current_rank(scene, primary);
+    let open = open_replicas(scene, primary);
+    scene
+        .targets()
+        .filter_map(|id| Some((id, scene.target(id)?)))
+        .filter(|(id, view)| eligible(scene, limits, *id, view, primary, rank, open))
+        .min_by_key(|(id, view)| {
+            (
+                class(view, limits, primary == Some(*id)),
+                view.operations,
+                view.last_used,
+                Reverse(view.link),
+            )
+        })
+        .map(|(id, _)| id)
+}
+
+/// Replicas to be connected when a session starts: those with the fewest connections first.
+pub(crate) fn at_start(scene: &Scene<'_>, limits: Limits, primary: Option<TargetId>) -> TargetSet {
+    let rank = current_rank(scene, primary);
+    let mut fit: Vec<(u64, TargetId)> = scene
+        .targets()
+        .filter(|id| Some(*id) != primary)
+        .filter_map(|id| Some((id, scene.target(id)?)))
+        .filter(|(_, view)| {
+            acts_as_replica(view)
+                && view.status.connectable()
+                && view.rank == rank
+                && lag_fits(view, limits)
+        })
+        .map(|(id, view)| (view.connections, id))
+        .collect();
+    fit.sort();
+    fit.into_iter()
+        .take(limits.max_replicas)
+        .map(|(_, id)| id)
+        .collect()
+}
+
+fn eligible(
+    scene: &Scene<'_>,
+    limits: Limits,
+    id: TargetId,
+    view: &TargetView<'_>,
+    primary: Option<TargetId>,
+    rank: Rank,
+    open: usize,
+) -> bool {
+    let is_primary = primary == Some(id);
+    let role = acts_as_replica(view) || is_primary;
+    let room = view.link >= Link::Opening || is_primary || open < limits.max_replicas;
+    role && room
+        && reachable(view, scene.recoverable)
+        && !view.status.has(ServerStatus::MAINTENANCE)
+        && (is_primary || lag_fits(view, limits))
+        && view.rank == rank
+}
+
+/// 0: a replica that is free; 1: one that still owes an answer nobody waits for; 2: the primary,
+/// unless it takes its share of the reads.
+fn class(view: &TargetView<'_>, limits: Limits, is_primary: bool) -> u8 {
+    let replica = acts_as_replica(view) || (is_primary && limits.master_accept_reads);
+    match (replica, view.discards) {
+        (true, 0) => 0,
+        (true, _) => 1,
+        (false, _) => 2,
+    }
+}
+
+fn acts_as_replica(view: &TargetView<'_>) -> bool {
+    view.status
+        .any(ServerStatus::SLAVE.with(ServerStatus::RELAY))
+        && !view.status.has(ServerStatus::MASTER)
+}
+
+/// Unknown lag is not acceptable where there is a limit.
+pub(crate) fn lag_fits(view: &TargetView<'_>, limits: Limits) -> bool {
+    limits.max_replication_lag.is_zero()
+        || view.lag.is_some_and(|lag| lag < limits.max_replication_lag)
+}
+
+/// The rank in use: that of the primary; without one, of an open connection; else the best one.
+fn current_rank(scene: &Scene<'_>, primary: Option<TargetId>) -> Rank {
+    let views = || scene.targets().filter_map(|id| scene.target(id));
+    primary
+        .and_then(|id| scene.target(id))
+        .or_else(|| views().find(|view| view.link == Link::Open))
+        .or_else(|| {
+            views()
+                .filter(|view| view.status.connectable())
+                .min_by_key(|view| view.rank)
+        })
+        .map_or(Rank::Primary, |view| view.rank)
+}
+
+fn open_replicas(scene: &Scene<'_>, primary: Option<TargetId>) -> usize {
+    scene
+        .targets()
+        .filter(|id| Some(*id) != primary)
+        .filter(|id| {
+            scene
+                .target(*id)
+                .is_some_and(|view| view.link >= Link::Opening)
+        })
+        .count()
+}
+
+/// Connections to be let go at a rest: to servers in maintenance, and those that lag far too much.
+pub(crate) fn spare(scene: &Scene<'_>, limits: Limits) -> TargetSet {
+    let far_behind = (limits.max_replication_lag * 2).max(Duration::from_secs(300));
+    scene
+        .targets()
+        .filter(|id| {
+            scene.target(*id).is_some_and(|view| {
+                let lags = !limits.max_replication_lag.is_zero()
+                    && !view.status.has(ServerStatus::MASTER)
+                    && view.lag.is_some_and(|lag| lag > far_behind);
+                view.link == Link::Open && (view.status.has(ServerStatus::MAINTENANCE) || lags)
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,421 @@
+//! The state of readwritesplit for one client connection.
+
+use tidegate_session::freeze::{Decoder, Encoder, FreezeError};
+use tidegate_session::request::{OwnAnswer, ReplySummary, Request};
+use tidegate_session::router::{AfterLoss, Decision, Loss, RouterSession, TargetSet};
+use tidegate_session::world::ServerStatus;
+use tidegate_session::{Counted, ErrReply, Link, Scene, SessionFault, TargetId};
+use tidegate_sql::hints::Hint;
+use tidegate_sql::{Hold, SessionEffect, TempTables, TypeMask};
+use tidegate_wire::Command;
+
+use super::choose::{self, Limits};
+use super::route::{self, Class, State};
+
+/// One client connection's state.
+#[derive(Debug)]
+pub(crate) struct Split {
+    limits: Limits,
+    primary: Option<TargetId>,
+    /// Where the open transaction runs.
+    transaction: Option<TargetId>,
+    /// Every statement of the open transaction was a read.
+    only_reads: bool,
+    /// The server of the statement before.
+    last: Option<TargetId>,
+    /// The statement before went to the primary as such, so that another may follow it unanswered.
+    follows_primary: bool,
+    /// Things the primary's connection holds that exist nowhere else.
+    holds: u32,
+    /// Session state that only the primary has was made there.
+    only_on_primary: bool,
+    /// User variables were assigned on one server only.
+    own_variables: bool,
+    temporary: TempTables,
+    /// What creating or dropping temporary tables will have changed once it has succeeded.
+    temporary_after: Option<TempTables>,
+}
+
+impl Split {
+    pub(crate) fn new(limits: Limits, primary: Option<TargetId>) -> Split {
+        Split {
+            limits,
+            primary,
+            transaction: None,
+            only_reads: true,
+            last: None,
+            follows_primary: false,
+            holds: 0,
+            only_on_primary: false,
+            own_variables: false,
+            temporary: TempTables::default(),
+            temporary_after: None,
+        }
+    }
+
+    fn state<'a>(&'a self, scene: &Scene<'a>) -> State<'a> {
+        State {
+            temporary: &self.temporary,
+            database: scene.database,
+            pinned: self.holds > 0 || self.only_on_primary || scene.serializable,
+            own_variables: self.own_variables,
+        }
+    }
+
+    fn to_primary(&self, scene: &Scene<'_>, in_order: bool) -> Decision {
+        let Some(primary) = choose::primary(scene, self.primary) else {
+            return no_primary(scene);
+        };
+        if scene.outstanding > 0
+            && !(in_order && self.follows_primary && scene.outstanding_on == Some(primary))
+        {
+            return Decision::Wait;
+        }
+        Decision::One {
+            target: primary,
+            retry: false,
+        }
+    }
+
+    fn to_replica(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision {
+        if scene.outstanding > 0 {
+            return Decision::Wait;
+        }
+        let primary = choose::primary(scene, self.primary);
+        match choose::replica(scene, self.limits, primary) {
+            Some(target) => Decision::One {
+                target,
+                retry: route::is_repeatable_read(request),
+            },
+            None => no_server(scene),
+        }
+    }
+
+    fn to_transaction(&self, scene: &Scene<'_>) -> Decision {
+        let Some(target) = self.transaction else {
+            return self.to_primary(scene, true);
+        };
+        let Some(view) = scene.target(target) else {
+            return self.to_primary(scene, true);
+        };
+        let demoted = Some(target) == self.primary && !view.status.has(ServerStatus::MASTER);
+        if view.link != Link::Open || demoted {
+            return Decision::End(SessionFault::NoServer(format!(
+                "the open transaction ran on server '{}', which {}",
+                view.name,
+                if demoted {
+                    "is no longer the primary"
+                } else {
+                    "is lost"
+                }
+            )));
+        }
+        if scene.outstanding > 0 && scene.outstanding_on != Some(target) {
+            return Decision::Wait;
+        }
+        Decision::One {
+            target,
+            retry: false,
+        }
+    }
+
+    fn to_all(&self, scene: &Scene<'_>) -> Decision {
+        if scene.outstanding > 0 {
+            return Decision::Wait;
+        }
+        let primary = choose::primary(scene, self.primary);
+        let is_open = |id: &TargetId| {
+            scene
+                .target(*id)
+                .is_some_and(|view| view.link == Link::Open)
+        };
+        let open: TargetSet = scene
+            .targets()
+            .filter(|id| {
+                scene
+                    .target(*id)
+                    .is_some_and(|view| matches!(view.link, Link::Open | Link::Opening))
+            })
+            .collect();
+        let answer = self
+            .transaction
+            .or(primary.filter(is_open))
+            .or_else(|| scene.targets().find(is_open))
+            .or(primary)
+            .or_else(|| choose::replica(scene, self.limits, primary));
+        match answer {
+            Some(answer) => Decision::All {
+                to: open.with(answer),
+                answer,
+            },
+            None => no_server(scene),
+        }
+    }
+
+    fn to_last(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision {
+        if scene.outstanding > 0 {
+            return Decision::Wait;
+        }
+        let open = self.last.filter(|id| {
+            scene
+                .target(*id)
+                .is_some_and(|view| view.link == Link::Open)
+        });
+        match open {
+            Some(target) => Decision::One {
+                target,
+                retry: false,
+            },
+            None if request.command == Command::StmtFetch => Decision::End(SessionFault::NoServer(
+                "the server with the open cursor is lost".to_owned(),
+            )),
+            None => self.to_primary(scene, false),
+        }
+    }
+
+    /// The newest hint that can be followed; a hint that cannot be is ignored.
+    fn to_hinted(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision {
+        for hint in request.hints.iter().rev() {
+            let decision = match hint {
+                Hint::Master => self.to_primary(scene, true),
+                Hint::Slave => self.to_replica(request, scene),
+                Hint::Last => self.to_last(request, scene),
+                Hint::Server(name) => match scene.target_named(&String::from_utf8_lossy(name)) {
+                    Some(_) if scene.outstanding > 0 => Decision::Wait,
+                    Some(target) if is_usable(scene, target) => Decision::One {
+                        target,
+                        retry: false,
+                    },
+                    _ => continue,
+                },
+                Hint::Parameter { .. } => continue,
+            };
+            return decision;
+        }
+        let request = Request {
+            hints: &[],
+            ..*request
+        };
+        self.route(&request, scene)
+    }
+
+    /// What the statement ties to the connection it runs on.
+    fn note_effects(&mut self, request: &Request<'_>, decision: &Decision, scene: &Scene<'_>) {
+        let Some(statement) = request.statement else {
+            return;
+        };
+        if request.command == Command::StmtPrepare {
+            return;
+        }
+        match &statement.effect {
+            Some(SessionEffect::Hold(_)) => self.holds += 1,
+            Some(SessionEffect::Release(Hold::Tables | Hold::Backup)) => self.holds = 0,
+            Some(SessionEffect::Release(Hold::Handler(_))) => {
+                self.holds = self.holds.saturating_sub(1)
+            }
+            _ => {}
+        }
+        if statement.takes_user_lock {
+            self.holds += 1;
+        } else if statement.releases_user_locks {
+            self.holds = 0;
+        }
+        let one_server = matches!(decision, Decision::One { .. });
+        if one_server && statement.mask.contains(TypeMask::USERVAR_WRITE) {
+            self.own_variables = true;
+        }
+        // Session state changed in a text that went to one server only: the others do not have it.
+        if one_server && statement.multi && statement.mask.contains(TypeMask::SESSION_WRITE) {
+            self.only_on_primary = true;
+        }
+        self.temporary_after = self.temporary.after(statement, scene.database);
+    }
+
+    fn counted(request: &Request<'_>, decision: &Decision) -> Counted {
+        match decision {
+            Decision::All { .. } => Counted::Read,
+            _ if route::is_repeatable_read(request) => Counted::Read,
+            _ => Counted::Write,
+        }
+    }
+
+    pub(crate) fn thaw(limits: Limits, from: &mut Decoder<'_>) -> Result<Split, FreezeError> {
+        let target = |from: &mut Decoder<'_>| from.u16().map(TargetId);
+        let mut split = Split::new(limits, from.option(target)?);
+        split.transaction = from.option(target)?;
+        split.only_reads = from.flag()?;
+        split.last = from.option(target)?;
+        split.follows_primary = from.flag()?;
+        split.holds = from.u32()?;
+        split.only_on_primary = from.flag()?;
+        split.own_variables = from.flag()?;
+        let tables = from.list(|from| Ok((from.bytes()?.to_vec(), from.bytes()?.to_vec())))?;
+        split.temporary = TempTables::from_names(tables);
+        Ok(split)
+    }
+}
+
+impl RouterSession for Split {
+    fn route(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision {
+        match route::class(request, self.state(scene)) {
+            Class::Kill => Decision::Reject(ErrReply::new(
+                1235,
+                b"42000",
+                "Tidegate does not translate KILL yet; end a session with DELETE /v1/sessions/<id> of its REST interface",
+            )),
+            Class::SessionId => Decision::Own(OwnAnswer::Value {
+                column: request
+                    .statement
+                    .and_then(|statement| statement.session_id_column.as_deref())
+                    .map(|name| String::from_utf8_lossy(name).into_owned())
+                    .unwrap_or_default(),
+                value: scene.session.to_string(),
+                number: true,
+            }),
+            Class::Hinted => self.to_hinted(request, scene),
+            Class::Primary => self.to_primary(scene, true),
+            Class::Replica => self.to_replica(request, scene),
+            Class::All => self.to_all(scene),
+            Class::Last => self.to_last(request, scene),
+            Class::Transaction => self.to_transaction(scene),
+        }
+    }
+
+    fn on_routed(&mut self, request: &Request<'_>, decision: &Decision, scene: &Scene<'_>) {
+        self.primary = choose::primary(scene, self.primary).or(self.primary);
+        self.note_effects(request, decision, scene);
+        let how = Split::counted(request, decision);
+        match decision {
+            Decision::One { target, .. } => {
+                let to_primary = Some(*target) == self.primary;
+                self.last = Some(*target);
+                if request.trx.is_open() && self.transaction.is_none() {
+                    self.transaction = Some(*target);
+                    self.only_reads = true;
+                }
+                self.only_reads &= how == Counted::Read || !is_data_statement(request);
+                let ends = request.statement.is_some_and(|statement| {
+                    statement
+                        .mask
+                        .intersects(TypeMask::COMMIT | TypeMask::ROLLBACK)
+                });
+                self.follows_primary = to_primary && how == Counted::Write && !ends;
+                if to_primary {
+                    scene.counters.route_primary.add(1)
+                } else {
+                    scene.counters.route_replica.add(1)
+                }
+                scene.count(*target, how);
+            }
+            Decision::All { to, answer } => {
+                self.last = Some(*answer);
+                self.follows_primary = false;
+                scene.counters.route_all.add(1);
+                for target in to.iter() {
+                    scene.count(target, how);
+                }
+            }
+            Decision::Own(_) | Decision::Reject(_) | Decision::End(_) | Decision::Wait => {}
+        }
+    }
+
+    fn on_reply(&mut self, _target: TargetId, reply: &ReplySummary<'_>, scene: &Scene<'_>) {
+        if let Some(after) = self.temporary_after.take()
+            && reply.error.is_none()
+        {
+            self.temporary = after;
+        }
+        if self.transaction.is_some() && !reply.trx.is_open() {
+            self.transaction = None;
+            let counters = scene.counters;
+            if self.only_reads {
+                counters.ro_transactions.add(1)
+            } else {
+                counters.rw_transactions.add(1)
+            }
+        }
+    }
+
+    fn on_lost(&mut self, loss: &Loss, scene: &Scene<'_>) -> AfterLoss {
+        let is_primary = Some(loss.target) == self.primary;
+        if Some(loss.target) == self.last {
+            self.last = None;
+        }
+        if is_primary || Some(loss.target) == self.transaction {
+            return AfterLoss::End(loss.fault.clone());
+        }
+        if loss.owed == 0 {
+            let any_left = scene.targets().any(|id| {
+                scene
+                    .target(id)
+                    .is_some_and(|view| view.link >= Link::Opening || view.link == Link::Closed)
+            });
+            return if any_left {
+                AfterLoss::Continue
+            } else {
+                AfterLoss::End(loss.fault.clone())
+            };
+        }
+        if loss.can_retry {
+            AfterLoss::Retry
+        } else {
+            AfterLoss::End(loss.fault.clone())
+        }
+    }
+
+    fn spare(&self, scene: &Scene<'_>) -> TargetSet {
+        choose::spare(scene, self.limits)
+    }
+
+    fn reset(&mut self) {
+        *self = Split::new(self.limits, self.primary);
+    }
+
+    fn freeze(&self, into: &mut Encoder) {
+        let target = |into: &mut Encoder, id: TargetId| into.u16(id.0);
+        into.option(self.primary, target);
+        into.option(self.transaction, target);
+        into.flag(self.only_reads);
+        into.option(self.last, target);
+        into.flag(self.follows_primary);
+        into.u32(self.holds);
+        into.flag(self.only_on_primary);
+        into.flag(self.own_variables);
+        let names: Vec<_> = self.temporary.names().collect();
+        into.list(names.into_iter(), |into, (schema, name)| {
+            into.bytes(schema);
+            into.bytes(name);
+        });
+    }
+}
+
+fn is_usable(scene: &Scene<'_>, id: TargetId) -> bool {
+    scene.target(id).is_some_and(|view| match view.link {
+        Link::Open | Link::Opening => view.status.usable(),
+        Link::Closed => view.status.connectable() && scene.recoverable,
+        Link::Failed => false,
+    })
+}
+
+/// Not the statements that only open and close a transaction.
+fn is_data_statement(request: &Request<'_>) -> bool {
+    request.statement.is_none_or(|statement| {
+        !statement
+            .mask
+            .intersects(TypeMask::BEGIN_TRX | TypeMask::COMMIT | TypeMask::ROLLBACK)
+    })
+}
+
+fn no_primary(scene: &Scene<'_>) -> Decision {
+    Decision::End(SessionFault::NoServer(format!(
+        "no primary was found for a write: {}",
+        crate::states(scene)
+    )))
+}
+
+fn no_server(scene: &Scene<'_>) -> Decision {
+    Decision::End(SessionFault::NoServer(format!(
+        "no usable server was found: {}",
+        crate::states(scene)
+    )))
+}
