@@ -1,0 +1,15 @@
+//! The REST interface from outside: a real socket in front of a house that is plain memory.
+
+#![allow(missing_docs, unreachable_pub)]
+
+mod client;
+mod conditions;
+mod fake;
+mod golden;
+mod login;
+mod logs;
+mod objects;
+mod seed;
+mod sessions;
+mod strict;
+mod wire;
