@@ -17,6 +17,8 @@ pub mod params;
 mod primary;
 mod roles;
 mod rules;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub(crate) use ask::ask;
