@@ -169,18 +169,15 @@ pub fn rewrite_ok(
 ) -> Result<Rewrite, WireError> {
     let packet = OkPacket::parse(payload, server_caps)?;
     let flagged = packet.status.contains(Status::SESSION_STATE_CHANGED);
-    let tracked = client_caps.contains(Caps::SESSION_TRACK);
-    if !server_caps.contains(Caps::SESSION_TRACK)
-        || (!flagged && (tracked || packet.info.is_empty()))
-    {
+    if !flagged || !server_caps.contains(Caps::SESSION_TRACK) {
         return Ok(Rewrite::Unchanged);
     }
-    if !tracked {
-        OkPacket {
+    if !client_caps.contains(Caps::SESSION_TRACK) {
+        let bare = OkPacket {
             changes: &[],
             ..packet
-        }
-        .encode(client_caps, out);
+        };
+        bare.encode(client_caps, out);
         return Ok(Rewrite::Written);
     }
     let mut kept = Vec::with_capacity(packet.changes.len());

@@ -13,6 +13,8 @@ pub use tracker::ReplyTracker;
 
 /// First byte of an OK packet.
 pub const OK: u8 = 0x00;
+/// First byte of a packet of an authentication dialogue that goes on.
+pub const AUTH_MORE: u8 = 0x01;
 /// First byte of a file request of LOAD DATA LOCAL.
 pub const LOCAL_INFILE: u8 = 0xFB;
 /// First byte of an EOF packet and of an OK packet in its place; also of an AuthSwitchRequest, and

@@ -61,7 +61,7 @@ impl<'a> OkPacket<'a> {
     /// [`WireError::WrongKind`] if it is neither 0x00 nor 0xFE, else what is wrong with the layout.
     pub fn parse(payload: &'a [u8], caps: Caps) -> Result<Self, WireError> {
         let mut reader = Reader::new(payload);
-        let mut packet = Self::head(&mut reader)?;
+        let mut packet = Self::read_head(&mut reader)?;
         if caps.contains(Caps::SESSION_TRACK) {
             packet.tail(&mut reader)?;
         } else {
@@ -72,7 +72,32 @@ impl<'a> OkPacket<'a> {
 
     /// Reads all before the info; what is left of the payload need not be there.
     #[inline]
-    pub(super) fn head(reader: &mut Reader<'_>) -> Result<Self, WireError> {
+    pub(super) fn head(payload: &[u8]) -> Result<Self, WireError> {
+        if let &[
+            header @ (OK | EOF),
+            rows @ 0..=0xFA,
+            id @ 0..=0xFA,
+            s,
+            t,
+            v,
+            w,
+            ..,
+        ] = payload
+        {
+            return Ok(Self {
+                header,
+                affected_rows: u64::from(rows),
+                last_insert_id: u64::from(id),
+                status: Status::from_bits(u16::from_le_bytes([s, t])),
+                warnings: u16::from_le_bytes([v, w]),
+                info: &[],
+                changes: &[],
+            });
+        }
+        Self::read_head(&mut Reader::new(payload))
+    }
+
+    fn read_head(reader: &mut Reader<'_>) -> Result<Self, WireError> {
         let header = reader.u8()?;
         if header != OK && header != EOF {
             return Err(WireError::WrongKind {
