@@ -303,7 +303,7 @@ impl Session {
     pub(crate) fn forget_state(&mut self) {
         self.history.clear();
         self.stmts.clear();
-        self.trx.reset();
+        self.trx = tidegate_sql::TrxTracker::new();
         self.modes = tidegate_sql::Modes {
             mysql_family: self.modes.mysql_family,
             ..tidegate_sql::Modes::default()

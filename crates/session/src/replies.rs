@@ -218,7 +218,10 @@ impl Session {
                     };
                 }
                 Change::Variable { name, value } => {
-                    self.trx.on_variable(name, value);
+                    if matches!(name, b"tx_isolation" | b"transaction_isolation") {
+                        self.trx
+                            .set_serializable(value.eq_ignore_ascii_case(b"SERIALIZABLE"));
+                    }
                     if name == b"sql_mode" {
                         self.modes.oracle = contains_word(value, b"ORACLE");
                     }
@@ -340,9 +343,13 @@ impl Session {
         if summary.kind != Kind::Err && self.reports_status(ticket.command) {
             self.modes = self.modes.with_status(summary.status.bits());
         }
-        if self.reports_status(ticket.command) || !ok {
-            self.trx
-                .settle(ok, summary.status.bits(), self.tickets.is_empty());
+        // With other commands on their way the state described is already past.
+        if self.tickets.is_empty() {
+            if !ok {
+                self.trx.failed();
+            } else if self.reports_status(ticket.command) {
+                self.trx.correct(summary.status.bits());
+            }
         }
         if ok {
             self.take_effect(&ticket, id, cx);
@@ -407,7 +414,7 @@ impl Session {
             self.observe.completed(cx.wall, response);
         }
         let error = (summary.kind == Kind::Err).then_some(summary.error_code);
-        let trx = self.trx.clone();
+        let trx = self.trx;
         let reply = ReplySummary {
             command: ticket.command,
             error,
@@ -541,7 +548,7 @@ impl Session {
     /// The answer of the proxy or a filter.
     pub(crate) fn answer_own(&mut self, answer: &OwnAnswer, cx: &mut Cx<'_>) {
         let mut seq = self.next_client_seq();
-        let status = Status::from_bits(self.trx.status());
+        let status = self.status();
         let caps = self.client.caps;
         cx.out.send_with(Side::Client, |own| match answer {
             OwnAnswer::Ok => {
@@ -571,13 +578,29 @@ impl Session {
         self.own_answer_done(None, cx);
     }
 
+    /// The status flags of an answer of our own.
+    fn status(&self) -> Status {
+        let mut status = if self.trx.autocommit() {
+            Status::AUTOCOMMIT
+        } else {
+            Status::default()
+        };
+        if self.trx.is_open() && self.trx.autocommit() {
+            status = status.union(Status::IN_TRANS);
+        }
+        if self.trx.is_read_only() {
+            status = status.union(Status::IN_TRANS_READONLY);
+        }
+        status
+    }
+
     fn own_answer_done(&mut self, error: Option<&ErrReply>, cx: &mut Cx<'_>) {
         self.observe.completed(cx.wall, None);
         self.moved = true;
         if !self.needs.replies {
             return;
         }
-        let trx = self.trx.clone();
+        let trx = self.trx;
         let reply = ReplySummary {
             command: Command::Query,
             error: error.map(|reply| reply.code),
@@ -585,7 +608,7 @@ impl Session {
             rows: 0,
             bytes: 0,
             warnings: 0,
-            status: trx.status(),
+            status: self.status().bits(),
             has_rows: false,
             sent: cx.now,
             first_byte: cx.now,

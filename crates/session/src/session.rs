@@ -31,7 +31,7 @@ pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(10);
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What the worker lends to every entry point.
-#[derive(Debug)]
+#[allow(missing_debug_implementations, reason = "a bundle of borrows, one of them a large cache")]
 pub struct Env<'a> {
     /// The time of this turn.
     pub now: Instant,

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use tidegate_sql::{Modes, Multibyte};
 use tidegate_wire::auth::native::Proof;
 use tidegate_wire::login::ServerInfo;
 use tidegate_wire::{Caps, ReplyTracker, Status};
@@ -57,8 +58,8 @@ impl Session {
         into.list(self.backends.iter(), freeze_backend);
         self.history.freeze(&mut into);
         self.stmts.freeze(&mut into);
-        self.trx.freeze(&mut |value| into.u64(value));
-        into.u32(self.modes.to_bits());
+        into.u16(self.trx.to_bits());
+        freeze_modes(self.modes, &mut into);
         into.u64(self.uses);
         into.u64(self.last_seq);
         freeze_switches(self.observe.switches, &mut into);
@@ -148,8 +149,8 @@ impl Session {
             let modes = &session.modes;
             Statements::thaw(&mut from, |text| tidegate_sql::classify(text, *modes))?
         };
-        session.trx = tidegate_sql::TrxTracker::thaw(&mut || from.u64())?;
-        session.modes = tidegate_sql::Modes::from_bits(from.u32()?);
+        session.trx = tidegate_sql::TrxTracker::from_bits(from.u16()?);
+        session.modes = thaw_modes(&mut from)?;
         session.uses = from.u64()?;
         session.last_seq = from.u64()?;
         session.observe.switches = thaw_switches(&mut from)?;
@@ -389,5 +390,45 @@ fn thaw_switches(from: &mut Decoder<'_>) -> Result<LogSwitches, FreezeError> {
         notice: from.flag()?,
         info: from.flag()?,
         debug: from.flag()?,
+    })
+}
+
+fn freeze_modes(modes: Modes, into: &mut Encoder) {
+    for flag in [
+        modes.ansi_quotes,
+        modes.no_backslash_escapes,
+        modes.oracle,
+        modes.mysql_family,
+    ] {
+        into.flag(flag);
+    }
+    into.u8(match modes.multibyte {
+        Multibyte::None => 0,
+        Multibyte::Gbk => 1,
+        Multibyte::Gb18030 => 2,
+        Multibyte::Big5 => 3,
+        Multibyte::Sjis => 4,
+    });
+}
+
+fn thaw_modes(from: &mut Decoder<'_>) -> Result<Modes, FreezeError> {
+    Ok(Modes {
+        ansi_quotes: from.flag()?,
+        no_backslash_escapes: from.flag()?,
+        oracle: from.flag()?,
+        mysql_family: from.flag()?,
+        multibyte: match from.u8()? {
+            0 => Multibyte::None,
+            1 => Multibyte::Gbk,
+            2 => Multibyte::Gb18030,
+            3 => Multibyte::Big5,
+            4 => Multibyte::Sjis,
+            value => {
+                return Err(FreezeError::Value {
+                    what: "a character set",
+                    value: u64::from(value),
+                });
+            }
+        },
     })
 }

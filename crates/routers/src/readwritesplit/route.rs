@@ -131,9 +131,9 @@ fn of_statement(statement: &Statement, request: &Request<'_>, state: State<'_>) 
     } else if state.pinned {
         Class::Primary
     } else if mask.contains(TypeMask::BEGIN_TRX) {
-        let read_only = mask.contains(TypeMask::READONLY)
-            || (trx.next_is_read_only() && !mask.contains(TypeMask::READWRITE));
-        if read_only {
+        let mut after = *trx;
+        after.predict(statement);
+        if after.is_read_only() {
             Class::Replica
         } else {
             Class::Primary
@@ -169,7 +169,11 @@ pub(crate) fn is_repeatable_read(request: &Request<'_>) -> bool {
 }
 
 fn reads_temporary(statement: &Statement, state: State<'_>) -> bool {
-    state.temporary.is_used_by(statement, state.database)
+    !state.temporary.is_empty()
+        && state
+            .temporary
+            .mask_of(statement, state.database)
+            .contains(TypeMask::READ_TMP_TABLE)
 }
 
 fn prepares_temporary(statement: &Statement, state: State<'_>) -> bool {
@@ -183,5 +187,5 @@ fn prepares_temporary(statement: &Statement, state: State<'_>) -> bool {
 
 /// Does the hint name a target?
 pub(crate) fn is_target(hint: &Hint) -> bool {
-    !matches!(hint, Hint::Parameter { .. })
+    matches!(hint, Hint::Route(_))
 }

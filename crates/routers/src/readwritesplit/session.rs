@@ -5,8 +5,8 @@ use tidegate_session::request::{OwnAnswer, ReplySummary, Request};
 use tidegate_session::router::{AfterLoss, Decision, Loss, RouterSession, TargetSet};
 use tidegate_session::world::ServerStatus;
 use tidegate_session::{Counted, ErrReply, Link, Scene, SessionFault, TargetId};
-use tidegate_sql::hints::Hint;
-use tidegate_sql::{Hold, SessionEffect, TempTables, TypeMask};
+use tidegate_sql::hints::{Hint, Route};
+use tidegate_sql::{Hold, SessionEffect, Statement, TableName, TempTables, TypeMask};
 use tidegate_wire::Command;
 
 use super::choose::{self, Limits};
@@ -177,10 +177,11 @@ impl Split {
     fn to_hinted(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision {
         for hint in request.hints.iter().rev() {
             let decision = match hint {
-                Hint::Master => self.to_primary(scene, true),
-                Hint::Slave => self.to_replica(request, scene),
-                Hint::Last => self.to_last(request, scene),
-                Hint::Server(name) => match scene.target_named(&String::from_utf8_lossy(name)) {
+                Hint::Route(Route::Master) => self.to_primary(scene, true),
+                Hint::Route(Route::Slave) => self.to_replica(request, scene),
+                Hint::Route(Route::Last) => self.to_last(request, scene),
+                Hint::Route(Route::All) => self.to_all(scene),
+                Hint::Route(Route::Server(name)) => match scene.target_named(name) {
                     Some(_) if scene.outstanding > 0 => Decision::Wait,
                     Some(target) if is_usable(scene, target) => Decision::One {
                         target,
@@ -228,7 +229,11 @@ impl Split {
         if one_server && statement.multi && statement.mask.contains(TypeMask::SESSION_WRITE) {
             self.only_on_primary = true;
         }
-        self.temporary_after = self.temporary.after(statement, scene.database);
+        if changes_temporary(statement) {
+            let mut after = self.temporary.clone();
+            after.follow(statement, scene.database);
+            self.temporary_after = Some(after);
+        }
     }
 
     fn counted(request: &Request<'_>, decision: &Decision) -> Counted {
@@ -249,8 +254,14 @@ impl Split {
         split.holds = from.u32()?;
         split.only_on_primary = from.flag()?;
         split.own_variables = from.flag()?;
-        let tables = from.list(|from| Ok((from.bytes()?.to_vec(), from.bytes()?.to_vec())))?;
-        split.temporary = TempTables::from_names(tables);
+        let tables = from.list(|from| {
+            let schema = from.option(Decoder::bytes)?.map(Into::into);
+            Ok(TableName {
+                schema,
+                name: from.bytes()?.into(),
+            })
+        })?;
+        split.temporary = TempTables::restore(tables, from.flag()?);
         Ok(split)
     }
 }
@@ -381,11 +392,11 @@ impl RouterSession for Split {
         into.u32(self.holds);
         into.flag(self.only_on_primary);
         into.flag(self.own_variables);
-        let names: Vec<_> = self.temporary.names().collect();
-        into.list(names.into_iter(), |into, (schema, name)| {
-            into.bytes(schema);
-            into.bytes(name);
+        into.list(self.temporary.tables().iter(), |into, table| {
+            into.option(table.schema.as_deref(), Encoder::bytes);
+            into.bytes(&table.name);
         });
+        into.flag(self.temporary.overflowed());
     }
 }
 
@@ -395,6 +406,19 @@ fn is_usable(scene: &Scene<'_>, id: TargetId) -> bool {
         Link::Closed => view.status.connectable() && scene.recoverable,
         Link::Failed => false,
     })
+}
+
+/// Does it create, drop or rename a table that may be temporary?
+fn changes_temporary(statement: &Statement) -> bool {
+    let own = matches!(
+        statement.effect,
+        Some(
+            SessionEffect::CreateTemporary(_)
+                | SessionEffect::DropTables(_)
+                | SessionEffect::RenameTables(_)
+        )
+    );
+    own || statement.parts.iter().any(changes_temporary)
 }
 
 /// Not the statements that only open and close a transaction.
