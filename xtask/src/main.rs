@@ -5,9 +5,11 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod bench;
 mod demo;
 mod packages;
 mod policy;
+mod release;
 mod shell;
 mod test;
 mod tidy;
@@ -36,6 +38,11 @@ const COMMANDS: &[Command] = &[
         name: "test",
         help: test::HELP,
         run: test::run,
+    },
+    Command {
+        name: "bench",
+        help: bench::HELP,
+        run: bench::run,
     },
     Command {
         name: "tidy",

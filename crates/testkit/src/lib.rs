@@ -27,5 +27,5 @@ pub use mariadb::{Account, Accounts, GroupBuilder, Server, ServerGroup};
 pub use ports::PortLease;
 pub use relay::{Direction, Fault, Relay};
 pub use scratch::{Managed, Scratch};
-pub use tidegate::{Tidegate, TidegateBuilder};
+pub use tidegate::{Prepared, Tidegate, TidegateBuilder};
 pub use wait::{PATIENCE, wait_for, wait_until};

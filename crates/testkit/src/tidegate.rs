@@ -45,6 +45,16 @@ pub struct TidegateBuilder {
     scratch: Option<Arc<Scratch>>,
 }
 
+/// All that a [`Tidegate`] needs before its process starts.
+#[derive(Debug)]
+pub struct Prepared {
+    command: Command,
+    scratch: Arc<Scratch>,
+    ports: BTreeMap<String, PortLease>,
+    folder: PathBuf,
+    config: String,
+}
+
 /// A running (or ended) `tidegate`. Dropping it kills it and removes its files.
 #[derive(Debug)]
 pub struct Tidegate {
@@ -98,6 +108,14 @@ impl TidegateBuilder {
     /// # Errors
     /// The program is not built, or its folder could not be made.
     pub fn launch(self) -> Result<Tidegate> {
+        self.prepare()?.launch()
+    }
+
+    /// Makes everything but the process, for tests that measure the start itself.
+    ///
+    /// # Errors
+    /// The program is not built, or its folder could not be made.
+    pub fn prepare(self) -> Result<Prepared> {
         let scratch = match &self.scratch {
             Some(scratch) => Arc::clone(scratch),
             None => Scratch::new("tidegate")?,
@@ -122,12 +140,28 @@ impl TidegateBuilder {
             let path = scratch.folder(&format!("tidegate/{name}"))?;
             command.arg(format!("--{name}={}", path.display()));
         }
-        let process = scratch.spawn("tidegate", &mut command)?;
-        Ok(Tidegate {
-            process,
+        Ok(Prepared {
+            command,
+            scratch,
             ports,
             folder,
             config,
+        })
+    }
+}
+
+impl Prepared {
+    /// Starts the program and does not wait.
+    ///
+    /// # Errors
+    /// The program could not be started.
+    pub fn launch(mut self) -> Result<Tidegate> {
+        let process = self.scratch.spawn("tidegate", &mut self.command)?;
+        Ok(Tidegate {
+            process,
+            ports: self.ports,
+            folder: self.folder,
+            config: self.config,
         })
     }
 }

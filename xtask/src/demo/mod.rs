@@ -13,15 +13,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread;
 use std::time::Duration;
-use std::{env, thread};
 
 use anyhow::{Result, bail, ensure};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tidegate_testkit::Tidegate;
 
 use crate::args::Args;
-use crate::{shell, verdict};
+use crate::{release, verdict};
 use backends::Backends;
 use tour::{Tour, Visitors};
 
@@ -90,7 +90,7 @@ fn watch_signals() -> Result<Arc<AtomicBool>> {
 fn show(wishes: &Wishes, tour: &mut Tour) -> Result<()> {
     let binary = match &wishes.binary {
         Some(path) => path.clone(),
-        None => build()?,
+        None => release::build()?,
     };
     let backends = match &wishes.admin {
         Some(admin) => Backends::foreign(&wishes.servers, admin, wishes.create_accounts)?,
@@ -149,15 +149,4 @@ fn stay(
     }
     println!();
     Ok(())
-}
-
-/// Builds the release binary; cargo shows its own progress.
-fn build() -> Result<PathBuf> {
-    say::text("Building tidegate (release).");
-    shell::run(shell::cargo().args(["build", "--locked", "--release", "-p", "tidegate"]))?;
-    let target = match env::var_os("CARGO_TARGET_DIR") {
-        Some(folder) => shell::root().join(folder),
-        None => shell::target_folder()?,
-    };
-    Ok(target.join("release").join("tidegate"))
 }

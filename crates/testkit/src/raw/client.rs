@@ -299,6 +299,34 @@ impl RawClient {
         }
     }
 
+    /// Reads a result of rows without keeping them; returns their number and their payloads' bytes.
+    ///
+    /// # Errors
+    /// The connection broke, or the reply is no result of rows.
+    pub fn count_rows(&mut self) -> Result<(u64, u64)> {
+        let first = self.packets.read()?;
+        ensure!(
+            !matches!(first.first(), Some(0x00 | 0xFB | 0xFF) | None),
+            "no rows but {first:?}"
+        );
+        let columns = take_lenenc(&mut first.as_slice())?;
+        for _ in 0..=columns {
+            self.packets.read().context("a result's definitions")?;
+        }
+        let (mut rows, mut bytes) = (0, 0);
+        loop {
+            let packet = self.packets.read().context("a result's rows")?;
+            match packet.first() {
+                Some(0xFE) if packet.len() == 5 => return Ok((rows, bytes)),
+                Some(0xFF) => bail!("an error amid the rows: {:?}", parse_error(&packet)?),
+                _ => {
+                    rows += 1;
+                    bytes += packet.len() as u64;
+                }
+            }
+        }
+    }
+
     /// Prepares a statement and returns its id.
     ///
     /// # Errors

@@ -1,0 +1,145 @@
+//! The proxy under measurement, with servers behind it.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use tidegate_testkit::raw::{Login, RawClient};
+use tidegate_testkit::{PATIENCE, ServerGroup, Tidegate, wait_for};
+
+use super::{Settings, sysbench};
+
+/// The statements every session of a crowd has run before it rests.
+const SMALL_STATEMENTS: usize = 10;
+
+/// What the rest of its work is: one result of a megabyte.
+const LARGE_STATEMENT: &str = "SELECT REPEAT('x', 1000000)";
+
+/// A primary and two replicas with sysbench's table.
+pub(super) fn servers() -> Result<ServerGroup> {
+    with_table(
+        ServerGroup::builder()
+            .replicas(2)
+            .option("max_connections=1000"),
+    )
+}
+
+/// The same for thousands of connections, which share a few threads of the servers.
+pub(super) fn crowded_servers() -> Result<ServerGroup> {
+    with_table(
+        ServerGroup::builder()
+            .replicas(2)
+            .option("max_connections=18000")
+            .option("thread_handling=pool-of-threads"),
+    )
+}
+
+fn with_table(builder: tidegate_testkit::GroupBuilder) -> Result<ServerGroup> {
+    println!("starting one MariaDB primary and two replicas");
+    let group = builder
+        .option("innodb_buffer_pool_size=128M")
+        .option("table_open_cache=2000")
+        .start()?;
+    sysbench::prepare(group.primary().address(), &group.accounts().app)?;
+    group.wait_replicated()?;
+    Ok(group)
+}
+
+/// Starts the proxy and waits until it knows all servers.
+pub(super) fn start(group: &ServerGroup, settings: &Settings) -> Result<Tidegate> {
+    let tidegate = Tidegate::builder(&config(group, settings.workers))
+        .binary(&settings.binary)
+        .start()?;
+    let rest = tidegate.rest();
+    wait_for("the servers' states", PATIENCE, || {
+        let response = rest.get("/v1/servers")?;
+        let document: Value = serde_json::from_slice(&response.body)?;
+        let states = document["data"].as_array().into_iter().flatten();
+        let known = states
+            .filter_map(|server| server["attributes"]["state"].as_str())
+            .filter(|state| ["Master, Running", "Slave, Running"].contains(state));
+        Ok((known.count() == group.servers().len()).then_some(()))
+    })?;
+    Ok(tidegate)
+}
+
+/// Where the read/write splitting router listens.
+pub(super) fn splitting(tidegate: &Tidegate) -> SocketAddr {
+    tidegate.address("rw")
+}
+
+/// Where the router listens that gives each session one replica.
+pub(super) fn connecting(tidegate: &Tidegate) -> SocketAddr {
+    tidegate.address("read")
+}
+
+/// Sessions on the read/write splitting router with a connection to each server, which have
+/// worked and now rest.
+pub(super) fn rested_sessions(
+    tidegate: &Tidegate,
+    group: &ServerGroup,
+    count: usize,
+) -> Result<Vec<RawClient>> {
+    let login = Login::new(&group.accounts().app).database("test");
+    let mut sessions = Vec::with_capacity(count);
+    for number in 0..count {
+        let mut session = RawClient::connect(splitting(tidegate), &login)
+            .with_context(|| format!("session {number} of {count}"))?;
+        // It changes the session, so it goes to all servers.
+        work(&mut session, "SET @number = 1")?;
+        for _ in 1..SMALL_STATEMENTS {
+            work(&mut session, "SELECT 1")?;
+        }
+        sessions.push(session);
+        if (number + 1) % 500 == 0 {
+            println!("{} of {count} sessions", number + 1);
+        }
+    }
+    Ok(sessions)
+}
+
+/// One megabyte to each session.
+pub(super) fn large_results(sessions: &mut [RawClient]) -> Result<()> {
+    sessions
+        .iter_mut()
+        .try_for_each(|session| work(session, LARGE_STATEMENT))
+}
+
+fn work(session: &mut RawClient, sql: &str) -> Result<()> {
+    let reply = session.query(sql)?;
+    ensure!(reply.error_code().is_none(), "{sql} gave {reply:?}");
+    Ok(())
+}
+
+/// The proxy's configuration: both routers over the same servers.
+pub(super) fn config(group: &ServerGroup, workers: usize) -> String {
+    let mut text = format!("[maxscale]\nthreads={workers}\nadmin_port=<port:admin>\n\n");
+    let mut names = Vec::new();
+    for server in group.servers() {
+        names.push(server.name());
+        text.push_str(&format!(
+            "[{}]\ntype=server\naddress=127.0.0.1\nport={}\n\n",
+            server.name(),
+            server.port()
+        ));
+    }
+    let names = names.join(",");
+    let accounts = group.accounts();
+    text.push_str(&format!(
+        "[Monitor]\ntype=monitor\nmodule=mariadbmon\nservers={names}\nuser={}\npassword={}\n\
+         monitor_interval=2000ms\n\n",
+        accounts.monitor.user, accounts.monitor.password
+    ));
+    for (name, port, router) in [
+        ("RW", "rw", "readwritesplit"),
+        ("Read", "read", "readconnroute\nrouter_options=slave"),
+    ] {
+        text.push_str(&format!(
+            "[{name}]\ntype=service\nrouter={router}\nservers={names}\nuser={}\npassword={}\n\n\
+             [{name}-Listener]\ntype=listener\nservice={name}\naddress=127.0.0.1\n\
+             port=<port:{port}>\n\n",
+            accounts.service.user, accounts.service.password
+        ));
+    }
+    text
+}
