@@ -1,0 +1,357 @@
+//! The classifications that a worker has made, by canonical text.
+//!
+//! The key is the canonical text, the modes and the server family: everything that a cacheable
+//! classification depends on. A text is never taken for another because of equal digests: the
+//! whole canonical text is compared. Sets of eight keep every operation in constant time, whatever
+//! texts somebody builds.
+//!
+//! One cache belongs to one worker; nothing in it is shared.
+
+use crate::canonical::canonical;
+use crate::classify::classify;
+use crate::digest::digest_with;
+use crate::mask::TypeMask;
+use crate::modes::Modes;
+use crate::statement::{Statement, TableUse};
+
+/// Longer texts are classified anew each time: what makes them long is mostly data.
+const MAX_TEXT: usize = 64 * 1024;
+
+/// How many entries share a set.
+const WAYS: usize = 8;
+
+/// A cache of classifications, for one worker.
+pub struct Cache {
+    max_bytes: usize,
+    sets: Vec<Set>,
+    entries: Vec<Option<Entry>>,
+    free: Vec<u32>,
+    /// Where the search for an entry to evict goes on.
+    hand: usize,
+    canonical: Vec<u8>,
+    /// The last classification that is in no entry.
+    uncached: Statement,
+    stats: CacheStats,
+}
+
+/// The entries whose digests share their low bits: parts of the digests, and indices from 1 on.
+#[derive(Clone, Copy, Default)]
+struct Set {
+    tags: [u32; WAYS],
+    slots: [u32; WAYS],
+}
+
+struct Entry {
+    digest: u64,
+    modes: Modes,
+    canonical: Box<[u8]>,
+    statement: Statement,
+    hits: u64,
+    size: usize,
+    /// Used since the hand came by last.
+    touched: bool,
+}
+
+/// Counters of a cache.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct CacheStats {
+    /// Memory taken by the entries, in bytes.
+    pub size: usize,
+    /// Entries in the cache.
+    pub entries: usize,
+    /// Entries ever made.
+    pub inserts: u64,
+    /// Texts found.
+    pub hits: u64,
+    /// Texts not found.
+    pub misses: u64,
+    /// Entries dropped for others.
+    pub evictions: u64,
+}
+
+/// One entry, for showing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CacheEntry {
+    /// The canonical text.
+    pub canonical: Box<[u8]>,
+    /// How often it was found.
+    pub hits: u64,
+    /// Its type flags.
+    pub mask: TypeMask,
+    /// Memory taken, in bytes.
+    pub size: usize,
+}
+
+impl Cache {
+    /// An empty cache that keeps its entries within `max_bytes`; 0 keeps none.
+    #[must_use]
+    pub fn new(max_bytes: usize) -> Cache {
+        Cache {
+            max_bytes,
+            sets: vec![Set::default(); 16],
+            entries: Vec::new(),
+            free: Vec::new(),
+            hand: 0,
+            canonical: Vec::new(),
+            uncached: Statement::default(),
+            stats: CacheStats::default(),
+        }
+    }
+
+    /// Classifies `text`, from memory where possible.
+    pub fn classify(&mut self, text: &[u8], modes: Modes) -> &Statement {
+        if self.max_bytes == 0 || text.len() > MAX_TEXT || is_never_cached(text) {
+            self.uncached = classify(text, modes);
+            return &self.uncached;
+        }
+        canonical(text, modes, &mut self.canonical);
+        let digest = digest_with(u64::from(modes.key()), &self.canonical);
+        match self.find(digest, modes) {
+            Some(index) => {
+                self.stats.hits += 1;
+                self.found(index)
+            }
+            None => {
+                self.stats.misses += 1;
+                self.miss(text, modes, digest)
+            }
+        }
+    }
+
+    /// The counters.
+    #[must_use]
+    pub fn stats(&self) -> CacheStats {
+        self.stats
+    }
+
+    /// Changes the limit; entries beyond it go.
+    pub fn set_max_bytes(&mut self, max_bytes: usize) {
+        self.max_bytes = max_bytes;
+        self.make_room(0);
+    }
+
+    /// The `count` entries found most often, most often first.
+    #[must_use]
+    pub fn top(&self, count: usize) -> Vec<CacheEntry> {
+        let mut all: Vec<&Entry> = self.entries.iter().flatten().collect();
+        all.sort_by(|a, b| (b.hits, &a.canonical).cmp(&(a.hits, &b.canonical)));
+        all.truncate(count);
+        all.into_iter()
+            .map(|entry| CacheEntry {
+                canonical: entry.canonical.clone(),
+                hits: entry.hits,
+                mask: entry.statement.mask,
+                size: entry.size,
+            })
+            .collect()
+    }
+
+    fn set_index(&self, digest: u64) -> usize {
+        // The number of sets is a power of two.
+        digest as usize & (self.sets.len() - 1)
+    }
+
+    fn find(&self, digest: u64, modes: Modes) -> Option<usize> {
+        let set = self.sets.get(self.set_index(digest))?;
+        let tag = (digest >> 32) as u32;
+        set.tags
+            .iter()
+            .zip(&set.slots)
+            .filter(|(known, _)| **known == tag)
+            .filter_map(|(_, slot)| (*slot as usize).checked_sub(1))
+            .find(|index| {
+                self.entries
+                    .get(*index)
+                    .and_then(Option::as_ref)
+                    .is_some_and(|entry| {
+                        entry.digest == digest
+                            && entry.modes == modes
+                            && *entry.canonical == *self.canonical
+                    })
+            })
+    }
+
+    fn found(&mut self, index: usize) -> &Statement {
+        match self.entries.get_mut(index) {
+            Some(Some(entry)) => {
+                entry.hits += 1;
+                entry.touched = true;
+                &entry.statement
+            }
+            _ => &self.uncached,
+        }
+    }
+
+    #[cold]
+    fn miss(&mut self, text: &[u8], modes: Modes, digest: u64) -> &Statement {
+        let statement = classify(text, modes);
+        let size = size_of(&statement) + self.canonical.len();
+        if !statement.cacheable || size > self.max_bytes {
+            self.uncached = statement;
+            return &self.uncached;
+        }
+        self.make_room(size);
+        let index = self.insert(Entry {
+            digest,
+            modes,
+            canonical: self.canonical.as_slice().into(),
+            statement,
+            hits: 0,
+            size,
+            touched: true,
+        });
+        match self.entries.get(index) {
+            Some(Some(entry)) => &entry.statement,
+            _ => &self.uncached,
+        }
+    }
+
+    fn insert(&mut self, entry: Entry) -> usize {
+        if self.stats.entries >= self.sets.len() * WAYS / 2 {
+            self.grow();
+        }
+        let digest = entry.digest;
+        self.stats.size += entry.size;
+        self.stats.entries += 1;
+        self.stats.inserts += 1;
+        let index = match self.free.pop() {
+            Some(index) => index as usize,
+            None => {
+                self.entries.push(None);
+                self.entries.len() - 1
+            }
+        };
+        if let Some(slot) = self.entries.get_mut(index) {
+            *slot = Some(entry);
+        }
+        self.link(digest, index);
+        index
+    }
+
+    /// Puts an index into its set, in place of another if the set is full.
+    fn link(&mut self, digest: u64, index: usize) {
+        let at = self.set_index(digest);
+        let Some(set) = self.sets.get(at) else {
+            return;
+        };
+        let empty = set.slots.iter().position(|slot| *slot == 0);
+        let way = empty.unwrap_or_else(|| self.least_used(set));
+        let old = set.slots.get(way).copied().unwrap_or(0) as usize;
+        if let Some(old) = old.checked_sub(1) {
+            self.evict(old);
+        }
+        if let Some(set) = self.sets.get_mut(at) {
+            for (position, (tag, slot)) in set.tags.iter_mut().zip(&mut set.slots).enumerate() {
+                if position == way {
+                    *tag = (digest >> 32) as u32;
+                    *slot = index as u32 + 1;
+                }
+            }
+        }
+    }
+
+    /// The way of a full set whose entry was found least often.
+    fn least_used(&self, set: &Set) -> usize {
+        let hits = |slot: &u32| {
+            let entry = self.entries.get((*slot as usize).wrapping_sub(1));
+            entry.and_then(Option::as_ref).map_or(0, |entry| entry.hits)
+        };
+        let ways = set.slots.iter().enumerate();
+        ways.min_by_key(|(_, slot)| hits(slot))
+            .map_or(0, |(way, _)| way)
+    }
+
+    fn evict(&mut self, index: usize) {
+        let Some(entry) = self.entries.get_mut(index).and_then(Option::take) else {
+            return;
+        };
+        self.stats.size -= entry.size;
+        self.stats.entries -= 1;
+        self.stats.evictions += 1;
+        self.free.push(index as u32);
+        let at = self.set_index(entry.digest);
+        if let Some(set) = self.sets.get_mut(at) {
+            for (tag, slot) in set.tags.iter_mut().zip(&mut set.slots) {
+                if *slot == index as u32 + 1 {
+                    *tag = 0;
+                    *slot = 0;
+                }
+            }
+        }
+    }
+
+    /// Evicts until `size` more bytes fit: the hand goes round and takes what was not used since
+    /// it came by last.
+    fn make_room(&mut self, size: usize) {
+        while self.stats.entries > 0 && self.stats.size + size > self.max_bytes {
+            if self.hand >= self.entries.len() {
+                self.hand = 0;
+            }
+            let index = self.hand;
+            self.hand += 1;
+            let Some(Some(entry)) = self.entries.get_mut(index) else {
+                continue;
+            };
+            if std::mem::take(&mut entry.touched) {
+                continue;
+            }
+            self.evict(index);
+        }
+    }
+
+    /// Doubles the sets.
+    fn grow(&mut self) {
+        self.sets = vec![Set::default(); self.sets.len() * 2];
+        let digests: Vec<(usize, u64)> = self
+            .entries
+            .iter()
+            .enumerate()
+            .filter_map(|(index, entry)| Some((index, entry.as_ref()?.digest)))
+            .collect();
+        for (index, digest) in digests {
+            self.link(digest, index);
+        }
+    }
+}
+
+/// Whether the first word shows that the literals decide the class. A text that hides it is
+/// classified as not cacheable, which only costs more.
+fn is_never_cached(text: &[u8]) -> bool {
+    let text = text.trim_ascii_start();
+    let begins = |word: &[u8]| {
+        text.get(..word.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(word))
+    };
+    match text.first() {
+        Some(b'S' | b's') => begins(b"SET "),
+        Some(b'P' | b'p') => begins(b"PREPARE "),
+        Some(b'E' | b'e') => begins(b"EXECUTE "),
+        Some(b'K' | b'k') => begins(b"KILL "),
+        _ => false,
+    }
+}
+
+/// The memory that an entry for the statement takes, apart from the text.
+fn size_of(statement: &Statement) -> usize {
+    let tables = match &statement.tables {
+        TableUse::Many => 0,
+        TableUse::Named(tables) => tables
+            .iter()
+            .map(|table| {
+                std::mem::size_of_val(table)
+                    + table.name.len()
+                    + table.schema.as_ref().map_or(0, |schema| schema.len())
+            })
+            .sum(),
+    };
+    let variables: usize = statement
+        .variables
+        .iter()
+        .map(|variable| std::mem::size_of_val(variable) + variable.name.len())
+        .sum();
+    let parts: usize = statement.parts.iter().map(size_of).sum();
+    std::mem::size_of::<Entry>() + std::mem::size_of::<Set>() / WAYS + tables + variables + parts
+}
+
+#[cfg(test)]
+mod tests;

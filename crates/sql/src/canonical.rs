@@ -1,0 +1,197 @@
+//! The canonical form of a text: every literal a `?`, white space and comments one blank, all else
+//! as written.
+//!
+//! It is the key under which classifications, measurements and statistics are kept. Making it
+//! twice changes nothing. Code in comments stays in its comment; a string that never ends leaves
+//! its quote and nothing of its content.
+
+use crate::charset;
+use crate::lexer::{Kind, Lexer, Reading, Token};
+use crate::modes::Modes;
+
+/// Writes the canonical form of `text` to `out`, in place of what was there.
+pub fn canonical(text: &[u8], modes: Modes, out: &mut Vec<u8>) {
+    out.clear();
+    let mut writer = Writer {
+        lexer: Lexer::new(text, modes, Reading::Run),
+        text,
+        out,
+        span: 0,
+        blank: true,
+        last: Last::Other,
+        mark: 0,
+        cut: None,
+    };
+    writer.run();
+}
+
+/// What the last token was that is neither blank nor comment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// A word, which may belong to a literal behind it.
+    Word(Token),
+    /// A character string, which the next one continues.
+    Text,
+    Other,
+}
+
+struct Writer<'a, 'o> {
+    lexer: Lexer<'a>,
+    text: &'a [u8],
+    out: &'o mut Vec<u8>,
+    /// Where the part of the text begins that is still to be copied as it is.
+    span: usize,
+    /// The output, with the span, ends in a blank or is empty.
+    blank: bool,
+    last: Last,
+    /// Where in the output the last word begins, or the last string ends.
+    mark: usize,
+    /// Where in the output the conditional code begins that is open now.
+    cut: Option<usize>,
+}
+
+impl Writer<'_, '_> {
+    fn run(&mut self) {
+        loop {
+            let token = self.lexer.next();
+            match token.kind {
+                Kind::Blank => self.blank(token),
+                Kind::Word => {
+                    self.mark = self.out_position(token.start);
+                    self.keep(Last::Word(token));
+                }
+                Kind::Punct(_) | Kind::Name => self.keep(Last::Other),
+                Kind::Number => self.literal(token, token.start, Last::Other),
+                Kind::Text => self.string(token),
+                Kind::End => break,
+                _ if !self.rare(token) => return,
+                _ => {}
+            }
+        }
+        self.copy_to(self.text.len());
+        if self.blank {
+            self.out.pop();
+        }
+    }
+
+    /// The rarer tokens; false when the text cannot be read on.
+    fn rare(&mut self, token: Token) -> bool {
+        match token.kind {
+            Kind::Comment => self.squeeze(token),
+            Kind::Hex => self.hex(token),
+            Kind::National => self.literal(token, token.start, Last::Text),
+            Kind::ConditionalOpen => {
+                self.cut = Some(self.out_position(token.start));
+                self.keep(Last::Other);
+            }
+            Kind::CodeClose => {
+                self.cut = None;
+                self.keep(Last::Other);
+            }
+            Kind::Broken => {
+                self.give_up(token);
+                return false;
+            }
+            _ => self.keep(Last::Other),
+        }
+        true
+    }
+
+    #[inline(always)]
+    fn keep(&mut self, last: Last) {
+        self.last = last;
+        self.blank = false;
+    }
+
+    fn out_position(&self, at: usize) -> usize {
+        self.out.len() + (at - self.span)
+    }
+
+    /// Copies the span up to `end`; the next begins there.
+    fn copy_to(&mut self, end: usize) {
+        let span = self.text.get(self.span..end).unwrap_or_default();
+        crate::steps::tick(span.len() as u64);
+        self.out.extend_from_slice(span);
+        self.span = end;
+    }
+
+    #[inline(always)]
+    fn blank(&mut self, token: Token) {
+        let is_plain = token.end - token.start == 1
+            && !self.blank
+            && self.text.get(token.start) == Some(&b' ');
+        if is_plain {
+            self.blank = true;
+        } else {
+            self.squeeze(token);
+        }
+    }
+
+    /// One blank in place of the token; none after another, nor at the start.
+    fn squeeze(&mut self, token: Token) {
+        self.copy_to(token.start);
+        self.span = token.end;
+        if !self.blank {
+            self.out.push(b' ');
+            self.blank = true;
+        }
+    }
+
+    fn string(&mut self, token: Token) {
+        match self.last {
+            Last::Text => {
+                self.out.truncate(self.mark);
+                self.span = token.end;
+                self.blank = false;
+            }
+            Last::Word(word) if is_temporal(self.lexer.bytes(word)) => {
+                self.absorb_word(token, Last::Other);
+            }
+            Last::Word(word) if charset::is_introducer(self.lexer.bytes(word)) => {
+                self.absorb_word(token, Last::Text);
+            }
+            Last::Word(_) | Last::Other => self.literal(token, token.start, Last::Text),
+        }
+    }
+
+    fn hex(&mut self, token: Token) {
+        match self.last {
+            Last::Word(word) if charset::is_introducer(self.lexer.bytes(word)) => {
+                self.absorb_word(token, Last::Other);
+            }
+            _ => self.literal(token, token.start, Last::Other),
+        }
+    }
+
+    /// A literal that the word before it belongs to.
+    fn absorb_word(&mut self, token: Token, last: Last) {
+        self.copy_to(token.start);
+        self.out.truncate(self.mark);
+        self.literal(token, token.start, last);
+    }
+
+    #[inline(always)]
+    fn literal(&mut self, token: Token, from: usize, last: Last) {
+        self.copy_to(from);
+        self.span = token.end;
+        self.out.push(b'?');
+        self.mark = self.out.len();
+        self.keep(last);
+    }
+
+    /// The text ends in something unclosed: its opening stays, or that of the code around it.
+    fn give_up(&mut self, token: Token) {
+        self.copy_to(token.end);
+        if let Some(cut) = self.cut {
+            self.out.truncate(cut);
+            self.out.extend_from_slice(b"/*");
+        }
+    }
+}
+
+/// The words that make a date of the string behind them.
+fn is_temporal(word: &[u8]) -> bool {
+    ["DATE", "TIME", "TIMESTAMP"]
+        .iter()
+        .any(|name| word.eq_ignore_ascii_case(name.as_bytes()))
+}
