@@ -81,12 +81,13 @@ impl Client {
         &'a self,
         session: SessionId,
         service: &'a Arc<str>,
-        cx: &Cx<'_>,
+        cx: &'a Cx<'_>,
     ) -> FilterScene<'a> {
         FilterScene {
             who: self.who(session, service),
             now: cx.now,
             wall: cx.wall,
+            warnings: &cx.out.warnings,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! connection. Requests pass the chain from the client's side on, replies the other way. A filter
 //! says what it wants to see, and what nobody wants to see is never copied.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use tidegate_sql::hints::Hint;
@@ -62,6 +63,15 @@ pub struct FilterScene<'a> {
     pub now: Instant,
     /// The same as wall-clock time.
     pub wall: WallTime,
+    /// Takes what a filter has to say to whoever reads the log; see [`FilterScene::warn`].
+    pub warnings: &'a RefCell<Vec<String>>,
+}
+
+impl FilterScene<'_> {
+    /// A warning for the log, on behalf of the session.
+    pub fn warn(&self, text: String) {
+        self.warnings.borrow_mut().push(text);
+    }
 }
 
 /// What a filter wants to see.

@@ -11,6 +11,7 @@ use crate::cause::Cause;
 use crate::ids::{BackendId, ServerId, Side, Token};
 use crate::question::Question;
 use crate::time::Instant;
+use std::cell::RefCell;
 use std::ops::Range;
 
 /// One wish of a session. Operations on the same [`Side`] keep their order.
@@ -96,6 +97,8 @@ pub struct Output {
     pub own: Vec<u8>,
     /// What to write to the log.
     pub logs: Vec<LogLine>,
+    /// What filters had to say, on its way to `logs`.
+    pub(crate) warnings: RefCell<Vec<String>>,
 }
 
 impl Output {
@@ -104,6 +107,7 @@ impl Output {
         const KEEP_BYTES: usize = 64 * 1024;
         self.ops.clear();
         self.logs.clear();
+        self.warnings.get_mut().clear();
         self.own.clear();
         if self.own.capacity() > KEEP_BYTES {
             self.own.shrink_to(KEEP_BYTES);

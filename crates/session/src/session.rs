@@ -475,6 +475,11 @@ impl Session {
 
     /// What every entry point ends with.
     pub(crate) fn finish_event(&mut self, env: &mut Env<'_>) {
+        if !env.out.warnings.get_mut().is_empty() {
+            for text in env.out.warnings.take() {
+                self.log(Level::Warning, &mut env.cx(), || text);
+            }
+        }
         if self.moved && !self.is_over() {
             self.moved = false;
             self.resume_pending(env);
