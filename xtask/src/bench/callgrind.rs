@@ -1,7 +1,7 @@
 //! Instructions of single operations, counted by callgrind: exact where times are noisy.
 //!
-//! The programs are in the `bench` package: each is called with a case and a number of
-//! repetitions. Two runs of different length are compared, so that start and preparation fall
+//! The programs are examples of the rooms they measure. Each is called with its case and a number
+//! of repetitions; two runs of different length are compared, so that start and preparation fall
 //! out.
 
 use std::path::{Path, PathBuf};
@@ -13,90 +13,115 @@ use super::Settings;
 use super::report::{Bar, Row};
 use crate::shell;
 
-/// The program's name and the profile it is built in: the release with names.
-const PROGRAM: &str = "instructions";
+/// The profile they are built in: the release with names.
 const PROFILE: &str = "profiling";
 
 /// Repetitions of the shorter run; the longer one has twice as many.
 const REPETITIONS: u64 = 2000;
 
-/// One operation.
+/// One operation: an example of a package, and what it is called with before the repetitions.
 struct Case {
-    name: &'static str,
+    package: &'static str,
+    example: &'static str,
+    arguments: &'static [&'static str],
     what: &'static str,
     bar: Option<Bar>,
 }
 
 const CASES: &[Case] = &[
     Case {
-        name: "session-point-select",
+        package: "tidegate-session",
+        example: "session_cost",
+        arguments: &[],
         what: "session core: a routed text point select, request and reply, seen before",
         bar: Some(Bar::AtMost(5000.0)),
     },
     Case {
-        name: "classify-same-bytes",
+        package: "tidegate-sql",
+        example: "classify_cost",
+        arguments: &["same"],
         what: "classification of 100 bytes: the same bytes again",
         bar: None,
     },
     Case {
-        name: "classify-same-canonical",
+        package: "tidegate-sql",
+        example: "classify_cost",
+        arguments: &["literals"],
         what: "classification of 100 bytes: the same canonical form, other literals",
         bar: None,
     },
     Case {
-        name: "classify-new",
+        package: "tidegate-sql",
+        example: "classify_cost",
+        arguments: &["new"],
         what: "classification of 100 bytes: new",
+        bar: None,
+    },
+    Case {
+        package: "tidegate-sql",
+        example: "classify_cost",
+        arguments: &["bare"],
+        what: "classification of 100 bytes: without the cache",
+        bar: None,
+    },
+    Case {
+        package: "tidegate-wire",
+        example: "reply_cost",
+        arguments: &[],
+        what: "following the reply of a point select",
         bar: None,
     },
 ];
 
 pub(super) fn run(_: &Settings) -> Result<Vec<Row>> {
-    let program = build()?;
-    CASES
-        .iter()
-        .map(|case| {
-            let short = count(&program, case.name, REPETITIONS)?;
-            let long = count(&program, case.name, REPETITIONS * 2)?;
-            let each = long.saturating_sub(short) as f64 / REPETITIONS as f64;
-            println!("  {}: {each:.0} instructions", case.name);
-            Ok(Row::once(case.what, "instructions", each, case.bar))
+    // One that is missing does not hide the others.
+    let rows = CASES.iter().map(|case| {
+        case.measure().unwrap_or_else(|error| {
+            println!("  not measured: {error:#}");
+            Row::missing(case.what, &error)
         })
-        .collect()
+    });
+    Ok(rows.collect())
 }
 
-fn build() -> Result<PathBuf> {
-    let target = shell::target_folder()?;
-    let mut cargo = shell::cargo();
-    cargo
-        .args([
-            "build",
-            "--locked",
-            "--profile",
-            PROFILE,
-            "-p",
-            "tidegate-bench",
-        ])
-        .args(["--bin", PROGRAM])
-        .env("CARGO_TARGET_DIR", &target);
-    shell::run(&mut cargo)?;
-    Ok(target.join(PROFILE).join(PROGRAM))
-}
+impl Case {
+    fn measure(&self) -> Result<Row> {
+        let program = self.build()?;
+        let short = self.count(&program, REPETITIONS)?;
+        let long = self.count(&program, REPETITIONS * 2)?;
+        let each = long.saturating_sub(short) as f64 / REPETITIONS as f64;
+        println!("  {}: {each:.0} instructions", self.what);
+        Ok(Row::once(self.what, "instructions", each, self.bar))
+    }
 
-/// Instructions of one run.
-fn count(program: &Path, case: &str, repetitions: u64) -> Result<u64> {
-    let mut valgrind = Command::new("valgrind");
-    valgrind
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg(program)
-        .args([case, &repetitions.to_string()]);
-    let output = valgrind.output().context("cannot start valgrind")?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.success(),
-        "{} failed: {said}",
-        shell::line(&valgrind)
-    );
-    collected(&said).with_context(|| format!("no count in what callgrind said: {said}"))
+    fn build(&self) -> Result<PathBuf> {
+        let target = shell::target_folder()?;
+        let mut cargo = shell::cargo();
+        cargo
+            .args(["build", "--quiet", "--locked", "--profile", PROFILE])
+            .args(["-p", self.package, "--example", self.example])
+            .env("CARGO_TARGET_DIR", &target);
+        shell::run(&mut cargo)?;
+        Ok(target.join(PROFILE).join("examples").join(self.example))
+    }
+
+    /// Instructions of one run.
+    fn count(&self, program: &Path, repetitions: u64) -> Result<u64> {
+        let mut valgrind = Command::new("valgrind");
+        valgrind
+            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+            .arg(program)
+            .args(self.arguments)
+            .arg(repetitions.to_string());
+        let output = valgrind.output().context("cannot start valgrind")?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(
+            output.status.success(),
+            "{} failed: {said}",
+            shell::line(&valgrind)
+        );
+        collected(&said).with_context(|| format!("no count in what callgrind said: {said}"))
+    }
 }
 
 /// The number callgrind reports.

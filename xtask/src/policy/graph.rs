@@ -36,29 +36,19 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    /// Asks cargo.
+    /// Asks cargo: its metadata knows licences and sources, its tree what is really built.
     ///
     /// # Errors
     /// The lock file is out of date, or a package could not be had.
     pub(super) fn read() -> Result<Self> {
         let mut metadata = shell::cargo();
-        metadata.args([
-            "metadata",
-            "--format-version",
-            "1",
-            "--locked",
-            "--all-features",
-        ]);
-        for platform in PLATFORMS {
-            metadata.args(["--filter-platform", platform]);
-        }
+        metadata.args(["metadata", "--format-version", "1", "--locked"]);
         let metadata: Value = serde_json::from_str(&shell::output(&mut metadata)?)?;
-        let packages = list(&metadata["packages"])?;
-        let used: BTreeSet<&str> = list(&metadata["resolve"]["nodes"])?
-            .iter()
-            .filter_map(|node| node["id"].as_str())
-            .collect();
-        let used = |package: &&Value| package["id"].as_str().is_some_and(|id| used.contains(id));
+        let packages = metadata["packages"]
+            .as_array()
+            .context("cargo's metadata has another shape")?;
+        let built = built()?;
+        let is_built = |package: &Crate| built.contains(&package.to_string());
         let direct: BTreeSet<String> = packages
             .iter()
             .filter(|package| package["source"].is_null())
@@ -67,7 +57,7 @@ impl Graph {
             .filter_map(|dependency| dependency["name"].as_str().map(str::to_owned))
             .collect();
         Ok(Self {
-            crates: packages.iter().filter(used).map(read_crate).collect(),
+            crates: packages.iter().map(read_crate).filter(is_built).collect(),
             direct: direct.into_iter().collect(),
         })
     }
@@ -80,10 +70,30 @@ impl Graph {
     }
 }
 
-fn list(value: &Value) -> Result<&Vec<Value>> {
-    value
-        .as_array()
-        .context("cargo's metadata has another shape")
+/// Name and version of every package that is built, for tests and by build scripts too.
+fn built() -> Result<BTreeSet<String>> {
+    let mut tree = shell::cargo();
+    tree.args([
+        "tree",
+        "--workspace",
+        "--locked",
+        "--edges",
+        "normal,build,dev",
+    ]);
+    tree.args(["--prefix", "none", "--format", "{p}"]);
+    for platform in PLATFORMS {
+        tree.args(["--target", platform]);
+    }
+    let text = shell::output(&mut tree)?;
+    Ok(text.lines().filter_map(name_and_version).collect())
+}
+
+/// `name v1.2.3 (path)` as `name 1.2.3`.
+fn name_and_version(line: &str) -> Option<String> {
+    let mut words = line.split_whitespace();
+    let name = words.next()?;
+    let version = words.next()?.strip_prefix('v')?;
+    Some(format!("{name} {version}"))
 }
 
 fn read_crate(package: &Value) -> Crate {

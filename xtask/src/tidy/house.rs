@@ -120,9 +120,11 @@ impl SourceFile {
     }
 }
 
+/// Whether a whole file is no part of what its crate offers.
 fn is_test_file(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
-    path.contains("/tests/") || path.contains("/benches/") || name == "tests.rs"
+    let folders = ["/tests/", "/benches/", "/examples/"];
+    folders.iter().any(|folder| path.contains(folder)) || name == "tests.rs"
 }
 
 /// A package of the workspace and what it depends on.

@@ -22,9 +22,13 @@ pub(super) fn copy_to(target: &Path) -> Result<()> {
     let Some(cache) = cache_folder() else {
         return make(target);
     };
-    fs::create_dir_all(&cache).with_context(|| format!("cannot make {}", cache.display()))?;
     let template = cache.join(format!("datadir-{}-{LAYOUT}", version()?));
-    let lock = File::create(template.with_extension("lock"))?;
+    // A target folder that belongs to somebody else is no place to keep things.
+    let lock =
+        fs::create_dir_all(&cache).and_then(|()| File::create(template.with_extension("lock")));
+    let Ok(lock) = lock else {
+        return make(target);
+    };
     lock.lock()?;
     if !template.exists() {
         // Made beside it and then renamed: a copy that was cut short is never taken for whole.
