@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decl::{Kind, ModuleKind, ParamDecl, Standing, Table};
 use crate::gather::Source;
-use crate::grammar::{Entry, Section};
+use crate::grammar::{Entry, Form, Section};
 use crate::macros::Params;
 use crate::object::ObjectKind;
 use crate::params::{
@@ -13,7 +13,7 @@ use crate::params::{
 };
 use crate::parse::{Written, parse};
 use crate::print::{PLAIN, looks_encrypted, print};
-use crate::problem::{Fault, Place};
+use crate::problem::{Fault, Place, Severity};
 use crate::quote;
 use crate::registry::{Gone, ModuleDecl, Registry, retired_module};
 use crate::report::{Report, Spot};
@@ -32,6 +32,8 @@ pub(crate) struct Checked {
     pub(crate) values: Values,
     /// Where each written parameter stands.
     pub(crate) places: BTreeMap<&'static str, Place>,
+    /// Parameters whose values were refused; they have their defaults.
+    pub(crate) failed: BTreeSet<&'static str>,
 }
 
 impl Checked {
@@ -47,6 +49,11 @@ impl Checked {
 
     pub(crate) fn is_written(&self, parameter: &str) -> bool {
         self.places.contains_key(parameter)
+    }
+
+    /// Whether the values of these parameters can be relied upon.
+    pub(crate) fn is_sound(&self, parameters: &[&str]) -> bool {
+        !parameters.iter().any(|name| self.failed.contains(name))
     }
 
     pub(crate) fn params<P: Params>(&self) -> P {
@@ -119,7 +126,12 @@ impl Checker<'_> {
     }
 
     /// Checks a section as an object of this kind.
-    pub(crate) fn object(&mut self, section: &Section, kind: ObjectKind, source: Source) -> Checked {
+    pub(crate) fn object(
+        &mut self,
+        section: &Section,
+        kind: ObjectKind,
+        source: Source,
+    ) -> Checked {
         let module = self.module(section, kind);
         let own = match &module {
             Module::Known(module) => Some(module.table),
@@ -132,6 +144,7 @@ impl Checker<'_> {
             source,
             values: Values::defaults(common_table(kind).into_iter().chain(own)),
             places: BTreeMap::new(),
+            failed: BTreeSet::new(),
             module: match module {
                 Module::Known(module) => Some(module),
                 Module::NotNeeded | Module::Unknown => None,
@@ -214,7 +227,11 @@ impl Checker<'_> {
                 kind: module_kind.noun(),
                 name: name.to_owned(),
                 nearest: nearest(name, self.registry.names(module_kind)).map(str::to_owned),
-                known: self.registry.of(module_kind).map(|module| module.name).collect(),
+                known: self
+                    .registry
+                    .of(module_kind)
+                    .map(|module| module.name)
+                    .collect(),
             },
         };
         let spot = Spot::parameter(&entry.place, &section.name, parameter);
@@ -231,13 +248,20 @@ impl Checker<'_> {
         }
     }
 
-    /// Warns when a continuation line looks like a parameter this section could have.
+    /// Warns when a continuation line looks like a parameter this section could have. When
+    /// that is a password, it is refused: as part of another value it would be shown.
     fn indented(&mut self, checked: &Checked, entry: &Entry) {
         for (key, place) in &entry.indented {
-            if key == TYPE || checked.values.declaration(key).is_some() {
-                let spot = Spot::parameter(place, &checked.name, &entry.key);
-                self.report.warning(&spot, Fault::IndentedParameter { key: key.clone() });
-            }
+            let decl = checked.values.declaration(key);
+            let severity = match decl.map(|decl| decl.kind) {
+                Some(Kind::Secret) => Severity::Error,
+                Some(_) => Severity::Warning,
+                None if key == TYPE => Severity::Warning,
+                None => continue,
+            };
+            let spot = Spot::parameter(place, &checked.name, &entry.key);
+            let fault = Fault::IndentedParameter { key: key.clone() };
+            self.report.add(severity, &spot, fault);
         }
     }
 
@@ -253,8 +277,11 @@ impl Checker<'_> {
         }
         checked.places.insert(decl.name, entry.place.clone());
         self.old_name(decl, entry, &spot);
-        if let Some(value) = self.value(decl, entry, &spot) {
-            checked.values.set(decl.name, value);
+        match self.value(decl, entry, &spot) {
+            Some(value) => checked.values.set(decl.name, value),
+            None => {
+                checked.failed.insert(decl.name);
+            }
         }
     }
 
@@ -271,12 +298,15 @@ impl Checker<'_> {
     }
 
     fn value(&mut self, decl: &ParamDecl, entry: &Entry, spot: &Spot<'_>) -> Option<Value> {
+        if entry.form == Form::Failed {
+            return None;
+        }
         let written = entry.value.written().unwrap_or(entry.value.reveal());
         let parsed = parse(
             decl,
             &Written {
                 text: entry.value.reveal(),
-                literal: entry.literal,
+                literal: entry.form == Form::Literal,
                 shown: written.get(..entry.first_len).unwrap_or(written),
             },
         );
@@ -352,7 +382,8 @@ impl Checker<'_> {
             Some(_) => None,
             None => nearest(&entry.key, names.chain([TYPE])).map(str::to_owned),
         };
-        self.report.error(&spot, Fault::UnknownParameter { nearest, owner });
+        self.report
+            .error(&spot, Fault::UnknownParameter { nearest, owner });
     }
 
     fn retired(&self, checked: &Checked, key: &str) -> Option<String> {
@@ -369,7 +400,10 @@ impl Checker<'_> {
     fn owner(&self, checked: &Checked, key: &str) -> Option<String> {
         let mut modules = self.registry.modules();
         if let Some((_, kind)) = module_parameter(checked.kind)
-            && let Some(module) = self.registry.of(kind).find(|module| module.table.find(key).is_some())
+            && let Some(module) = self
+                .registry
+                .of(kind)
+                .find(|module| module.table.find(key).is_some())
         {
             return Some(format!("the {} {}", kind.noun(), module.name));
         }

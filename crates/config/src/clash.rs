@@ -17,7 +17,10 @@ pub(crate) fn servers(graph: &Graph, report: &mut Report) {
         let (what, parameter) = match (&params.socket, &params.address) {
             (Some(socket), None) => (format!("socket {socket}"), "socket"),
             (None, Some(address)) => (
-                format!("address and port, {}", at(&address.to_lowercase(), params.port)),
+                format!(
+                    "address and port, {}",
+                    at(&address.to_lowercase(), params.port)
+                ),
                 "address",
             ),
             // Neither or both: reported elsewhere.

@@ -167,8 +167,7 @@ impl<T> Param<T> {
         self
     }
 
-    /// The smallest and the largest number allowed. Of a duration only the smallest counts,
-    /// in milliseconds.
+    /// The smallest and the largest number allowed.
     #[must_use]
     pub const fn range(mut self, smallest: u64, largest: u64) -> Self {
         self.decl.kind = match self.decl.kind {
@@ -181,6 +180,21 @@ impl<T> Param<T> {
                 min: smallest.cast_signed(),
                 max: largest.cast_signed(),
             },
+            other => other,
+        };
+        self
+    }
+
+    /// The smallest number allowed; of a duration in milliseconds.
+    #[must_use]
+    pub const fn at_least(mut self, smallest: i64) -> Self {
+        self.decl.kind = match self.decl.kind {
+            Kind::Count { max, auto, .. } => Kind::Count {
+                min: smallest.unsigned_abs(),
+                max,
+                auto,
+            },
+            Kind::Int { max, .. } => Kind::Int { min: smallest, max },
             Kind::Duration {
                 unit,
                 whole_seconds,
@@ -190,7 +204,7 @@ impl<T> Param<T> {
                 unit,
                 whole_seconds,
                 signed,
-                min_ms: smallest,
+                min_ms: smallest.unsigned_abs(),
             },
             other => other,
         };
@@ -282,7 +296,10 @@ const fn duration(unit: BareUnit, signed: bool) -> Kind {
 #[must_use]
 pub const fn seconds(default_s: u32) -> Param<Duration> {
     let default_ms = default_s as i64 * 1_000;
-    param(duration(BareUnit::Seconds, false), Given::Millis(default_ms))
+    param(
+        duration(BareUnit::Seconds, false),
+        Given::Millis(default_ms),
+    )
 }
 
 /// A duration in whole seconds whose negative values mean "never".

@@ -142,6 +142,9 @@ fn module_rule(checked: &Checked, values: &mut Values, report: &mut Report) {
     let Some(rule) = checked.module.and_then(|module| module.rule) else {
         return;
     };
+    if !checked.failed.is_empty() {
+        return;
+    }
     let mut scope = RuleScope {
         values,
         written: &|parameter| checked.is_written(parameter),

@@ -110,7 +110,11 @@ pub(crate) fn cnf_files(
 ) -> Result<Vec<PathBuf>, (PathBuf, io::Error)> {
     let mut found = Vec::new();
     collect(files, directory, DEPTH_LIMIT, &mut found)?;
-    found.sort_by(|a, b| a.as_os_str().as_encoded_bytes().cmp(b.as_os_str().as_encoded_bytes()));
+    found.sort_by(|a, b| {
+        a.as_os_str()
+            .as_encoded_bytes()
+            .cmp(b.as_os_str().as_encoded_bytes())
+    });
     Ok(found)
 }
 
@@ -158,6 +162,9 @@ mod tests {
             .map(PathBuf::from)
             .into();
         assert_eq!(found, expected);
-        assert_eq!(cnf_files(&files, Path::new("/none")).unwrap(), Vec::<PathBuf>::new());
+        assert_eq!(
+            cnf_files(&files, Path::new("/none")).unwrap(),
+            Vec::<PathBuf>::new()
+        );
     }
 }

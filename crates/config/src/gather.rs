@@ -7,7 +7,9 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::files::{FileSource, cnf_files};
-use crate::grammar::{self, Entry, Section};
+use crate::grammar::{self, Entry, Form, Section};
+use crate::macros::Params as _;
+use crate::params::MaxScaleParams;
 use crate::problem::{Fault, Place};
 use crate::report::{Report, Spot};
 use crate::secret::Secret;
@@ -88,19 +90,27 @@ pub(crate) fn drop_in(files: &dyn FileSource, path: &Path, main: &mut Main, repo
     }
 }
 
-/// Replaces sections by those of the files written at runtime. The globals among them are
-/// handed back: they replace the main file's one parameter at a time.
+/// What the files written at runtime hold besides objects.
+pub(crate) struct Persisted {
+    /// All of the files.
+    pub(crate) files: Vec<PathBuf>,
+    /// Globals, which replace the main file's one parameter at a time.
+    pub(crate) globals: Vec<Section>,
+}
+
+/// Replaces sections by those of the files written at runtime.
 pub(crate) fn persisted(
     files: &dyn FileSource,
     directory: &Path,
     main: &mut Main,
     report: &mut Report,
-) -> Vec<Section> {
+) -> Persisted {
     let mut globals = Vec::new();
     let mut runtime: Vec<Sourced> = Vec::new();
-    for path in listed(files, directory, report) {
-        for (section, source) in sections(files, &path, SourceKind::Runtime, report) {
-            file_name(&path, &section, report);
+    let paths = listed(files, directory, report);
+    for path in &paths {
+        for (section, source) in sections(files, path, SourceKind::Runtime, report) {
+            file_name(path, &section, report);
             if is_globals(&section.name) {
                 globals.push(section);
             } else {
@@ -109,7 +119,11 @@ pub(crate) fn persisted(
         }
     }
     for (section, source) in runtime {
-        match main.others.iter_mut().find(|(known, _)| known.name == section.name) {
+        match main
+            .others
+            .iter_mut()
+            .find(|(known, _)| known.name == section.name)
+        {
             Some(known) => {
                 let fault = Fault::Replaced {
                     by: section.place.clone(),
@@ -120,10 +134,13 @@ pub(crate) fn persisted(
             None => main.others.push((section, source)),
         }
     }
-    globals
+    Persisted {
+        files: paths,
+        globals,
+    }
 }
 
-fn file_place(path: &Path) -> Place {
+pub(crate) fn file_place(path: &Path) -> Place {
     Place {
         file: path.to_string_lossy().into(),
         line: 0,
@@ -152,7 +169,6 @@ fn sections(
         Err(error) => {
             let fault = Fault::Unreadable {
                 reason: error.to_string(),
-                persisted: kind == SourceKind::Runtime,
             };
             report.error(&Spot::file(&place), fault);
             Vec::new()
@@ -164,7 +180,6 @@ fn listed(files: &dyn FileSource, directory: &Path, report: &mut Report) -> Vec<
     cnf_files(files, directory).unwrap_or_else(|(path, error)| {
         let fault = Fault::Unreadable {
             reason: error.to_string(),
-            persisted: false,
         };
         report.error(&Spot::file(&file_place(&path)), fault);
         Vec::new()
@@ -187,9 +202,8 @@ fn duplicate(section: &Section, first: &Place, report: &mut Report) {
 
 fn file_name(path: &Path, section: &Section, report: &mut Report) {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy());
-    let same = stem.is_some_and(|stem| {
-        stem == section.name || is_globals(&stem) && is_globals(&section.name)
-    });
+    let same = stem
+        .is_some_and(|stem| stem == section.name || is_globals(&stem) && is_globals(&section.name));
     if !same {
         let fault = Fault::FileName {
             section: section.name.clone(),
@@ -198,11 +212,21 @@ fn file_name(path: &Path, section: &Section, report: &mut Report) {
     }
 }
 
-/// Replaces parameters of the globals by those written at runtime.
-pub(crate) fn merge_globals(globals: &mut Section, runtime: Section) {
+/// Replaces parameters of the globals by those written at runtime. What is fixed at start
+/// counts in the main file only.
+pub(crate) fn merge_globals(globals: &mut Section, runtime: Section, report: &mut Report) {
     for entry in runtime.entries {
-        let key = entry.key.clone();
-        match globals.entries.iter_mut().find(|known| known.key == key) {
+        let decl = MaxScaleParams::TABLE.find(&entry.key);
+        if decl.is_some_and(|decl| !decl.modifiable()) {
+            let spot = Spot::parameter(&entry.place, &runtime.name, &entry.key);
+            report.warning(&spot, Fault::FixedAtStart);
+            continue;
+        }
+        let known = globals
+            .entries
+            .iter_mut()
+            .find(|known| known.key == entry.key);
+        match known {
             // What the command line says stays.
             Some(known) if &*known.place.file == COMMAND_LINE => {}
             Some(known) => *known = entry,
@@ -226,7 +250,7 @@ fn override_globals(globals: &mut Section, options: &[(String, String)]) {
             place: place.clone(),
             first_len: value.len(),
             indented: Vec::new(),
-            literal: true,
+            form: Form::Literal,
         });
     }
 }

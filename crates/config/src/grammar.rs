@@ -40,8 +40,18 @@ pub(crate) struct Entry {
     pub(crate) first_len: usize,
     /// Continuation lines that look like parameters of their own.
     pub(crate) indented: Vec<(String, Place)>,
-    /// The value came from a variable or an escaped form: it is exactly what is meant.
-    pub(crate) literal: bool,
+    pub(crate) form: Form,
+}
+
+/// How a value is to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As it was written: variables, escapes and quotes are still to be understood.
+    Raw,
+    /// Exactly as it is: it came from a variable, an escaped form or an option.
+    Literal,
+    /// Not at all: what is wrong with it has been reported.
+    Failed,
 }
 
 /// Reads a file. Lines that make no sense are reported and skipped.
@@ -195,7 +205,7 @@ impl Reader<'_> {
                 place: open.place,
                 first_len: open.first_len,
                 indented: open.indented,
-                literal: false,
+                form: Form::Raw,
             });
         }
     }
@@ -249,7 +259,12 @@ mod tests {
             .map(|section| {
                 let entries = section.entries.iter();
                 let entries = entries.map(|entry| {
-                    format!(" {}={}@{}", entry.key, entry.value.reveal(), entry.place.line)
+                    format!(
+                        " {}={}@{}",
+                        entry.key,
+                        entry.value.reveal(),
+                        entry.place.line
+                    )
                 });
                 format!("[{}]{}", section.name, entries.collect::<String>())
             })
@@ -312,17 +327,15 @@ mod tests {
         assert_eq!(problems, expected);
     }
 
-    #[test]
-    fn any_bytes_are_read_without_panic() {
-        for seed in 0..2_000_u32 {
-            let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
-            let bytes: Vec<u8> = (0..40)
-                .map(|_| {
-                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                    b"[]=# \t\n\r\"$;ab\xC3\xA9\xFF@"[(state >> 24) as usize % 18]
-                })
-                .collect();
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes in "[\\[\\]=# \t\n\r\"$;abé@]{0,60}") {
+            let mut bytes = bytes.into_bytes();
             read(&bytes);
+            // Cut anywhere, what is left may end amid a character.
+            while bytes.pop().is_some() {
+                read(&bytes);
+            }
         }
     }
 }

@@ -23,10 +23,12 @@
 
 mod check;
 mod clash;
+pub mod cli;
 mod config;
 mod decl;
 pub mod declare;
 mod effective;
+mod export;
 mod files;
 mod gather;
 mod grammar;
@@ -34,6 +36,7 @@ mod links;
 mod loader;
 mod location;
 mod macros;
+mod modules;
 mod names;
 mod object;
 pub mod params;
@@ -42,6 +45,7 @@ mod pattern;
 mod print;
 mod problem;
 mod quote;
+mod reference;
 mod registry;
 mod report;
 mod resolve;
@@ -66,9 +70,11 @@ pub use location::Locations;
 pub use macros::Params;
 #[doc(hidden)]
 pub use macros::{store_field, take_field};
+pub use modules::{ModuleView, modules};
 pub use object::ObjectKind;
 pub use pattern::Pattern;
 pub use problem::{Errors, Fault, Place, Problem, Severity, ValueFault};
+pub use reference::reference_page;
 pub use registry::{
     CLI_ROUTER, MARIADB_PROTOCOL, MAXSCALED_PROTOCOL, ModuleDecl, Registry, Rule, RuleScope,
 };

@@ -22,7 +22,9 @@ pub(crate) struct Graph {
 
 impl Graph {
     pub(crate) fn of(&self, kind: ObjectKind) -> impl Iterator<Item = &Checked> {
-        self.objects.iter().filter(move |object| object.kind == kind)
+        self.objects
+            .iter()
+            .filter(move |object| object.kind == kind)
     }
 
     fn find(&self, name: &str) -> Option<&Checked> {
@@ -128,8 +130,11 @@ impl Graph {
     fn watched_once(&self, report: &mut Report) {
         let mut watched: BTreeMap<String, &str> = BTreeMap::new();
         for monitor in self.of(ObjectKind::Monitor) {
-            let servers: BTreeSet<String> =
-                monitor.params::<MonitorParams>().servers.into_iter().collect();
+            let servers: BTreeSet<String> = monitor
+                .params::<MonitorParams>()
+                .servers
+                .into_iter()
+                .collect();
             for server in servers {
                 if let Some(first) = watched.get(&server) {
                     let fault = Fault::WatchedTwice {

@@ -81,7 +81,7 @@ impl<'a> Loader<'a> {
     /// Everything that is wrong, in all files, at once.
     pub fn load(&self, main: &Path) -> Result<Config, Errors> {
         let mut report = Report::default();
-        let main = self.gather(main, &mut report);
+        let (main, runtime_files) = self.gather(main, &mut report);
         let graph = self.graph(main, &mut report);
         graph.check(&mut report);
         for object in graph.objects.iter().chain([&graph.globals]) {
@@ -92,28 +92,34 @@ impl<'a> Loader<'a> {
         }
         clash::listeners(&graph, &mut report);
         let mut config = self.config(graph, &mut report);
+        for file in &runtime_files {
+            report.advise(&gather::file_place(file), Fault::RuntimeFile);
+        }
         config.warnings = report.finish()?;
         Ok(config)
     }
 
-    /// All sections, their variables substituted and their includes added.
-    fn gather(&self, path: &Path, report: &mut Report) -> Main {
+    /// All sections, their variables substituted and their includes added, and the files
+    /// written at runtime that are among their sources.
+    fn gather(&self, path: &Path, report: &mut Report) -> (Main, Vec<PathBuf>) {
         let mut main = gather::main_file(self.files, path, &self.options, report);
         let substitute = resolve::globals(&mut main.globals, self.files, report);
         gather::drop_in(self.files, path, &mut main, report);
+        let mut runtime_files = Vec::new();
         if let Some(directory) = self.persistdir(&main) {
-            let runtime = gather::persisted(self.files, &directory, &mut main, report);
-            for mut globals in runtime {
+            let persisted = gather::persisted(self.files, &directory, &mut main, report);
+            for mut globals in persisted.globals {
                 resolve::section(&mut globals, substitute, self.files, report);
-                gather::merge_globals(&mut main.globals, globals);
+                gather::merge_globals(&mut main.globals, globals, report);
             }
+            runtime_files = persisted.files;
         }
         for (section, _) in &mut main.others {
             resolve::section(section, substitute, self.files, report);
         }
         names::check(main.others.iter().map(|(section, _)| section), report);
         include(&mut main, report);
-        main
+        (main, runtime_files)
     }
 
     /// The directory of files written at runtime, if they are to be read. Only the main file
@@ -225,8 +231,12 @@ fn include(main: &mut Main, report: &mut Report) {
 
 /// The names that `weightby` of any service gives to weights.
 fn weights(sections: &[Sourced]) -> BTreeSet<String> {
-    let entries = sections.iter().filter_map(|(section, _)| resolve::entry(section, "weightby"));
-    entries.map(|entry| entry.value.reveal().to_owned()).collect()
+    let entries = sections
+        .iter()
+        .filter_map(|(section, _)| resolve::entry(section, "weightby"));
+    entries
+        .map(|entry| entry.value.reveal().to_owned())
+        .collect()
 }
 
 /// A listener of a skipped service is skipped as well.
@@ -262,4 +272,3 @@ pub fn load_text(text: &str, registry: &Registry) -> Result<Config, Errors> {
     let files = MemoryFiles::new().file(main, text);
     load(&files, main, registry)
 }
-

@@ -65,11 +65,20 @@ mod tests {
         };
         let own = Locations::default();
         check(&own, "/var/log/maxscale", "/var/log/tidegate");
-        let compat = Locations { compat_paths: true, ..own.clone() };
+        let compat = Locations {
+            compat_paths: true,
+            ..own
+        };
         check(&compat, "/var/log/maxscale", "/var/log/maxscale");
-        let based = Locations { base: Some(PathBuf::from("/b")), ..compat.clone() };
+        let based = Locations {
+            base: Some(PathBuf::from("/b")),
+            ..compat.clone()
+        };
         check(&based, "/usr/bin", "/b/usr/bin");
-        let runtime = Locations { runtime: Some(PathBuf::from("/r")), ..compat };
+        let runtime = Locations {
+            runtime: Some(PathBuf::from("/r")),
+            ..compat
+        };
         check(&runtime, "/usr/bin", "/usr/bin");
         check(&runtime, "/etc/maxscale.cnf", "/r/etc/maxscale.cnf");
     }
@@ -79,6 +88,9 @@ mod tests {
         let own = Locations::default();
         let original = PathBuf::from("/etc/maxscale.cnf");
         assert_eq!(own.main_file(|path| path == original), (original, true));
-        assert_eq!(own.main_file(|_| true), (PathBuf::from("/etc/tidegate.cnf"), false));
+        assert_eq!(
+            own.main_file(|_| true),
+            (PathBuf::from("/etc/tidegate.cnf"), false)
+        );
     }
 }

@@ -8,8 +8,16 @@ use crate::report::{Report, Spot};
 
 /// Words of REST paths, which make confusing names.
 const PATH_WORDS: [&str; 10] = [
-    "servers", "services", "monitors", "filters", "listeners", "sessions", "users", "threads",
-    "logs", "modules",
+    "servers",
+    "services",
+    "monitors",
+    "filters",
+    "listeners",
+    "sessions",
+    "users",
+    "threads",
+    "logs",
+    "modules",
 ];
 
 /// Checks the names of all sections but the global one.

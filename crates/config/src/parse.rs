@@ -70,7 +70,10 @@ pub(crate) fn parse(decl: &ParamDecl, written: &Written<'_>) -> Outcome {
     let outcome = by_kind(decl, written);
     if outcome.is_err()
         && let Some((before, _)) = written.text.split_once(" #")
-        && let cut = (Written { text: before.trim_end(), ..*written })
+        && let cut = (Written {
+            text: before.trim_end(),
+            ..*written
+        })
         && by_kind(decl, &cut).is_ok()
     {
         return Err(ValueFault::TrailingComment);
@@ -85,7 +88,13 @@ fn empty(decl: &ParamDecl) -> Result<Value, ValueFault> {
         Kind::Mask { .. } | Kind::WordList { .. } => Ok(Value::Mask(0)),
         Kind::Throttling => Ok(Value::Throttling(crate::Throttling::OFF)),
         _ if decl.may_be_unset() => Ok(Value::Unset),
-        _ => Err(ValueFault::Empty),
+        Kind::Secret => Err(ValueFault::Empty {
+            hint: "if the password is empty, write \"\"",
+        }),
+        _ if decl.mandatory => Err(ValueFault::Empty { hint: "" }),
+        _ => Err(ValueFault::Empty {
+            hint: "remove the line to get the default",
+        }),
     }
 }
 
@@ -100,11 +109,20 @@ fn by_kind(decl: &ParamDecl, written: &Written<'_>) -> Outcome {
             whole_seconds,
             min_ms,
             signed,
-        } => Span { unit, whole_seconds, min_ms, signed }.parse(written),
+        } => Span {
+            unit,
+            whole_seconds,
+            min_ms,
+            signed,
+        }
+        .parse(written),
         Kind::Word { words } => {
             let mut notes = Vec::new();
             let word = word(decl, words, written.text, written.shown, &mut notes)?;
-            Ok(Parsed { value: Value::Word(word.1), notes })
+            Ok(Parsed {
+                value: Value::Word(word.1),
+                notes,
+            })
         }
         Kind::Mask { words } | Kind::WordList { words } => mask(decl, words, written),
         Kind::List | Kind::References(_) => {
@@ -112,7 +130,12 @@ fn by_kind(decl: &ParamDecl, written: &Written<'_>) -> Outcome {
                 Kind::References(to) => to.separator(),
                 _ => ',',
             };
-            Ok(Value::List(elements(written.text, separator).map(str::to_owned).collect()).into())
+            Ok(Value::List(
+                elements(written.text, separator)
+                    .map(str::to_owned)
+                    .collect(),
+            )
+            .into())
         }
         Kind::Text | Kind::Path => Ok(text(decl, written).into()),
         Kind::Module(_) | Kind::Reference(_) => Ok(unset_if_empty(written.unquoted()).into()),
@@ -120,7 +143,12 @@ fn by_kind(decl: &ParamDecl, written: &Written<'_>) -> Outcome {
         Kind::Pattern => pattern(written),
         Kind::Throttling => parse_throttling(written.text)
             .map(|throttling| Value::Throttling(throttling).into())
-            .ok_or_else(|| written.not("throttling", "write count, window, suppress, such as 10, 1000ms, 10000ms")),
+            .ok_or_else(|| {
+                written.not(
+                    "throttling",
+                    "write count, window, suppress, such as 10, 1000ms, 10000ms",
+                )
+            }),
     }
 }
 
@@ -133,11 +161,12 @@ fn unset_if_empty(text: &str) -> Value {
 
 fn text(decl: &ParamDecl, written: &Written<'_>) -> Value {
     let text = written.unquoted();
-    if decl.may_be_unset() {
-        return unset_if_empty(text);
-    }
     let text = respell(decl.spellings, text).unwrap_or(text);
-    Value::Text(text.to_owned())
+    if decl.may_be_unset() {
+        unset_if_empty(text)
+    } else {
+        Value::Text(text.to_owned())
+    }
 }
 
 fn respell<'a>(pairs: &[(&'a str, &'a str)], word: &str) -> Option<&'a str> {
@@ -169,52 +198,49 @@ fn old_spelling(decl: &ParamDecl, word: &str, notes: &mut Vec<Fault>) -> Option<
 }
 
 fn int(written: &Written<'_>, min: i64, max: i64) -> Outcome {
-    let (negative, digits) = match written.text.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, written.text),
-    };
-    let magnitude = number(written, digits)?;
-    let value = if negative {
-        0_i64.checked_sub_unsigned(magnitude)
-    } else {
-        i64::try_from(magnitude).ok()
-    };
+    let negative = check_digits(written)?;
+    let value = written.text.parse().ok();
     value
         .filter(|value| (min..=max).contains(value))
         .map(|value| Value::Int(value).into())
-        .ok_or_else(|| written.out_of_range(range(min, max, i64::MIN, i64::MAX)))
+        .ok_or_else(|| written.out_of_range(range(min, max, i64::MAX, negative)))
 }
 
 fn count(written: &Written<'_>, min: u64, max: u64, auto: bool) -> Outcome {
     if auto && written.text == "auto" {
         return Ok(Value::Auto.into());
     }
-    let value = number(written, written.text)?;
-    if (min..=max).contains(&value) {
-        Ok(Value::Count(value).into())
-    } else {
-        Err(written.out_of_range(range(min, max, 0, u64::MAX)))
-    }
+    let negative = check_digits(written)?;
+    let value = written.text.parse().ok();
+    value
+        .filter(|value| (min..=max).contains(value))
+        .map(|value| Value::Count(value).into())
+        .ok_or_else(|| {
+            written.out_of_range(range(min, max, u64::MAX, negative || written.text == "0"))
+        })
 }
 
-/// A whole number, digits only.
-fn number(written: &Written<'_>, digits: &str) -> Result<u64, ValueFault> {
+/// Refuses what is no whole number; tells whether it is negative.
+fn check_digits(written: &Written<'_>) -> Result<bool, ValueFault> {
+    let digits = written.text.strip_prefix('-').unwrap_or(written.text);
     if digits.ends_with('%') {
-        return Err(written.not("whole number", "percentages are not supported, write a number"));
+        return Err(written.not(
+            "whole number",
+            "percentages are not supported, write a number",
+        ));
     }
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(written.not("whole number", ""));
     }
-    digits
-        .parse()
-        .map_err(|_| written.out_of_range(format!("at most {}", u64::MAX)))
+    Ok(digits.len() < written.text.len())
 }
 
-fn range<T: PartialOrd + std::fmt::Display>(min: T, max: T, lowest: T, highest: T) -> String {
-    match (min > lowest, max < highest) {
-        (true, true) => format!("{min} to {max}"),
-        (true, false) => format!("{min} or more"),
-        (false, _) => format!("at most {max}"),
+/// What is allowed, without the limits that no one meets.
+fn range<T: PartialOrd + std::fmt::Display>(min: T, max: T, highest: T, negative: bool) -> String {
+    if max == highest && negative {
+        format!("{min} or more")
+    } else {
+        format!("{min} to {max}")
     }
 }
 
@@ -224,7 +250,12 @@ fn size(written: &Written<'_>, auto: bool) -> Outcome {
     }
     parse_size(written.text)
         .map(|size| Value::Size(size).into())
-        .ok_or_else(|| written.not("size", "write a number of bytes, with Ki, Mi, Gi, Ti or k, M, G, T if needed"))
+        .ok_or_else(|| {
+            written.not(
+                "size",
+                "write a number of bytes, with Ki, Mi, Gi, Ti or k, M, G, T if needed",
+            )
+        })
 }
 
 /// The rules of a duration.
@@ -309,7 +340,11 @@ fn mask(decl: &ParamDecl, words: &'static [&'static str], written: &Written<'_>)
     let mut bits = 0;
     for element in elements(written.text, ',') {
         // What stands on the first line may be quoted, an element of a later one may not.
-        let shown = if written.shown.contains(element) { element } else { written.shown };
+        let shown = if written.shown.contains(element) {
+            element
+        } else {
+            written.shown
+        };
         bits |= 1 << word(decl, words, element, shown, &mut notes)?.0;
     }
     Ok(Parsed {

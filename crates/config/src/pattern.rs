@@ -15,9 +15,9 @@ impl Pattern {
     pub fn new(text: &str) -> Result<Self, String> {
         match regex::bytes::Regex::new(text) {
             Ok(_) => Ok(Self(text.to_owned())),
-            Err(regex::Error::CompiledTooBig(limit)) => Err(format!(
-                "compiled it would take more than {limit} bytes"
-            )),
+            Err(regex::Error::CompiledTooBig(limit)) => {
+                Err(format!("compiled it would take more than {limit} bytes"))
+            }
             Err(error) => Err(last_line(&error.to_string())),
         }
     }

@@ -94,14 +94,10 @@ impl std::error::Error for Errors {}
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// A file cannot be read.
-    #[error("cannot be read: {reason}{}", if *.persisted {
-        "; to start without the changes made at runtime, set load_persisted_configs=false"
-    } else { "" })]
+    #[error("cannot be read: {reason}")]
     Unreadable {
         /// The system's reason.
         reason: String,
-        /// It is one of the files written at runtime.
-        persisted: bool,
     },
     /// A line is not UTF-8.
     #[error("the line is not valid UTF-8")]
@@ -144,19 +140,25 @@ pub enum Fault {
     #[error("the parameter stands before the first [section]")]
     NoSection,
     /// An indented line has nothing to continue.
-    #[error("an indented line continues the parameter above it, but there is none; remove the blanks")]
+    #[error(
+        "an indented line continues the parameter above it, but there is none; remove the blanks"
+    )]
     NothingToContinue,
     /// An indented line looks like a section header.
     #[error("an indented section header continues the parameter above it; remove the blanks")]
     IndentedHeader,
     /// An indented line looks like a parameter.
-    #[error("the indented line '{key}=...' continues the parameter above it; remove the blanks if '{key}' is meant")]
+    #[error(
+        "the indented line '{key}=...' continues the parameter above it; remove the blanks if '{key}' is meant"
+    )]
     IndentedParameter {
         /// The parameter it looks like.
         key: String,
     },
     /// A triple-quoted value has a bad escape.
-    #[error("the value has an unknown escape after '\\'; allowed are \\n \\r \\t \\\\ \\\" \\$ and \\u{{...}}")]
+    #[error(
+        "the value has an unknown escape after '\\'; allowed are \\n \\r \\t \\\\ \\\" \\$ and \\u{{...}}"
+    )]
     BadEscape,
     /// A name has characters that cannot stand in REST paths.
     #[error("the name holds {character:?}; allowed are letters, digits and _ . ~ -")]
@@ -208,7 +210,9 @@ pub enum Fault {
         first: Place,
     },
     /// A section has no `type`.
-    #[error("the section has no type; add type= with one of server, monitor, filter, service, listener, include")]
+    #[error(
+        "the section has no type; add type= with one of server, monitor, filter, service, listener, include"
+    )]
     NoType,
     /// A section has an unknown type.
     #[error("'{word}' is no type of a section{}; known are server, monitor, filter, service, listener, include", suggestion(.nearest.as_deref()))]
@@ -285,7 +289,9 @@ pub enum Fault {
     #[error("a regular expression without slashes is deprecated; write /.../")]
     PatternWithoutSlashes,
     /// An environment variable is missing.
-    #[error("the environment variable '{name}' is not set; set it, or turn substitute_variables off")]
+    #[error(
+        "the environment variable '{name}' is not set; set it, or turn substitute_variables off"
+    )]
     NoVariable {
         /// Its name.
         name: String,
@@ -294,7 +300,9 @@ pub enum Fault {
     #[error("'${{' has no closing '}}'")]
     VariableNotClosed,
     /// An encrypted password cannot be decrypted.
-    #[error("the value looks encrypted but cannot be decrypted with this key: {reason}; if it is the password itself, write plain: before it")]
+    #[error(
+        "the value looks encrypted but cannot be decrypted with this key: {reason}; if it is the password itself, write plain: before it"
+    )]
     NotDecrypted {
         /// Why.
         reason: String,
@@ -338,7 +346,7 @@ pub enum Fault {
         nearest: Option<String>,
     },
     /// A reference to something else.
-    #[error("'{name}' is a {} ({place}), but a {wanted} is needed here", .kind.noun())]
+    #[error("'{name}' is a {} ({place}), not a {wanted}", .kind.noun())]
     WrongObject {
         /// What was referred to.
         name: String,
@@ -368,7 +376,9 @@ pub enum Fault {
         cycle: Vec<String>,
     },
     /// A server with two monitors.
-    #[error("the server '{server}' is watched by the monitor '{monitor}' already; a server has one monitor at most")]
+    #[error(
+        "the server '{server}' is watched by the monitor '{monitor}' already; a server has one monitor at most"
+    )]
     WatchedTwice {
         /// The server.
         server: String,
@@ -413,7 +423,9 @@ pub enum Fault {
     #[error("{0}")]
     Unused(&'static str),
     /// A file written at runtime with another name than its section.
-    #[error("the file holds section '{section}'; a file written at runtime is named after its section")]
+    #[error(
+        "the file holds section '{section}'; a file written at runtime is named after its section"
+    )]
     FileName {
         /// The section.
         section: String,
@@ -424,6 +436,16 @@ pub enum Fault {
         /// The file that replaces it.
         by: Place,
     },
+    /// A static parameter in a file written at runtime.
+    #[error(
+        "it is ignored here: this parameter is fixed at start and counts in the main file only"
+    )]
+    FixedAtStart,
+    /// A file written at runtime has errors.
+    #[error(
+        "the file was written at runtime; to start without the changes made at runtime, set load_persisted_configs=false"
+    )]
+    RuntimeFile,
     /// A rule between parameters.
     #[error("{0}")]
     Rule(String),
@@ -433,8 +455,11 @@ pub enum Fault {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValueFault {
     /// It is empty.
-    #[error("the value is empty; remove the line to get the default")]
-    Empty,
+    #[error("the value is empty{}", remedy(.hint))]
+    Empty {
+        /// What would help.
+        hint: &'static str,
+    },
     /// It is no value of its type.
     #[error("{got} is no {wanted}{}", remedy(.hint))]
     Not {

@@ -51,7 +51,9 @@ pub(crate) fn unescape(text: &str) -> Option<String> {
 
 fn code_point(chars: &mut std::str::Chars<'_>) -> Option<char> {
     let (digits, rest) = chars.as_str().strip_prefix('{')?.split_once('}')?;
-    let c = u32::from_str_radix(digits, 16).ok().and_then(char::from_u32)?;
+    let c = u32::from_str_radix(digits, 16)
+        .ok()
+        .and_then(char::from_u32)?;
     *chars = rest.chars();
     Some(c)
 }

@@ -6,7 +6,7 @@
 
 use crate::decl::{ModuleKind, Retired, Table};
 use crate::macros::Params;
-use crate::params::{ListenerParams, MariadbProtocolParams};
+use crate::params::MariadbProtocolParams;
 use crate::problem::Severity;
 use crate::value::Values;
 
@@ -282,16 +282,3 @@ const RETIRED_FILTERS: &[(&str, Gone, &str)] = &[
     ("gatekeeper", Gone::Refuse, NO_LONGER),
     ("dbfwfilter", Gone::Refuse, NO_LONGER),
 ];
-
-impl ModuleDecl {
-    /// The tables of everything an object with this module may have.
-    #[must_use]
-    pub fn all_tables(&self) -> Vec<&'static Table> {
-        match self.kind {
-            ModuleKind::Protocol => vec![ListenerParams::TABLE, self.table],
-            ModuleKind::Router => vec![crate::params::ServiceParams::TABLE, self.table],
-            ModuleKind::Monitor => vec![crate::params::MonitorParams::TABLE, self.table],
-            ModuleKind::Filter => vec![self.table],
-        }
-    }
-}

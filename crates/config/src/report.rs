@@ -63,6 +63,17 @@ impl Report {
         });
     }
 
+    /// Adds an error to a file that has errors.
+    pub(crate) fn advise(&mut self, file: &Place, fault: Fault) {
+        let has_errors = self
+            .problems
+            .iter()
+            .any(|problem| problem.severity == Severity::Error && problem.place.file == file.file);
+        if has_errors {
+            self.error(&Spot::file(file), fault);
+        }
+    }
+
     /// The warnings in order of place, or everything if there is an error.
     pub(crate) fn finish(mut self) -> Result<Vec<Problem>, Errors> {
         self.problems.sort_by(|a, b| a.place.cmp(&b.place));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::files::FileSource;
-use crate::grammar::{Entry, Section};
+use crate::grammar::{Entry, Form, Section};
 use crate::object::ObjectKind;
 use crate::parse::elements;
 use crate::problem::{Fault, Place};
@@ -55,7 +55,7 @@ fn expand(
     files: &dyn FileSource,
     report: &mut Report,
 ) {
-    if entry.literal {
+    if entry.form != Form::Raw {
         return;
     }
     let written = entry.value.reveal();
@@ -66,10 +66,13 @@ fn expand(
     };
     match expanded {
         Ok(text) => {
-            entry.literal = true;
+            entry.form = Form::Literal;
             entry.value = Secret::new(text).written_as(written);
         }
-        Err(fault) => report.error(&Spot::parameter(&entry.place, section, &entry.key), fault),
+        Err(fault) => {
+            entry.form = Form::Failed;
+            report.error(&Spot::parameter(&entry.place, section, &entry.key), fault);
+        }
     }
 }
 
@@ -129,8 +132,14 @@ impl Includes {
         });
         let this = Self {
             others: known.collect(),
-            used: includes.iter().map(|section| (section.name.clone(), false)).collect(),
-            sections: includes.into_iter().map(|section| (section.name.clone(), section)).collect(),
+            used: includes
+                .iter()
+                .map(|section| (section.name.clone(), false))
+                .collect(),
+            sections: includes
+                .into_iter()
+                .map(|section| (section.name.clone(), section))
+                .collect(),
         };
         *sections = others;
         for section in this.sections.values() {
@@ -146,7 +155,10 @@ impl Includes {
         let fault = Fault::NestedInclude {
             cycle: self.cycle_from(&section.name),
         };
-        report.error(&Spot::parameter(&entry.place, &section.name, INCLUDE), fault);
+        report.error(
+            &Spot::parameter(&entry.place, &section.name, INCLUDE),
+            fault,
+        );
     }
 
     /// The names on the way from an include section back to itself.
@@ -155,7 +167,10 @@ impl Includes {
         let mut seen: Vec<String> = Vec::new();
         while let Some(path) = paths.pop() {
             let last = path.last()?;
-            let Some(entry) = self.sections.get(last).and_then(|section| entry(section, INCLUDE))
+            let Some(entry) = self
+                .sections
+                .get(last)
+                .and_then(|section| entry(section, INCLUDE))
             else {
                 continue;
             };
@@ -199,7 +214,13 @@ impl Includes {
                             first: first.clone(),
                             last: name.to_owned(),
                         };
-                        report.notice(&Spot { parameter: Some(&entry.key), ..spot.clone() }, fault);
+                        report.notice(
+                            &Spot {
+                                parameter: Some(&entry.key),
+                                ..spot.clone()
+                            },
+                            fault,
+                        );
                     }
                     (*first, *earlier) = (name.to_owned(), entry.clone());
                 } else {
@@ -207,7 +228,9 @@ impl Includes {
                 }
             }
         }
-        section.entries.extend(added.into_iter().map(|(_, entry)| entry));
+        section
+            .entries
+            .extend(added.into_iter().map(|(_, entry)| entry));
     }
 
     fn missing(&self, name: &str) -> Fault {
@@ -215,7 +238,7 @@ impl Includes {
             Some((Some(kind), place)) => Fault::WrongObject {
                 name: name.to_owned(),
                 kind: *kind,
-                wanted: ObjectKind::Include.noun(),
+                wanted: "section of type include",
                 place: place.clone(),
             },
             _ => Fault::NoSuchObject {

@@ -39,37 +39,70 @@ fn only_one(object: &Checked, names: [&'static str; 2], report: &mut Report) {
 
 fn server(object: &Checked, report: &mut Report) {
     let params: ServerParams = object.params();
-    match (&params.address, &params.socket) {
-        (Some(_), Some(_)) => only_one(object, ["address", "socket"], report),
-        (None, None) if !object.is_written("address") && !object.is_written("socket") => {
-            missing(object, "address", "a server may also have a socket instead", report);
-        }
-        (None, None) => refuse(object, "address", "it is empty; give an address or a socket", report),
-        (Some(address), None) if address.starts_with('/') => {
-            refuse(object, "address", "this is a path; give it as socket", report);
-        }
-        (None, Some(socket)) if !socket.starts_with('/') => {
-            refuse(object, "socket", "the path must be absolute", report);
-        }
-        _ => {}
+    if object.is_sound(&["address", "socket"]) {
+        server_address(object, &params, report);
     }
     match (&params.monitoruser, &params.monitorpw) {
+        _ if !object.is_sound(&["monitoruser", "monitorpw"]) => {}
         (Some(_), None) => missing(object, "monitorpw", "it belongs to monitoruser", report),
         (None, Some(_)) => missing(object, "monitoruser", "it belongs to monitorpw", report),
         _ => {}
     }
 }
 
+fn server_address(object: &Checked, params: &ServerParams, report: &mut Report) {
+    match (&params.address, &params.socket) {
+        (Some(_), Some(_)) => only_one(object, ["address", "socket"], report),
+        (None, None) if !object.is_written("address") && !object.is_written("socket") => {
+            missing(
+                object,
+                "address",
+                "a server may also have a socket instead",
+                report,
+            );
+        }
+        (None, None) => refuse(
+            object,
+            "address",
+            "it is empty; give an address or a socket",
+            report,
+        ),
+        (Some(address), None) if address.starts_with('/') => {
+            refuse(
+                object,
+                "address",
+                "this is a path; give it as socket",
+                report,
+            );
+        }
+        (None, Some(socket)) if !socket.starts_with('/') => {
+            refuse(object, "socket", "the path must be absolute", report);
+        }
+        _ => {}
+    }
+}
+
 fn listener(object: &Checked, report: &mut Report) {
     let params: ListenerParams = object.params();
-    if object.module.is_some_and(|module| !module.opens_socket) {
+    let silent = object.module.is_some_and(|module| !module.opens_socket);
+    if silent || !object.is_sound(&["port", "socket"]) {
         return;
     }
     match (params.port, &params.socket) {
         (0, None) if !object.is_written("port") => {
-            missing(object, "port", "a listener may also have a socket instead", report);
+            missing(
+                object,
+                "port",
+                "a listener may also have a socket instead",
+                report,
+            );
         }
-        (0, None) => refuse(object, "port", "it must be 1 or more, or a socket must be given", report),
+        (0, None) => refuse(
+            object,
+            "port",
+            "it must be 1 or more, or a socket must be given",
+            report,
+        ),
         (0, Some(socket)) if !socket.starts_with('/') => {
             refuse(object, "socket", "the path must be absolute", report);
         }
@@ -91,7 +124,8 @@ fn globals(object: &Checked, report: &mut Report) {
         params.statements.writeq_high_water,
         params.statements.writeq_low_water,
     );
-    if high.0 != 0 && low >= high {
+    let sound = object.is_sound(&["writeq_high_water", "writeq_low_water"]);
+    if sound && high.0 != 0 && low >= high {
         let text = format!("it must be less than writeq_high_water, {high}");
         refuse(object, "writeq_low_water", text, report);
     }

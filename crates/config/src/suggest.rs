@@ -20,9 +20,13 @@ fn fold(word: &str) -> Vec<char> {
 }
 
 /// Edits (insert, delete, replace, swap two neighbours) from `a` to `b`, up to the number
-/// that still makes a suggestion: two, and fewer than the word has letters.
+/// that still makes a suggestion: two, in short words one, in single letters none.
 fn distance(a: &[char], b: &[char]) -> Option<usize> {
-    let limit = 2.min(a.len().saturating_sub(1));
+    let limit = match a.len() {
+        0 | 1 => 0,
+        2..=4 => 1,
+        _ => 2,
+    };
     if a == b {
         return Some(0);
     }
@@ -39,7 +43,8 @@ fn distance(a: &[char], b: &[char]) -> Option<usize> {
             let replaced = at(&last, j).saturating_add(usize::from(from != to));
             let edited = at(&last, j + 1).min(at(&row, j)).saturating_add(1);
             let mut least = replaced.min(edited);
-            let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(&to) && b.get(j - 1) == Some(&from);
+            let swapped =
+                i > 0 && j > 0 && a.get(i - 1) == Some(&to) && b.get(j - 1) == Some(&from);
             if swapped {
                 least = least.min(at(&before_last, j - 1).saturating_add(1));
             }
@@ -67,5 +72,7 @@ mod tests {
         check("x", None);
         check("", None);
         check("ssl_", Some("ssl"));
+        check("sll", Some("ssl"));
+        check("sx", None);
     }
 }

@@ -258,6 +258,12 @@ mod tests {
         assert_eq!(parse_throttling(&default.to_string()), Some(default));
         assert_eq!(parse_throttling("10,1000"), None);
         assert_eq!(parse_throttling("10,1000,1,1"), None);
-        assert!(Throttling { count: 0, ..default }.is_off());
+        assert!(
+            Throttling {
+                count: 0,
+                ..default
+            }
+            .is_off()
+        );
     }
 }

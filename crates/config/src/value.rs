@@ -148,9 +148,9 @@ impl Field for Duration {
 impl Field for Option<Duration> {
     fn from_value(value: &Value) -> Self {
         match value {
-            Value::Millis(milliseconds) => u64::try_from(*milliseconds)
-                .ok()
-                .map(Duration::from_millis),
+            Value::Millis(milliseconds) => {
+                u64::try_from(*milliseconds).ok().map(Duration::from_millis)
+            }
             _ => None,
         }
     }
@@ -327,11 +327,7 @@ impl Values {
 impl PartialEq for Values {
     fn eq(&self, other: &Self) -> bool {
         let names = |values: &Self| values.iter().map(|(decl, _)| decl.name).collect::<Vec<_>>();
-        names(self) == names(other)
-            && self
-                .iter()
-                .zip(other.iter())
-                .all(|((_, a), (_, b))| a == b)
+        names(self) == names(other) && self.iter().zip(other.iter()).all(|((_, a), (_, b))| a == b)
     }
 }
 

@@ -91,7 +91,10 @@ fn throttling_view(throttling: Throttling) -> View {
 #[must_use]
 pub fn parameter_members(values: &Values) -> Vec<(String, View)> {
     let mut members: Vec<(String, View)> = Vec::new();
-    for (decl, value) in values.iter().filter(|(decl, _)| decl.shown == Shown::Parameter) {
+    for (decl, value) in values
+        .iter()
+        .filter(|(decl, _)| decl.shown == Shown::Parameter)
+    {
         let view = value_view(decl, value);
         let Some(group) = decl.group else {
             members.push((decl.name.to_owned(), view));

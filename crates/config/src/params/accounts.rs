@@ -26,7 +26,7 @@ crate::params! {
         /// Reverse look-ups cached per worker. 0: none.
         host_cache_size: u64 = count(128).at_once().since("24.08").reserved(),
         /// Failed logins after which an address is refused for a minute. 0: never.
-        max_auth_errors_until_block: i64 = int(10).range(0, i64::MAX as u64)
+        max_auth_errors_until_block: i64 = int(10).at_least(0)
             .at_once().reserved(),
         /// Source address of connections to servers.
         local_address: Option<String> = optional_text().reserved(),

@@ -71,7 +71,7 @@ crate::params! {
         /// Address it listens at.
         admin_host: String = text("127.0.0.1"),
         /// Port it listens at.
-        admin_port: u16 = port(8989),
+        admin_port: u16 = port(8989).shown_as("int"),
         /// Whether it asks for a user name and password.
         admin_auth: bool = flag(true),
         /// Whether it serves the web application. Off: `/` answers 200.

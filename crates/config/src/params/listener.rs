@@ -20,6 +20,15 @@ crate::words! {
     }
 }
 
+/// Names of the one plugin that is offered by default.
+const NATIVE: &[(&str, &str)] = &[
+    ("MariaDBAuth", ""),
+    ("mariadbauth", ""),
+    ("MySQLAuth", ""),
+    ("mysqlauth", ""),
+    ("mysql_native_password", ""),
+];
+
 crate::params! {
     /// Parameters of a listener.
     pub struct ListenerParams {
@@ -34,7 +43,7 @@ crate::params! {
         /// Path of the UNIX socket it listens at.
         socket: Option<String> = optional_text(),
         /// Authentication plugins offered.
-        authenticator: Option<String> = optional_text().reserved(),
+        authenticator: Option<String> = optional_text().spellings(NATIVE).reserved(),
         /// Options of the authentication plugins, `key=value` separated by commas.
         authenticator_options: Option<String> = optional_text().reserved(),
         /// The dialect its sessions start in, instead of the global one.

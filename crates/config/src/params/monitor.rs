@@ -39,7 +39,7 @@ crate::words! {
 const ALL_EVENTS: u64 = (MonitorEvent::NewDonor.bit() << 1) - 1;
 
 /// One second, the shortest timeout of a monitor's connection.
-const SECOND_MS: u64 = 1_000;
+const SECOND_MS: i64 = 1_000;
 
 crate::params! {
     /// Parameters of a monitor, common to all modules.
@@ -53,15 +53,15 @@ crate::params! {
         /// The servers it watches; their order decides ties.
         servers: Vec<String> = references(Refers::Server).runtime().relation(),
         /// Time from one round to the next.
-        monitor_interval: Duration = millis(2_000).range(100, u64::MAX).at_once(),
+        monitor_interval: Duration = millis(2_000).at_least(100).at_once(),
         /// Longest time a connect may take.
-        backend_connect_timeout: Duration = seconds(3).range(SECOND_MS, u64::MAX).at_once(),
+        backend_connect_timeout: Duration = seconds(3).at_least(SECOND_MS).at_once(),
         /// Longest time sending may take.
-        backend_write_timeout: Duration = seconds(3).range(SECOND_MS, u64::MAX).at_once(),
+        backend_write_timeout: Duration = seconds(3).at_least(SECOND_MS).at_once(),
         /// Longest time an answer may take.
-        backend_read_timeout: Duration = seconds(3).range(SECOND_MS, u64::MAX).at_once(),
+        backend_read_timeout: Duration = seconds(3).at_least(SECOND_MS).at_once(),
         /// Connects tried before a server counts as down.
-        backend_connect_attempts: u64 = count(1).range(1, u64::MAX).at_once(),
+        backend_connect_attempts: u64 = count(1).at_least(1).at_once(),
         /// Fill of disks above which a server counts as low on space, `path:percent`.
         disk_space_threshold: Option<String> = optional_text().at_once().reserved(),
         /// How often disks are looked at. 0: never.

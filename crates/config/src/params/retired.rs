@@ -48,7 +48,10 @@ const SERVICE: &[Retired] = &[
 ];
 
 const MONITOR: &[Retired] = &[
-    gone("detect_replication_lag", "lag is always measured; remove it"),
+    gone(
+        "detect_replication_lag",
+        "lag is always measured; remove it",
+    ),
     gone("mysql51_replication", "remove it"),
     gone("multimaster", "remove it"),
     gone("allow_cluster_recovery", "remove it"),

@@ -72,7 +72,7 @@ crate::params! {
         /// Without effect: the global parameter of this name counts.
         session_trace: bool = flag(false).runtime().ignored().deprecated(AUTOMATIC),
         /// Statements kept per session. -1: as the global parameter says.
-        retain_last_statements: i64 = int(-1).runtime(),
+        retain_last_statements: i64 = int(-1).at_least(-1).runtime(),
         /// Ping idle connections to servers after this time. 0: never.
         connection_keepalive: Duration = seconds(300).at_once().reserved(),
         /// Ping them even when the client has been idle for as long.

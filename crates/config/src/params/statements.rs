@@ -34,7 +34,7 @@ crate::params! {
         /// Reading resumes when the queue is shorter than this.
         writeq_low_water: ByteSize = size(1_024).runtime(),
         /// How often an interrupted query of the proxy's own is repeated.
-        query_retries: i64 = int(1).range(0, i64::MAX as u64).reserved(),
+        query_retries: i64 = int(1).at_least(0).reserved(),
         /// Total time for those repetitions.
         query_retry_timeout: Duration = seconds(5).runtime().reserved(),
         /// Only watch: no automatic failover, no automatic rejoin, no monitor scripts.

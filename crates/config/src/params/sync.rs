@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::declare::{millis, optional_reference, optional_secret, optional_text, seconds, text};
 use crate::decl::Refers;
+use crate::declare::{millis, optional_reference, optional_secret, optional_text, seconds, text};
 use crate::secret::Secret;
 
 crate::params! {

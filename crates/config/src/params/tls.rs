@@ -49,7 +49,7 @@ crate::params! {
         /// Cipher suites allowed, for versions before 1.3.
         ssl_cipher: Option<String> = optional_text().runtime().reserved(),
         /// Longest chain of certificates.
-        ssl_cert_verify_depth: u64 = count(9).range(1, u64::MAX)
+        ssl_cert_verify_depth: u64 = count(9).at_least(1)
             .old_names(&["ssl_cert_verification_depth"]).runtime().reserved(),
         /// The peer must present a certificate that verifies.
         ssl_verify_peer_certificate: bool = flag(false).runtime().reserved(),

@@ -126,7 +126,10 @@ fn check(scope: &mut RuleScope<'_>) {
     ] {
         for parameter in patterns {
             if exact && scope.is_written(parameter) {
-                scope.warn(parameter, "it is ignored: the exact parameter is given as well");
+                scope.warn(
+                    parameter,
+                    "it is ignored: the exact parameter is given as well",
+                );
             }
         }
     }

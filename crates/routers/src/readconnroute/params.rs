@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidegate_config::declare::{flag, seconds};
-use tidegate_config::{ModuleDecl, ModuleKind, Params as _, WordSet, params, words};
+use tidegate_config::{ModuleDecl, ModuleKind, Params as _, RuleScope, WordSet, params, words};
 
 words! {
     /// A role a server must have to be chosen.
@@ -35,4 +35,13 @@ pub static MODULE: ModuleDecl = ModuleDecl::new(
     "readconnroute",
     "Gives each session one server, chosen when it starts.",
     ReadConnRouteParams::TABLE,
-);
+)
+.rule(check);
+
+/// Without a role no server could ever be chosen.
+fn check(scope: &mut RuleScope<'_>) {
+    let own: ReadConnRouteParams = scope.params();
+    if own.router_options.is_empty() {
+        scope.refuse("router_options", "it is empty; name at least one role");
+    }
+}

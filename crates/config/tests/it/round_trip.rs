@@ -1,0 +1,247 @@
+//! parse(print(x)) = x, for every parameter there is.
+
+use proptest::prelude::*;
+use tidegate_config::{
+    ByteSize, Config, Fault, Given, Kind, ModuleKind, Object, ParamDecl, Pattern, Secret, Standing,
+    Throttling, Value, load_text,
+};
+
+use crate::modules::registry;
+
+/// A configuration with one object of each kind, and each module.
+const BASE: &str = "
+[db1]
+type=server
+address=10.0.0.1
+[mon]
+type=monitor
+module=mariadbmon
+servers=db1
+user=m
+password=p
+[qla]
+type=filter
+module=qlafilter
+filebase=/x
+[rcr]
+type=service
+router=readconnroute
+servers=db1
+filters=qla
+user=u
+password=p
+[rws]
+type=service
+router=readwritesplit
+servers=db1
+user=u
+password=p
+[listener]
+type=listener
+service=rws
+port=4006
+";
+
+fn base() -> Config {
+    load_text(BASE, &registry()).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// Any value of a kind; `None` for names of objects and modules, which cannot be made up.
+fn any_value(decl: &ParamDecl) -> Option<BoxedStrategy<Value>> {
+    Some(match decl.kind {
+        Kind::Bool => any::<bool>().prop_map(Value::Bool).boxed(),
+        Kind::Int { min, max } => (min..=max).prop_map(Value::Int).boxed(),
+        Kind::Count { min, max, .. } => (min..=max).prop_map(Value::Count).boxed(),
+        Kind::Size { .. } => any::<u64>()
+            .prop_map(|bytes| Value::Size(ByteSize(bytes)))
+            .boxed(),
+        Kind::Duration {
+            whole_seconds,
+            min_ms,
+            signed,
+            ..
+        } => {
+            let unit = if whole_seconds { 1_000 } else { 1 };
+            let least = i64::try_from(min_ms / unit as u64).unwrap();
+            let some = (least..=i64::from(u32::MAX)).prop_map(move |n| Value::Millis(n * unit));
+            if signed {
+                prop_oneof![some, Just(Value::Millis(-1))].boxed()
+            } else {
+                some.boxed()
+            }
+        }
+        Kind::Word { words } => prop::sample::select(words).prop_map(Value::Word).boxed(),
+        Kind::Mask { words } | Kind::WordList { words } => {
+            (0..1_u64 << words.len()).prop_map(Value::Mask).boxed()
+        }
+        Kind::List => prop::collection::vec("[^, \t\n\r]([^,]{0,6}[^,\\s])?", 0..4)
+            .prop_map(Value::List)
+            .boxed(),
+        Kind::Text | Kind::Path => {
+            let optional = decl.default == Given::Nothing && !decl.mandatory;
+            let value = move |text: String| match text.as_str() {
+                "" if optional => Value::Unset,
+                _ => Value::Text(text),
+            };
+            any_text().prop_map(value).boxed()
+        }
+        Kind::Secret => any_text()
+            .prop_map(|text| Value::Secret(Secret::new(text)))
+            .boxed(),
+        Kind::Pattern => "[a-z /#=$\n\"'.]{0,8}"
+            .prop_map(|text| Value::Pattern(Pattern::new(&text).unwrap()))
+            .boxed(),
+        Kind::Throttling => (any::<u32>(), any::<u32>(), any::<u32>())
+            .prop_map(|(count, window_ms, suppress_ms)| {
+                Value::Throttling(Throttling {
+                    count,
+                    window_ms,
+                    suppress_ms,
+                })
+            })
+            .boxed(),
+        Kind::Module(_) | Kind::Reference(_) | Kind::References(_) => return None,
+    })
+}
+
+/// Texts full of what could be mistaken for something else.
+fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        "[ \t\n\r\"'#=$\\\\{}a0]{0,8}",
+        "\\$[A-Z]{1,3}",
+        "plain:[A-F0-9]{0,4}",
+        "([A-F0-9]{2}){0,4}",
+        "\"\"\"[a\\\\$\"]{0,4}\"\"\"",
+    ]
+}
+
+/// Replaces the value of one parameter of one object.
+fn with(mut config: Config, subject: &Subject, value: &Value) -> Config {
+    fn put<P>(objects: &mut [Object<P>], subject: &Subject, value: &Value) {
+        for object in objects
+            .iter_mut()
+            .filter(|object| object.name == subject.object)
+        {
+            object.whole.set(subject.decl.name, value.clone());
+        }
+    }
+    put(std::slice::from_mut(&mut config.maxscale), subject, value);
+    put(&mut config.servers, subject, value);
+    put(&mut config.monitors, subject, value);
+    put(&mut config.filters, subject, value);
+    put(&mut config.services, subject, value);
+    put(&mut config.listeners, subject, value);
+    config
+}
+
+/// One parameter of one object.
+#[derive(Debug, Clone)]
+struct Subject {
+    object: String,
+    decl: &'static ParamDecl,
+}
+
+/// What changes the meaning of other values in the same file.
+const SWITCHES: [&str; 3] = ["debug", "substitute_variables", "persistdir"];
+
+/// All parameters whose values can be made up.
+fn subjects() -> Vec<Subject> {
+    let mut subjects = Vec::new();
+    for (object, values) in whole(&base()) {
+        for (decl, _) in values.iter() {
+            let open = decl.standing != Standing::Reserved && any_value(decl).is_some();
+            if open && !SWITCHES.contains(&decl.name) {
+                subjects.push(Subject {
+                    object: object.clone(),
+                    decl,
+                });
+            }
+        }
+    }
+    subjects
+}
+
+/// The values of all objects.
+fn whole(config: &Config) -> Vec<(String, tidegate_config::Values)> {
+    let mut all = vec![("maxscale".to_owned(), config.maxscale.whole.clone())];
+    all.extend(
+        config
+            .servers
+            .iter()
+            .map(|o| (o.name.clone(), o.whole.clone())),
+    );
+    all.extend(
+        config
+            .monitors
+            .iter()
+            .map(|o| (o.name.clone(), o.whole.clone())),
+    );
+    all.extend(
+        config
+            .filters
+            .iter()
+            .map(|o| (o.name.clone(), o.whole.clone())),
+    );
+    all.extend(
+        config
+            .services
+            .iter()
+            .map(|o| (o.name.clone(), o.whole.clone())),
+    );
+    all.extend(
+        config
+            .listeners
+            .iter()
+            .map(|o| (o.name.clone(), o.whole.clone())),
+    );
+    all
+}
+
+#[test]
+fn every_module_is_in_the_base() {
+    let config = base();
+    let registry = registry();
+    let routers: Vec<&str> = config.services.iter().map(Object::module_name).collect();
+    for module in registry.of(ModuleKind::Router) {
+        assert!(
+            module.name == "cli" || routers.contains(&module.name),
+            "{}",
+            module.name
+        );
+    }
+}
+
+/// Whether a value is only refused for what the base holds besides it.
+fn is_about_other_values(fault: &Fault) -> bool {
+    matches!(
+        fault,
+        Fault::Rule(_) | Fault::Missing { .. } | Fault::OnlyOne { .. } | Fault::PortClash { .. }
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 600,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+    #[test]
+    fn what_is_printed_reads_back(
+        (subject, value) in prop::sample::select(subjects()).prop_flat_map(|subject| {
+            let value = any_value(subject.decl).unwrap();
+            (Just(subject), value)
+        })
+    ) {
+        let config = with(base(), &subject, &value);
+        let printed = config.export();
+        let told = format!("{} of {} = {value:?}\n{}", subject.decl.name, subject.object, printed.reveal());
+        match load_text(printed.reveal(), &registry()) {
+            Ok(read) => prop_assert!(whole(&read) == whole(&config), "{told}"),
+            Err(errors) => prop_assert!(
+                errors.errors.iter().all(|problem| is_about_other_values(&problem.fault)),
+                "{told}\n{errors}"
+            ),
+        }
+    }
+}
