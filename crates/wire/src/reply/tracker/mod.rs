@@ -392,3 +392,6 @@ fn idle(run: &[u8]) -> Result<Progress, ReplyError> {
         code: err.map(|err| err.code),
     })
 }
+
+#[cfg(test)]
+mod tests;
