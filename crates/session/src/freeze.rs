@@ -127,10 +127,12 @@ impl<'a> Decoder<'a> {
 
     fn take(&mut self, count: usize) -> Result<&'a [u8], FreezeError> {
         let rest = self.all.get(self.at..).unwrap_or_default();
-        let taken = rest.get(..count).ok_or(FreezeError::Short {
-            at: self.all.len(),
-            missing: count - rest.len(),
-        })?;
+        let Some(taken) = rest.get(..count) else {
+            return Err(FreezeError::Short {
+                at: self.all.len(),
+                missing: count - rest.len(),
+            });
+        };
         self.at += count;
         Ok(taken)
     }
