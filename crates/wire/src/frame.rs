@@ -215,7 +215,12 @@ mod tests {
     use super::*;
 
     fn framed(len: usize) -> (Vec<u8>, u8) {
-        let payload: Vec<u8> = (0..len).map(|i| i as u8).collect();
+        let mut payload = vec![b'x'; len];
+        payload
+            .iter_mut()
+            .rev()
+            .take(9)
+            .for_each(|byte| *byte = b'y');
         let (mut out, mut seq) = (Vec::new(), 254);
         frame_into(&mut out, &mut seq, &payload);
         let mut again = Vec::new();

@@ -4,7 +4,7 @@
 //! |-----:|----------------------------------------------------|-------------------------------------|
 //! |    0 | lenenc name, lenenc value                          | a variable of `session_track_system_variables` |
 //! |    1 | lenenc database                                    | `session_track_schema`              |
-//! |    2 | lenenc `1` or `0`                                  | `session_track_state_change`        |
+//! |    2 | `1` or `0`, without a length of its own            | `session_track_state_change`        |
 //! |    3 | encoding (1), lenenc GTIDs                         | `session_track_gtids` (MySQL)       |
 //! |    4 | lenenc SQL that recreates the transaction          | `session_track_transaction_info`    |
 //! |    5 | lenenc 8 characters                                | `session_track_transaction_info`    |
@@ -91,7 +91,7 @@ fn read_change<'a>(reader: &mut Reader<'a>) -> Result<Change<'a>, WireError> {
             value: inner.lenenc_bytes()?,
         },
         1 => Change::Schema(inner.lenenc_bytes()?),
-        2 => Change::State(inner.lenenc_bytes()? == b"1"),
+        2 => Change::State(inner.rest() == b"1"),
         3 => {
             inner.u8()?;
             Change::Gtids(inner.lenenc_bytes()?)
@@ -130,7 +130,7 @@ pub fn put_change(out: &mut Vec<u8>, change: &Change<'_>) {
             1
         }
         Change::State(changed) => {
-            put_lenenc_bytes(&mut data, if *changed { b"1" } else { b"0" });
+            data.push(if *changed { b'1' } else { b'0' });
             2
         }
         Change::Gtids(gtids) => {
@@ -197,4 +197,104 @@ pub fn rewrite_ok(
     }
     .encode(client_caps, out);
     Ok(Rewrite::Written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRACKED: Caps = Caps::SESSION_TRACK;
+
+    /// MariaDB 10.11.19: `set session_track_transaction_info=characteristics,
+    /// session_track_state_change=1, time_zone='+1:00', autocommit=1`.
+    const VARIABLES: &[u8] =
+        b"\0\0\0\x02@\0\0\x004\0\x0e\nautocommit\x02ON\0\x11\ttime_zone\x06+01:00\x02\x011\x05\t\x08________\x04\x01\0";
+
+    fn check_changes(raw: &[u8], expect: &[Change<'_>]) {
+        let found: Vec<_> = changes(raw).map(Result::unwrap).collect();
+        assert_eq!(found, expect);
+        let mut out = Vec::new();
+        for change in expect {
+            put_change(&mut out, change);
+        }
+        assert_eq!(out, raw);
+    }
+
+    #[test]
+    fn every_kind_of_change() {
+        let packet = OkPacket::parse(VARIABLES, TRACKED).unwrap();
+        check_changes(
+            packet.changes,
+            &[
+                Change::Variable {
+                    name: b"autocommit",
+                    value: b"ON",
+                },
+                Change::Variable {
+                    name: b"time_zone",
+                    value: b"+01:00",
+                },
+                Change::State(true),
+                Change::TrxState(*b"________"),
+                Change::Characteristics(b""),
+            ],
+        );
+        check_changes(b"\x01\x02\x01t", &[Change::Schema(b"t")]);
+        check_changes(b"\x01\x01\0", &[Change::Schema(b"")]);
+        check_changes(b"\x03\x05\0\x03a:1", &[Change::Gtids(b"a:1")]);
+        check_changes(
+            b"\x05\x09\x08T_______\x04\x13\x12START TRANSACTION;",
+            &[
+                Change::TrxState(*b"T_______"),
+                Change::Characteristics(b"START TRANSACTION;"),
+            ],
+        );
+        let data = b"xy";
+        check_changes(b"\x63\x02xy", &[Change::Unknown { kind: 99, data }]);
+    }
+
+    #[test]
+    fn a_broken_entry_ends_the_list() {
+        for raw in [
+            &b"\x01"[..],
+            b"\x01\x05\x01t",
+            b"\x01\x03\x01tx",
+            b"\x05\x02\x01T",
+            b"\x05\x0a\x09T_______x",
+        ] {
+            let mut found = changes(raw);
+            assert!(found.next().unwrap().is_err(), "{raw:?}");
+            assert_eq!(found.next(), None);
+        }
+    }
+
+    #[track_caller]
+    fn check_rewrite(client: Caps, keep: impl Fn(&Change<'_>) -> bool, expect: Option<&[u8]>) {
+        let mut out = Vec::new();
+        let rewrite = rewrite_ok(VARIABLES, TRACKED, client, keep, &mut out).unwrap();
+        assert_eq!(rewrite == Rewrite::Written, expect.is_some());
+        assert_eq!(out, expect.unwrap_or_default());
+    }
+
+    #[test]
+    fn changes_are_dropped_one_by_one_or_all() {
+        let state_only = |change: &Change<'_>| matches!(change, Change::State(_));
+        let bare = Some(&b"\0\0\0\x02\0\0\0"[..]);
+        let state = Some(&b"\0\0\0\x02@\0\0\0\x03\x02\x011"[..]);
+        check_rewrite(TRACKED, |_| true, None);
+        check_rewrite(TRACKED, state_only, state);
+        check_rewrite(TRACKED, |_| false, bare);
+        check_rewrite(Caps::empty(), |_| true, bare);
+    }
+
+    #[test]
+    fn the_info_stays() {
+        let server = b"\0\x01\0\x02@\x03\0\x04info\x04\x01\x02\x01t";
+        let mut out = Vec::new();
+        let rewrite = rewrite_ok(server, TRACKED, Caps::empty(), |_| true, &mut out);
+        assert_eq!(rewrite, Ok(Rewrite::Written));
+        assert_eq!(out, b"\0\x01\0\x02\0\x03\0\x04info");
+        let plain = rewrite_ok(&out, TRACKED, Caps::empty(), |_| false, &mut Vec::new());
+        assert_eq!(plain, Ok(Rewrite::Unchanged));
+    }
 }

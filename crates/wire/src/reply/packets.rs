@@ -267,3 +267,94 @@ impl EofPacket {
         put_u16(out, self.status.bits());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRACKED: Caps = Caps::SESSION_TRACK;
+
+    #[track_caller]
+    fn check_ok(payload: &[u8], caps: Caps, expect: OkPacket<'_>) {
+        assert_eq!(OkPacket::parse(payload, caps), Ok(expect));
+        assert_eq!(OkPacket::head(payload).unwrap().status, expect.status);
+        let mut out = Vec::new();
+        expect.encode(caps, &mut out);
+        assert_eq!(out, payload);
+    }
+
+    /// MariaDB 10.11.19.
+    #[test]
+    fn recorded_ok_packets() {
+        let plain = OkPacket::new(Status::AUTOCOMMIT);
+        check_ok(b"\0\0\0\x02\0\0\0", Caps::empty(), plain);
+        check_ok(b"\0\0\0\x02\0\0\0", TRACKED, plain);
+        let end = OkPacket {
+            header: EOF,
+            ..plain
+        };
+        check_ok(b"\xfe\0\0\x02\0\0\0", TRACKED, end);
+        let inserted = OkPacket {
+            affected_rows: 1,
+            last_insert_id: 4,
+            ..plain
+        };
+        check_ok(b"\0\x01\x04\x02\0\0\0", Caps::empty(), inserted);
+        let altered = OkPacket {
+            affected_rows: 400_000,
+            info: b"Records: 400000  Duplicates: 0  Warnings: 0",
+            ..plain
+        };
+        let bytes = b"\0\xfd\x80\x1a\x06\0\x02\0\0\0+Records: 400000  Duplicates: 0  Warnings: 0";
+        check_ok(bytes, TRACKED, altered);
+        check_ok(bytes, Caps::empty(), altered);
+        let used = OkPacket {
+            status: Status::from_bits(0x4002),
+            changes: b"\x01\x06\x05other",
+            ..plain
+        };
+        check_ok(b"\0\0\0\x02@\0\0\0\x08\x01\x06\x05other", TRACKED, used);
+    }
+
+    #[test]
+    fn info_to_the_end_of_the_packet_is_read_too() {
+        let packet = OkPacket::parse(b"\0\0\0\x02\0\0\0bare", Caps::empty()).unwrap();
+        assert_eq!(packet.info, b"bare");
+    }
+
+    #[test]
+    fn the_flag_of_changes_follows_from_them() {
+        let flagged = OkPacket::new(Status::from_bits(0x4002));
+        let mut out = Vec::new();
+        flagged.encode(TRACKED, &mut out);
+        assert_eq!(out, b"\0\0\0\x02\0\0\0");
+    }
+
+    #[test]
+    fn errors_with_and_without_state() {
+        let payload = b"\xff\x19\x04#42000Unknown database 'nope'";
+        let packet = ErrPacket::parse(payload).unwrap();
+        assert_eq!((packet.code, &packet.sqlstate), (1049, b"42000"));
+        assert_eq!(packet.message, b"Unknown database 'nope'");
+        let mut out = Vec::new();
+        packet.encode(&mut out);
+        assert_eq!(out, payload);
+        let early = ErrPacket::parse(b"\xff\x10\x04Too many connections").unwrap();
+        assert_eq!((early.code, &early.sqlstate), (1040, b"HY000"));
+        assert_eq!(early.message, b"Too many connections");
+        assert_eq!(
+            ErrPacket::parse(b"\xff\x10\x04#08").unwrap().message,
+            b"#08"
+        );
+    }
+
+    #[test]
+    fn other_kinds_are_refused() {
+        let wrong = |expected, got| Err(WireError::WrongKind { expected, got });
+        let ok = OkPacket::parse(b"\xff\0\0\0\0\0\0", Caps::empty());
+        assert_eq!(ok.map(|_| ()), wrong(OK, ERR));
+        assert_eq!(ErrPacket::parse(b"\0\0\0").map(|_| ()), wrong(ERR, OK));
+        assert_eq!(EofPacket::parse(b"\0\0\0").map(|_| ()), wrong(EOF, OK));
+        assert!(EofPacket::parse(b"\xfe\0\0\x02").is_err());
+    }
+}

@@ -208,3 +208,36 @@ impl<'a> ColumnDef<'a> {
         put_u16(out, 0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// MariaDB 10.11.19, with and without extended metadata.
+    #[test]
+    fn recorded_definitions() {
+        let plain = b"\x03def\x01t\x01a\x01a\x02id\x02id\x0c?\0\x0b\0\0\0\x03\x03B\0\0\0";
+        let typed = b"\x03def\x01t\x01j\x01j\x01v\x01v\x06\x01\x04json\x0c-\0\xff\xff\xff\xff\xfc\x90\0\0\0\0";
+        for (payload, caps) in [
+            (&plain[..], Caps::empty()),
+            (typed, Caps::EXTENDED_METADATA),
+        ] {
+            let column = ColumnDef::parse(payload, caps).unwrap();
+            let mut out = Vec::new();
+            column.encode(caps, &mut out);
+            assert_eq!(out, payload);
+        }
+        let column = ColumnDef::parse(typed, Caps::EXTENDED_METADATA).unwrap();
+        assert_eq!(column.extended, b"\x01\x04json");
+        assert_eq!(column.kind, ColumnType::BLOB);
+    }
+
+    #[test]
+    fn cut_definitions_are_errors() {
+        let mut out = Vec::new();
+        ColumnDef::computed(b"a", ColumnType::LONG).encode(Caps::empty(), &mut out);
+        for len in 0..out.len() {
+            assert!(ColumnDef::parse(&out[..len], Caps::empty()).is_err());
+        }
+    }
+}

@@ -83,3 +83,77 @@ impl<'a> Iterator for TextRow<'a> {
         Some(value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::split_packet;
+    use crate::{ReplyTracker, Shape, Step};
+
+    const COLUMNS: [(&str, ColumnType); 2] = [
+        ("name", ColumnType::VAR_STRING),
+        ("count", ColumnType::LONGLONG),
+    ];
+
+    /// What a client with `caps` reads.
+    fn read_back(caps: Caps, result: &[u8]) -> (Vec<String>, Vec<Vec<Option<Vec<u8>>>>) {
+        let mut tracker = ReplyTracker::new(caps).with_whole_limit(1 << 20);
+        tracker.expect(Shape::Query);
+        let (mut names, mut rows, mut rest) = (Vec::new(), Vec::new(), result);
+        while !tracker.is_idle() {
+            let progress = tracker.advance(rest, Step::PerPacket).unwrap();
+            let packet = split_packet(&rest[progress.packet], usize::MAX)
+                .unwrap()
+                .unwrap();
+            match progress.event {
+                crate::Event::Column => {
+                    let column = ColumnDef::parse(&packet.payload, caps).unwrap();
+                    names.push(String::from_utf8(column.name.to_vec()).unwrap());
+                }
+                crate::Event::Row => rows.push(
+                    text_row(&packet.payload)
+                        .map(|value| value.unwrap().map(<[u8]>::to_vec))
+                        .collect(),
+                ),
+                _ => {}
+            }
+            rest = &rest[progress.consumed..];
+        }
+        assert_eq!(rest, b"");
+        (names, rows)
+    }
+
+    #[test]
+    fn results_in_every_form_read_the_same() {
+        let long = vec![b'x'; 70_000];
+        let rows = [[Some(&long[..]), Some(b"1")], [None, Some(b"")]];
+        for caps in [
+            Caps::empty(),
+            Caps::DEPRECATE_EOF,
+            Caps::CACHE_METADATA | Caps::EXTENDED_METADATA,
+            Caps::DEPRECATE_EOF | Caps::SESSION_TRACK | Caps::CACHE_METADATA,
+        ] {
+            let (mut out, mut seq) = (Vec::new(), 1);
+            text_result(&COLUMNS, rows, caps, Status::AUTOCOMMIT, &mut seq, &mut out);
+            let (names, read) = read_back(caps, &out);
+            assert_eq!(names, ["name", "count"]);
+            let expect = rows.map(|row| row.map(|value| value.map(<[u8]>::to_vec)).to_vec());
+            assert_eq!(read, expect);
+            let eofs = if caps.contains(Caps::DEPRECATE_EOF) {
+                1
+            } else {
+                2
+            };
+            assert_eq!(seq, 1 + 1 + 2 + 2 + eofs);
+        }
+    }
+
+    #[test]
+    fn a_broken_row_ends_with_an_error() {
+        let mut row = text_row(b"\x01a\xfb\x05b");
+        assert_eq!(row.next(), Some(Ok(Some(&b"a"[..]))));
+        assert_eq!(row.next(), Some(Ok(None)));
+        assert!(row.next().unwrap().is_err());
+        assert_eq!(row.next(), None);
+    }
+}
