@@ -1,0 +1,224 @@
+//! The servers as they are known now: what monitors publish comes together here and goes on to
+//! the workers.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tidegate_monitors::{AdminState, MonitorView, ServerBits, ServerKind, ServerState};
+use tidegate_runtime::{Endpoint, Runtime, ServerEndpoint, Servers};
+use tidegate_session::world::{Counters, Rank, ServerShard, ServerStatus, ServerView, ServerViews};
+use tidegate_sqlclient::Address;
+
+/// Why a state could not be changed by hand.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    /// There is no such server.
+    #[error("there is no server '{0}'")]
+    Unknown(String),
+    /// The monitor said no.
+    #[error(transparent)]
+    Monitor(#[from] tidegate_monitors::RequestError),
+}
+
+/// One server.
+#[derive(Debug, Clone)]
+pub struct BoardEntry {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where it is configured to be.
+    pub address: Address,
+    /// Its rank.
+    pub rank: Rank,
+    /// Its counters.
+    pub counters: Arc<Counters<ServerShard>>,
+    /// What is known of it.
+    pub state: Arc<ServerState>,
+    /// The monitor that watches it.
+    pub monitor: Option<String>,
+    /// Where it was found to be.
+    pub endpoint: Option<Endpoint>,
+}
+
+/// All servers, in configuration order.
+#[derive(Debug)]
+pub struct Board {
+    entries: Mutex<Vec<BoardEntry>>,
+    runtime: OnceLock<Runtime>,
+    /// Told of every change, in order.
+    changed: tokio::sync::watch::Sender<u64>,
+}
+
+impl Board {
+    /// With these servers.
+    #[must_use]
+    pub fn new(entries: Vec<BoardEntry>) -> Board {
+        Board {
+            entries: Mutex::new(entries),
+            runtime: OnceLock::new(),
+            changed: tokio::sync::watch::channel(0).0,
+        }
+    }
+
+    /// The workers that are told from now on.
+    pub(crate) fn serve(&self, runtime: Runtime) {
+        // A board serves one set of workers for its whole life.
+        let _ = self.runtime.set(runtime);
+        self.push();
+    }
+
+    /// To be told of changes.
+    pub(crate) fn subscribe(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// The servers now.
+    #[must_use]
+    pub fn entries(&self) -> Vec<BoardEntry> {
+        self.lock().clone()
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn entry(&self, name: &str) -> Option<BoardEntry> {
+        self.lock()
+            .iter()
+            .find(|entry| &*entry.name == name)
+            .cloned()
+    }
+
+    /// A monitor found something out.
+    pub(crate) fn published(&self, view: &MonitorView) {
+        let mut changed = false;
+        for entry in self.lock().iter_mut() {
+            if let Some(state) = view.server(&entry.name) {
+                changed |= !same_for_sessions(&entry.state, state);
+                entry.state = Arc::clone(state);
+            }
+        }
+        if changed {
+            self.push();
+        }
+    }
+
+    /// Names were looked up again.
+    pub(crate) fn found(&self, name: &str, endpoint: Option<Endpoint>) {
+        let mut changed = false;
+        if let Some(entry) = self.lock().iter_mut().find(|entry| &*entry.name == name) {
+            // A name that cannot be looked up now leaves the address that was known.
+            changed = endpoint.is_some() && entry.endpoint != endpoint;
+            if changed {
+                entry.endpoint = endpoint;
+            }
+        }
+        if changed {
+            self.push();
+        }
+    }
+
+    /// Sets or clears a bit of a server that no monitor watches.
+    pub(crate) fn change_unwatched(
+        &self,
+        name: &str,
+        state: AdminState,
+        on: bool,
+    ) -> Result<(), StateError> {
+        let unknown = || StateError::Unknown(name.to_owned());
+        {
+            let mut entries = self.lock();
+            let entry = entries
+                .iter_mut()
+                .find(|entry| &*entry.name == name)
+                .ok_or_else(unknown)?;
+            let mut changed = ServerState::clone(&entry.state);
+            changed.bits = if on {
+                changed.bits.with(state.bit())
+            } else {
+                changed.bits.without(state.bit())
+            };
+            entry.state = Arc::new(changed);
+        }
+        self.push();
+        Ok(())
+    }
+
+    /// What the workers are given.
+    pub(crate) fn servers(&self) -> Servers {
+        let entries = self.lock();
+        Servers {
+            views: Arc::new(ServerViews(entries.iter().map(view).collect())),
+            endpoints: entries
+                .iter()
+                .map(|entry| ServerEndpoint {
+                    address: entry.endpoint.clone(),
+                    local: None,
+                    tls: None,
+                })
+                .collect(),
+        }
+    }
+
+    fn push(&self) {
+        if let Some(runtime) = self.runtime.get() {
+            runtime.set_servers(&self.servers());
+        }
+        self.changed.send_modify(|version| *version += 1);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<BoardEntry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Is there nothing in the newer state that sessions look at?
+fn same_for_sessions(old: &ServerState, new: &ServerState) -> bool {
+    old.bits == new.bits
+        && old.lag_secs == new.lag_secs
+        && old.version == new.version
+        && old.caps == new.caps
+        && old.connect_timeout == new.connect_timeout
+}
+
+fn view(entry: &BoardEntry) -> ServerView {
+    let state = &entry.state;
+    ServerView {
+        name: Arc::clone(&entry.name),
+        status: status(state.bits),
+        lag: state.lag_secs.map(Duration::from_secs),
+        rank: entry.rank,
+        version: state
+            .version
+            .as_ref()
+            .map_or(0, |version| u64::from(version.number())),
+        version_string: state
+            .version
+            .as_ref()
+            .map_or("", |version| version.text())
+            .into(),
+        mysql_family: state
+            .version
+            .as_ref()
+            .is_some_and(|version| version.kind() == ServerKind::MySql),
+        caps: state.caps,
+        // utf8mb4_general_ci, until monitors report the collation of the greeting.
+        collation: 45,
+        connect_timeout: Some(state.connect_timeout),
+        counters: Arc::clone(&entry.counters),
+    }
+}
+
+/// A monitor's bits as sessions know them.
+fn status(bits: ServerBits) -> ServerStatus {
+    let pairs = [
+        (ServerBits::RUNNING, ServerStatus::RUNNING),
+        (ServerBits::MASTER, ServerStatus::MASTER),
+        (ServerBits::SLAVE, ServerStatus::SLAVE),
+        (ServerBits::RELAY, ServerStatus::RELAY),
+        (ServerBits::SYNCED, ServerStatus::JOINED),
+        (ServerBits::MAINTENANCE, ServerStatus::MAINTENANCE),
+        (ServerBits::DRAINING, ServerStatus::DRAINING),
+    ];
+    pairs
+        .into_iter()
+        .filter(|(from, _)| bits.contains(*from))
+        .fold(ServerStatus::default(), |status, (_, to)| status.with(to))
+}

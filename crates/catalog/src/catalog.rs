@@ -1,0 +1,474 @@
+//! A configuration that runs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tidegate_accounts::{AccountManager, AccountsView, LoginPolicy, Refresh};
+use tidegate_config::params::{ListenerParams, MonitorParams, ServiceParams};
+use tidegate_config::{Config, Object};
+use tidegate_monitors::mariadbmon::Note;
+use tidegate_monitors::{AdminState, MonitorHandle, MonitorObserver, MonitorView, ServerState};
+use tidegate_runtime::log::Log;
+use tidegate_runtime::{Endpoint, ListenerSpec, Runtime, RuntimeConfig};
+use tidegate_session::filter::Filter;
+use tidegate_session::{Cause, Level, ServiceSpec, SessionId};
+
+use crate::answers::{AccountAnswers, ServiceAccounts, Surroundings};
+use crate::board::{Board, BoardEntry, StateError};
+use crate::graph::{Graph, GraphError, Ledger, is_cli, rank};
+use crate::sink::ThreadSink;
+use crate::{places, settings};
+
+/// How long the start waits for the monitors' first rounds and the first load of accounts: a
+/// server that does not answer must not keep the others' clients out.
+const FIRST_LOOK: Duration = Duration::from_secs(4);
+
+/// How often server names are looked up again.
+const LOOKUP_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Why the objects of a valid configuration could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// They could not be built.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// No workers.
+    #[error(transparent)]
+    Workers(#[from] tidegate_runtime::StartError),
+    /// A listener's address makes no sense.
+    #[error("listener '{listener}': {reason}")]
+    Place {
+        /// The listener.
+        listener: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A listener could not be opened.
+    #[error("listener '{listener}': {error}")]
+    Listen {
+        /// The listener.
+        listener: String,
+        /// Why.
+        error: tidegate_runtime::ListenError,
+    },
+}
+
+/// A service that runs, or only stands in lists (`router=cli`).
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// What sessions run on; `None`: no session ever does.
+    pub spec: Option<Arc<ServiceSpec>>,
+    /// When it was started.
+    pub started: SystemTime,
+}
+
+/// A listener that runs, or only stands in lists (`protocol=maxscaled`).
+#[derive(Debug, Clone)]
+pub struct Listener {
+    /// Its service.
+    pub service: String,
+    /// Where it listens; `None`: it opens no socket.
+    pub endpoint: Option<Endpoint>,
+    /// When it was started.
+    pub started: SystemTime,
+}
+
+/// A running configuration.
+#[derive(Debug)]
+pub struct Catalog {
+    config: Config,
+    board: Arc<Board>,
+    filters: BTreeMap<String, Arc<dyn Filter>>,
+    services: BTreeMap<String, Service>,
+    accounts: Arc<BTreeMap<String, Arc<ServiceAccounts>>>,
+    monitors: Vec<MonitorHandle>,
+    listeners: BTreeMap<String, Listener>,
+    runtime: Runtime,
+    workers: usize,
+}
+
+/// Passes on what a monitor finds out.
+struct Observer {
+    board: Arc<Board>,
+    log: Log,
+}
+
+impl MonitorObserver for Observer {
+    fn published(&self, view: &Arc<MonitorView>) {
+        self.board.published(view);
+    }
+
+    fn noted(&self, note: &Note) {
+        let level = if note.is_warning() {
+            Level::Warning
+        } else {
+            Level::Notice
+        };
+        self.log.say(level, note.to_string());
+    }
+}
+
+impl Catalog {
+    /// Builds and starts everything. Must be called on the control plane's runtime. `first_session`
+    /// is the number the first client gets.
+    ///
+    /// # Errors
+    /// What stands in the way; nothing is left running then.
+    pub async fn start(
+        config: Config,
+        log: &Log,
+        first_session: u64,
+    ) -> Result<Catalog, StartError> {
+        let workers = usize::try_from(config.maxscale.params.threads.threads)
+            .unwrap_or(1)
+            .max(1);
+        let mut ledger = Ledger::new(workers);
+        let sink: Arc<dyn tidegate_filters::LineSink> = Arc::new(ThreadSink(log.clone()));
+        let graph = Graph::build(&config, &mut ledger, &sink)?;
+        let board = Arc::new(Board::new(entries(&config, &mut ledger).await));
+        let monitors = start_monitors(&config, &board, log);
+        first_looks(&monitors).await;
+        let accounts = Arc::new(start_accounts(&config, &board, log));
+        first_loads(&accounts).await;
+        let runtime = start_runtime(&config, &board, &accounts, log, workers, first_session)?;
+        board.serve(runtime.clone());
+        watch(&board, &accounts);
+        let mut catalog = Catalog {
+            services: services(&config, &graph),
+            filters: graph.filters,
+            listeners: BTreeMap::new(),
+            board,
+            accounts,
+            monitors,
+            runtime,
+            workers,
+            config,
+        };
+        if let Err(error) = catalog.open_listeners(log) {
+            catalog.runtime.begin_shutdown(true);
+            return Err(error);
+        }
+        Ok(catalog)
+    }
+
+    fn open_listeners(&mut self, log: &Log) -> Result<(), StartError> {
+        let listeners = self.config.listeners.clone();
+        for listener in &listeners {
+            let opened = self.open_listener(listener, log)?;
+            self.listeners.insert(listener.name.clone(), opened);
+        }
+        Ok(())
+    }
+
+    fn open_listener(
+        &self,
+        listener: &Object<ListenerParams>,
+        log: &Log,
+    ) -> Result<Listener, StartError> {
+        let name = &listener.name;
+        let service = &listener.params.service;
+        let spec = self
+            .services
+            .get(service)
+            .and_then(|service| service.spec.clone());
+        let mut opened = Listener {
+            service: service.clone(),
+            endpoint: None,
+            started: SystemTime::now(),
+        };
+        let Some(service) = spec else {
+            return Ok(opened);
+        };
+        let endpoint = places::listening(&listener.params).map_err(|reason| StartError::Place {
+            listener: name.clone(),
+            reason,
+        })?;
+        let spec = ListenerSpec {
+            name: settings::shared(name),
+            endpoint,
+            service,
+            tls: None,
+            started: true,
+        };
+        let place = self
+            .runtime
+            .add_listener(&spec)
+            .map_err(|error| StartError::Listen {
+                listener: name.clone(),
+                error,
+            })?;
+        log.say(
+            Level::Notice,
+            format!(
+                "Listening for connections at {place} for service '{}'",
+                opened.service
+            ),
+        );
+        opened.endpoint = Some(place);
+        Ok(opened)
+    }
+
+    /// The configuration it runs.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The servers.
+    #[must_use]
+    pub fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// The workers.
+    #[must_use]
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// How many workers there are.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// A service by its name.
+    #[must_use]
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.get(name)
+    }
+
+    /// A listener by its name.
+    #[must_use]
+    pub fn listener(&self, name: &str) -> Option<&Listener> {
+        self.listeners.get(name)
+    }
+
+    /// A filter by its name.
+    #[must_use]
+    pub fn filter(&self, name: &str) -> Option<&Arc<dyn Filter>> {
+        self.filters.get(name)
+    }
+
+    /// A monitor by its name.
+    #[must_use]
+    pub fn monitor(&self, name: &str) -> Option<&MonitorHandle> {
+        self.monitors.iter().find(|monitor| monitor.name() == name)
+    }
+
+    /// What is known of a service's accounts.
+    #[must_use]
+    pub fn accounts(&self, service: &str) -> Option<AccountsView> {
+        self.accounts
+            .get(service)
+            .map(|accounts| accounts.manager.view())
+    }
+
+    /// Loads a service's accounts now.
+    pub async fn reload_accounts(&self, service: &str) -> Option<Refresh> {
+        let accounts = Arc::clone(self.accounts.get(service)?);
+        Some(accounts.manager.reload().await)
+    }
+
+    /// Sets or clears a state of a server by hand.
+    ///
+    /// # Errors
+    /// There is no such server, or its monitor decides about that state.
+    pub async fn change_state(
+        &self,
+        server: &str,
+        state: AdminState,
+        on: bool,
+    ) -> Result<(), StateError> {
+        let entry = self
+            .board
+            .entry(server)
+            .ok_or_else(|| StateError::Unknown(server.to_owned()))?;
+        match entry.monitor.as_deref().and_then(|name| self.monitor(name)) {
+            Some(monitor) => Ok(monitor.change_state(server, state, on).await?),
+            None => self.board.change_unwatched(server, state, on),
+        }
+    }
+
+    /// Stops accepting, lets sessions come to the end of what they do for at most `patience`, ends
+    /// them, and stops the monitors.
+    pub async fn shutdown(self, patience: Duration) {
+        let runtime = self.runtime.clone();
+        let ended = tokio::task::spawn_blocking(move || {
+            runtime.begin_shutdown(patience.is_zero());
+            if !patience.is_zero() && runtime.wait(patience) {
+                return true;
+            }
+            runtime.begin_shutdown(true);
+            runtime.wait(Duration::from_secs(5))
+        });
+        // Workers that do not end are left to the end of the process.
+        let _ = ended.await;
+        for monitor in self.monitors {
+            monitor.shutdown().await;
+        }
+    }
+
+    /// The cause with which sessions end when the process stops.
+    pub const SHUTDOWN: Cause = Cause::Shutdown;
+}
+
+async fn entries(config: &Config, ledger: &mut Ledger) -> Vec<BoardEntry> {
+    let mut entries = Vec::with_capacity(config.servers.len());
+    for server in &config.servers {
+        let address = places::address(&server.params);
+        let monitor = config
+            .monitors
+            .iter()
+            .find(|monitor| monitor.params.servers.contains(&server.name));
+        entries.push(BoardEntry {
+            name: settings::shared(&server.name),
+            rank: rank(server.params.rank),
+            counters: ledger.server(&server.name),
+            state: Arc::new(ServerState::unknown(&server.name)),
+            monitor: monitor.map(|monitor| monitor.name.clone()),
+            endpoint: places::resolve(&address).await,
+            address,
+        });
+    }
+    entries
+}
+
+fn start_monitors(config: &Config, board: &Arc<Board>, log: &Log) -> Vec<MonitorHandle> {
+    let start = |monitor: &Object<MonitorParams>| {
+        let observer = Arc::new(Observer {
+            board: Arc::clone(board),
+            log: log.clone(),
+        });
+        MonitorHandle::spawn(&monitor.name, settings::monitor(config, monitor), observer)
+    };
+    config.monitors.iter().map(start).collect()
+}
+
+/// Waits until every monitor has looked at its servers once.
+async fn first_looks(monitors: &[MonitorHandle]) {
+    let looks = async {
+        for monitor in monitors {
+            let mut views = monitor.subscribe();
+            // A monitor that has ended will never look.
+            let _ = views.wait_for(|view| view.ticks > 0).await;
+        }
+    };
+    // Too late is no error: the servers count as down until they have been seen.
+    let _ = tokio::time::timeout(FIRST_LOOK, looks).await;
+}
+
+fn start_accounts(
+    config: &Config,
+    board: &Arc<Board>,
+    log: &Log,
+) -> BTreeMap<String, Arc<ServiceAccounts>> {
+    let start = |service: &Object<ServiceParams>| {
+        let host = Arc::new(Surroundings {
+            board: Arc::clone(board),
+            servers: settings::servers_of(config, service),
+            log: log.clone(),
+        });
+        let policy = LoginPolicy {
+            enable_root_user: service.params.enable_root_user,
+            ..LoginPolicy::default()
+        };
+        let manager = AccountManager::spawn(settings::accounts(config, service), host);
+        (
+            service.name.clone(),
+            Arc::new(ServiceAccounts { manager, policy }),
+        )
+    };
+    // Only services that clients come to need accounts.
+    let listened = |service: &&Object<ServiceParams>| {
+        !is_cli(service)
+            && config
+                .listeners
+                .iter()
+                .any(|listener| listener.params.service == service.name)
+    };
+    config.services.iter().filter(listened).map(start).collect()
+}
+
+/// Waits until every service has accounts, or it is clear that it will not have them now.
+async fn first_loads(accounts: &BTreeMap<String, Arc<ServiceAccounts>>) {
+    let loads = async {
+        for service in accounts.values() {
+            let mut views = service.manager.subscribe();
+            // A manager that has ended will never load.
+            let _ = views
+                .wait_for(|view| view.accounts.is_some() || view.failure.is_some())
+                .await;
+        }
+    };
+    // Too late is no error: a login that comes before the accounts waits for them.
+    let _ = tokio::time::timeout(FIRST_LOOK, loads).await;
+}
+
+fn start_runtime(
+    config: &Config,
+    board: &Board,
+    accounts: &Arc<BTreeMap<String, Arc<ServiceAccounts>>>,
+    log: &Log,
+    workers: usize,
+    first_session: u64,
+) -> Result<Runtime, StartError> {
+    let globals = &config.maxscale.params;
+    let cache = globals.statements.query_classifier_cache_size;
+    Ok(Runtime::start(RuntimeConfig {
+        workers,
+        first_session: SessionId(first_session),
+        log: log.clone(),
+        servers: board.servers(),
+        tuning: settings::tuning(globals),
+        answers: Arc::new(AccountAnswers {
+            services: Arc::clone(accounts),
+            tasks: tokio::runtime::Handle::current(),
+        }),
+        classifier_bytes: usize::try_from(cache.0).unwrap_or(usize::MAX),
+    })?)
+}
+
+/// Tells account managers of changed servers, and looks names up again from time to time.
+fn watch(board: &Arc<Board>, accounts: &Arc<BTreeMap<String, Arc<ServiceAccounts>>>) {
+    let mut changes = board.subscribe();
+    let told = Arc::downgrade(accounts);
+    tokio::spawn(async move {
+        while changes.changed().await.is_ok() {
+            let Some(accounts) = told.upgrade() else {
+                return;
+            };
+            for service in accounts.values() {
+                service.manager.servers_changed();
+            }
+        }
+    });
+    let looked_up = Arc::downgrade(board);
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(LOOKUP_INTERVAL);
+        ticks.tick().await;
+        loop {
+            ticks.tick().await;
+            let Some(board) = looked_up.upgrade() else {
+                return;
+            };
+            for entry in board.entries() {
+                let endpoint = places::resolve(&entry.address).await;
+                board.found(&entry.name, endpoint);
+            }
+        }
+    });
+}
+
+fn services(config: &Config, graph: &Graph) -> BTreeMap<String, Service> {
+    let started = SystemTime::now();
+    config
+        .services
+        .iter()
+        .map(|service| {
+            let spec = graph.services.get(&service.name).cloned();
+            (service.name.clone(), Service { spec, started })
+        })
+        .collect()
+}

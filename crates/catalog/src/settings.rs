@@ -1,0 +1,125 @@
+//! From parameters to the plain settings of monitors, accounts and workers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_accounts::{AccountSettings, RefreshLimit};
+use tidegate_config::params::{MaxScaleParams, MonitorParams, ServerParams, ServiceParams};
+use tidegate_config::{Config, Object};
+use tidegate_monitors::mariadbmon::Rules;
+use tidegate_monitors::mariadbmon::params::MariadbMonParams;
+use tidegate_monitors::{MonitorSettings, MonitoredServer};
+use tidegate_runtime::Tuning;
+use tidegate_session::LogSwitches;
+use tidegate_sqlclient::{Credentials, Timeouts};
+
+use crate::places;
+
+/// The settings of a monitor.
+pub(crate) fn monitor(config: &Config, monitor: &Object<MonitorParams>) -> MonitorSettings {
+    let params = &monitor.params;
+    let credentials = Credentials::new(&params.user, params.password.reveal());
+    let mut settings = MonitorSettings::new(credentials);
+    settings.interval = params.monitor_interval;
+    settings.timeouts = Timeouts::new(
+        params.backend_connect_timeout,
+        params.backend_read_timeout,
+        params.backend_write_timeout,
+    );
+    settings.connect_attempts = u32::try_from(params.backend_connect_attempts).unwrap_or(u32::MAX);
+    settings.rules = Rules::from_params(&monitor.module_params::<MariadbMonParams>());
+    settings.servers = params
+        .servers
+        .iter()
+        .filter_map(|name| config.servers.iter().find(|server| server.name == *name))
+        .map(watched)
+        .collect();
+    settings
+}
+
+fn watched(server: &Object<ServerParams>) -> MonitoredServer {
+    let params = &server.params;
+    let mut watched = MonitoredServer::new(&server.name, places::address(params));
+    watched.private_host.clone_from(&params.private_address);
+    watched.credentials = params.monitoruser.as_ref().map(|user| {
+        Credentials::new(
+            user,
+            params
+                .monitorpw
+                .as_ref()
+                .map_or("", |secret| secret.reveal()),
+        )
+    });
+    watched
+}
+
+/// The settings of a service's account manager.
+pub(crate) fn accounts(config: &Config, service: &Object<ServiceParams>) -> AccountSettings {
+    let globals = &config.maxscale.params.accounts;
+    let credentials = Credentials::new(&service.params.user, service.params.password.reveal());
+    let mut settings = AccountSettings::new(&service.name, credentials);
+    settings.timeout = globals.auth_connect_timeout;
+    settings.limit = match globals.users_refresh_time {
+        None => RefreshLimit::Never,
+        Some(time) => RefreshLimit::OncePer(time),
+    };
+    settings.interval =
+        Some(globals.users_refresh_interval).filter(|interval| *interval > Duration::ZERO);
+    settings
+}
+
+/// The workers' limits and options.
+pub(crate) fn tuning(globals: &MaxScaleParams) -> Tuning {
+    let statements = &globals.statements;
+    let bytes = |size: tidegate_config::ByteSize| usize::try_from(size.0).unwrap_or(usize::MAX);
+    Tuning {
+        high_water_bytes: bytes(statements.writeq_high_water),
+        low_water_bytes: bytes(statements.writeq_low_water),
+        log: switches(globals),
+        ..Tuning::default()
+    }
+}
+
+/// What is logged whatever a service or session says.
+pub(crate) fn switches(globals: &MaxScaleParams) -> LogSwitches {
+    LogSwitches {
+        error: true,
+        warning: globals.log.log_warning,
+        notice: globals.log.log_notice,
+        info: globals.log.log_info,
+        debug: globals.log.log_debug,
+    }
+}
+
+/// All servers that a service can reach, through other services too, each once.
+pub(crate) fn servers_of(config: &Config, service: &Object<ServiceParams>) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut seen = vec![service.name.clone()];
+    collect(config, service, &mut found, &mut seen);
+    found
+}
+
+fn collect(
+    config: &Config,
+    service: &Object<ServiceParams>,
+    found: &mut Vec<String>,
+    seen: &mut Vec<String>,
+) {
+    for target in config.targets(service) {
+        match target {
+            tidegate_config::Target::Server(name) if !found.contains(&name) => found.push(name),
+            tidegate_config::Target::Service(name) if !seen.contains(&name) => {
+                seen.push(name.clone());
+                if let Some(inner) = config.services.iter().find(|other| other.name == name) {
+                    collect(config, inner, found, seen);
+                }
+            }
+            tidegate_config::Target::Server(_) | tidegate_config::Target::Service(_) => {}
+        }
+    }
+}
+
+/// A name shared without copying.
+pub(crate) fn shared(name: &str) -> Arc<str> {
+    Arc::from(name)
+}
