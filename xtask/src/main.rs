@@ -11,6 +11,7 @@ mod packages;
 mod policy;
 mod release;
 mod shell;
+mod signals;
 mod test;
 mod tidy;
 

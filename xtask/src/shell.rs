@@ -1,6 +1,5 @@
 //! Running programs: cargo, this program again, and the system's.
 
-use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -68,18 +67,17 @@ fn name(command: &Command) -> String {
     command.get_program().to_string_lossy().into_owned()
 }
 
-/// Ends a process and all that it started, deepest first.
+/// Ends a process and what it started, deepest first. Children with a process group of their own
+/// are left to whoever gave them one: those of the tests end, in order, when their owner is gone.
 pub(crate) fn kill_tree(pid: u32) {
-    let parents = parents();
+    let processes = processes();
     let mut family = vec![pid];
     let mut index = 0;
     while let Some(&parent) = family.get(index) {
-        family.extend(
-            parents
-                .iter()
-                .filter(|(_, p)| **p == parent)
-                .map(|(child, _)| *child),
-        );
+        let children = processes
+            .iter()
+            .filter(|process| process.parent == parent && process.group != process.pid);
+        family.extend(children.map(|child| child.pid));
         index += 1;
     }
     for pid in family.into_iter().rev() {
@@ -90,15 +88,60 @@ pub(crate) fn kill_tree(pid: u32) {
     }
 }
 
-/// The parent of each process.
-fn parents() -> BTreeMap<u32, u32> {
+/// A running process and where it belongs.
+struct Process {
+    pid: u32,
+    parent: u32,
+    group: u32,
+}
+
+fn processes() -> Vec<Process> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries
         .filter_map(|entry| {
             let pid = entry.file_name().to_str()?.parse().ok()?;
             let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+            // After the name, which may hold anything: state, parent, group.
             let (_, fields) = stat.rsplit_once(')')?;
-            Some((pid, fields.split_whitespace().nth(1)?.parse().ok()?))
+            let mut fields = fields.split_whitespace().skip(1);
+            let parent = fields.next()?.parse().ok()?;
+            let group = fields.next()?.parse().ok()?;
+            Some(Process { pid, parent, group })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Stdio;
+
+    use super::*;
+
+    #[test]
+    fn a_process_ends_with_its_children() {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "cat; true"]).stdin(Stdio::piped());
+        let mut shell = shell.spawn().expect("a shell");
+        let children = || {
+            processes()
+                .iter()
+                .filter(|p| p.parent == shell.id())
+                .count()
+        };
+        while children() == 0 {
+            std::thread::yield_now();
+        }
+        let cat = processes()
+            .into_iter()
+            .find(|p| p.parent == shell.id())
+            .expect("its child")
+            .pid;
+        kill_tree(shell.id());
+        shell.wait().expect("it ended");
+        assert!(
+            !processes()
+                .iter()
+                .any(|p| p.pid == cat && p.parent == shell.id())
+        );
+    }
 }

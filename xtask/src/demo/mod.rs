@@ -11,17 +11,14 @@ mod tour;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tidegate_testkit::Tidegate;
 
 use crate::args::Args;
-use crate::{release, verdict};
+use crate::{release, signals, verdict};
 use backends::Backends;
 use tour::{Tour, Visitors};
 
@@ -58,7 +55,7 @@ pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
         wishes.servers.is_empty() == wishes.admin.is_none(),
         "--servers and --admin go together"
     );
-    let mut tour = Tour::new(watch_signals()?);
+    let mut tour = Tour::new(signals::watch()?);
     let outcome = show(&wishes, &mut tour);
     // Whoever pressed Ctrl-C knows why it ended; an unattended run has to reach its end.
     let stopped = tour.interrupted() && !wishes.check;
@@ -74,16 +71,6 @@ pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
         println!("{} passed, {failed} failed", tour.passed());
     }
     Ok(verdict(failed))
-}
-
-/// The first signal ends the demo in order; the second at once.
-fn watch_signals() -> Result<Arc<AtomicBool>> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&interrupted))?;
-        signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
-    }
-    Ok(interrupted)
 }
 
 /// From the build to the last file's removal.

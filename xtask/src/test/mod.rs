@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 
 use crate::args::Args;
-use crate::{packages, shell, verdict};
+use crate::{packages, shell, signals, verdict};
 use count::Count;
-use stage::{Outcome, Stage, Work};
+use stage::{Outcome, Stage, Surroundings, Work};
 
 /// The task's help.
 pub(crate) const HELP: &str = "\
@@ -132,13 +132,19 @@ pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
     let logs = shell::target_folder()?.join("xtask").join("test");
     fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
     let start = Instant::now();
+    let surroundings = Surroundings {
+        program,
+        logs,
+        verbose,
+        stop: signals::watch()?,
+    };
     // Missing servers fail the stages that need them, each with the reason; the rest still runs.
     if let Err(error) = packages::servers() {
         println!("{error:#}");
     }
     let outcomes: Vec<(&Stage, Outcome)> = stages
         .into_iter()
-        .map(|stage| Ok((stage, stage.run(&program, &logs, verbose)?)))
+        .map(|stage| Ok((stage, stage.run(&surroundings)?)))
         .collect::<Result<_>>()?;
     Ok(verdict(report(&outcomes, start.elapsed())))
 }

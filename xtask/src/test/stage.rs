@@ -2,12 +2,14 @@
 
 use std::fs::{self, File};
 use std::io::{IsTerminal as _, Read as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use super::count::Count;
 use crate::shell;
@@ -39,6 +41,18 @@ pub(super) struct Stage {
     pub(super) limit: Duration,
 }
 
+/// What all stages of a run share.
+pub(super) struct Surroundings {
+    /// This program's file.
+    pub(super) program: PathBuf,
+    /// Where the stages' outputs are kept.
+    pub(super) logs: PathBuf,
+    /// Whether to show all of them.
+    pub(super) verbose: bool,
+    /// Set when somebody wants the run to end.
+    pub(super) stop: Arc<AtomicBool>,
+}
+
 /// How a stage went.
 pub(super) struct Outcome {
     pub(super) count: Count,
@@ -46,23 +60,23 @@ pub(super) struct Outcome {
 }
 
 impl Stage {
-    /// Runs the stage; its output goes to a file in `logs`.
+    /// Runs the stage; its output goes to a file.
     ///
     /// # Errors
-    /// It could not be started at all, or its output could not be kept.
-    pub(super) fn run(&self, program: &Path, logs: &Path, verbose: bool) -> Result<Outcome> {
-        let path = logs.join(format!("{}.log", self.name));
+    /// It could not be started at all, its output could not be kept, or the run was stopped.
+    pub(super) fn run(&self, around: &Surroundings) -> Result<Outcome> {
+        let path = around.logs.join(format!("{}.log", self.name));
         let log = File::create(&path).with_context(|| format!("no {}", path.display()))?;
         println!("== {}: {}", self.name, self.what);
         let start = Instant::now();
-        let mut command = self.command(program);
+        let mut command = self.command(&around.program);
         let child = command
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()
             .with_context(|| format!("cannot start {}", shell::line(&command)))?;
-        let status = self.follow(child, &path, verbose, start)?;
+        let status = self.follow(child, &path, around, start)?;
         let text = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
         let succeeded = status.is_some_and(|status| status.success());
         let outcome = Outcome {
@@ -97,18 +111,22 @@ impl Stage {
         &self,
         mut child: Child,
         log: &Path,
-        verbose: bool,
+        around: &Surroundings,
         start: Instant,
     ) -> Result<Option<ExitStatus>> {
-        let mut watcher = Watcher::new(log, verbose)?;
+        let mut watcher = Watcher::new(log, around.verbose)?;
         loop {
+            let stopped = around.stop.load(Ordering::SeqCst);
             if let Some(status) = child.try_wait()? {
                 watcher.look(start.elapsed(), true)?;
+                // Whoever stops us from a terminal stops the stage with the same keys.
+                ensure!(!stopped, "stopped in {}", self.name);
                 return Ok(Some(status));
             }
-            if start.elapsed() > self.limit {
+            if stopped || start.elapsed() > self.limit {
                 shell::kill_tree(child.id());
                 child.wait()?;
+                ensure!(!stopped, "stopped in {}", self.name);
                 return Ok(None);
             }
             watcher.look(start.elapsed(), false)?;
