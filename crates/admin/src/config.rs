@@ -20,7 +20,7 @@ pub struct AdminConfig {
     pub auth: bool,
     /// `admin_log_auth_failures`
     pub log_auth_failures: bool,
-    /// Where the administrative users are kept, by custom `passwd` in the data directory.
+    /// Where the administrative users are kept; `passwd` in the data directory.
     pub users_file: PathBuf,
     /// `admin_readwrite_hosts`: who may do everything.
     pub readwrite_hosts: Vec<String>,
@@ -63,8 +63,10 @@ impl AdminConfig {
 pub struct Limits {
     /// Open connections; further ones wait in the kernel's queue.
     pub connections: usize,
-    /// Time for a request's head to arrive whole, and for its body.
-    pub request: Duration,
+    /// Time for a request's head to arrive whole, its wait for the first byte included.
+    pub head: Duration,
+    /// Time for its body to arrive whole.
+    pub body: Duration,
     /// Bytes of a body; a longer one is 413.
     pub body_bytes: usize,
     /// Time a connection may neither send nor take a byte.
@@ -79,7 +81,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 256,
-            request: Duration::from_secs(10),
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(10),
             body_bytes: 1024 * 1024,
             silence: Duration::from_secs(60),
             shutdown: Duration::from_secs(5),

@@ -158,16 +158,48 @@ impl Rows {
     }
 
     fn row(&self, number: usize) -> Option<Value> {
-        let resource = match number.checked_sub(self.listeners.len()) {
-            None => listener_session(self.listeners.get(number)?, &self.look),
+        let Look { base, form, .. } = &self.look;
+        match self.get(number)? {
+            Row::Listener(listener) => {
+                Some(listener_session(listener, &self.look).to_value(base, *form))
+            }
+            Row::Client(view, host) => Some(session(view, host, &self.look).to_value(base, *form)),
+        }
+    }
+
+    /// Renders a row as it is, which is several times faster than by way of a [`Value`].
+    fn render(&self, number: usize, renderer: &mut CollectionRenderer, out: &mut Vec<u8>) {
+        let Look { base, form, .. } = &self.look;
+        match self.get(number) {
+            Some(Row::Listener(listener)) => {
+                renderer.row(
+                    &listener_session(listener, &self.look).shown(base, *form),
+                    out,
+                );
+            }
+            Some(Row::Client(view, host)) => {
+                renderer.row(&session(view, host, &self.look).shown(base, *form), out);
+            }
+            None => {}
+        }
+    }
+
+    fn get(&self, number: usize) -> Option<Row<'_>> {
+        match number.checked_sub(self.listeners.len()) {
+            None => self.listeners.get(number).map(Row::Listener),
             Some(client) => {
                 let view = self.views.get(client)?;
                 let host = view.remote.and_then(|address| self.hosts.get(&address));
-                session(view, host.map(String::as_str), &self.look)
+                Some(Row::Client(view, host.map(String::as_str)))
             }
-        };
-        Some(resource.to_value(&self.look.base, self.look.form))
+        }
     }
+}
+
+enum Row<'a> {
+    Listener(&'a SeedListener),
+    /// With the name of its address, if it is known.
+    Client(&'a SessionView, Option<&'a str>),
 }
 
 /// A list of sessions as a sequence of pieces of text.
@@ -176,7 +208,7 @@ pub(crate) struct SessionRows {
     order: std::vec::IntoIter<usize>,
     fields: Fields,
     meta: Option<Value>,
-    head: Option<String>,
+    head: Vec<u8>,
     renderer: Option<CollectionRenderer>,
 }
 
@@ -190,26 +222,29 @@ impl SessionRows {
         meta: Option<Value>,
         pretty: bool,
     ) -> Self {
-        let (renderer, head) = CollectionRenderer::start(links, pretty);
+        let mut head = Vec::new();
+        let renderer = CollectionRenderer::start(links, pretty, &mut head);
         Self {
             rows,
             order: order.into_iter(),
             fields,
             meta,
-            head: Some(head),
+            head,
             renderer: Some(renderer),
         }
     }
 }
 
 impl Iterator for SessionRows {
-    type Item = String;
+    type Item = Vec<u8>;
 
-    fn next(&mut self) -> Option<String> {
+    fn next(&mut self) -> Option<Vec<u8>> {
         let mut renderer = self.renderer.take()?;
-        let mut piece = self.head.take().unwrap_or_default();
+        let mut piece = std::mem::take(&mut self.head);
         for number in self.order.by_ref().take(ROWS_A_TURN) {
-            if let Some(mut row) = self.rows.row(number) {
+            if self.fields.is_all() {
+                self.rows.render(number, &mut renderer, &mut piece);
+            } else if let Some(mut row) = self.rows.row(number) {
                 self.fields.apply(&mut row);
                 renderer.row(&row, &mut piece);
             }

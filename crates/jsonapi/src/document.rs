@@ -1,5 +1,6 @@
 //! Resources, and the documents made of them.
 
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 
 use crate::links::{LinkBase, join};
@@ -15,13 +16,14 @@ pub enum Form {
     Legacy,
 }
 
-/// One resource object.
+/// One resource object. Its attributes are whatever serialises to a JSON object; where there are
+/// thousands of a kind, a type of their own is much faster than a map.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Resource {
+pub struct Resource<A = Map<String, Value>> {
     kind: &'static str,
     id: String,
     path: String,
-    attributes: Map<String, Value>,
+    attributes: A,
     relationships: Option<Vec<Relationship>>,
     linked: bool,
 }
@@ -46,24 +48,6 @@ impl Relationship {
             name,
             ids: ids.into_iter().map(Into::into).collect(),
         }
-    }
-
-    /// The relationship object of the resource at `owner`.
-    fn to_value(&self, owner: &str, base: &LinkBase, form: Form) -> Value {
-        let data: Vec<Value> = self
-            .ids
-            .iter()
-            .map(|id| json!({ "id": id, "type": self.name }))
-            .collect();
-        let related = base.collection(self.name);
-        let links = match form {
-            Form::Current => json!({
-                "self": base.collection(&format!("{owner}/relationships/{}", self.name)),
-                "related": related,
-            }),
-            Form::Legacy => json!({ "self": related }),
-        };
-        json!({ "links": links, "data": data })
     }
 }
 
@@ -93,12 +77,20 @@ impl Resource {
             linked: true,
         }
     }
+}
 
+impl<A: Serialize> Resource<A> {
     /// With these attributes.
     #[must_use]
-    pub fn attributes(mut self, attributes: Map<String, Value>) -> Self {
-        self.attributes = attributes;
-        self
+    pub fn attributes<B: Serialize>(self, attributes: B) -> Resource<B> {
+        Resource {
+            kind: self.kind,
+            id: self.id,
+            path: self.path,
+            attributes,
+            relationships: self.relationships,
+            linked: self.linked,
+        }
     }
 
     /// With the member `relationships`, present even if all of them are empty.
@@ -115,6 +107,15 @@ impl Resource {
         self
     }
 
+    /// The same with its attributes in a map. Attributes that are no object become none.
+    pub fn plain(self) -> Resource {
+        let attributes = match serde_json::to_value(&self.attributes) {
+            Ok(Value::Object(members)) => members,
+            _ => Map::new(),
+        };
+        self.attributes(attributes)
+    }
+
     /// Its id.
     pub fn id(&self) -> &str {
         &self.id
@@ -127,43 +128,152 @@ impl Resource {
 
     /// The relationship object of that name, if it has members.
     pub fn relationship(&self, name: &str, base: &LinkBase, form: Form) -> Option<Value> {
-        self.relationships
-            .iter()
-            .flatten()
-            .find(|relationship| relationship.name == name && !relationship.ids.is_empty())
-            .map(|relationship| relationship.to_value(&self.path, base, form))
+        let mut present = self.present_relationships();
+        let relationship = present.find(|relationship| relationship.name == name)?;
+        let shown = ShownRelationship {
+            relationship,
+            owner: &self.path,
+            base,
+            form,
+        };
+        serde_json::to_value(shown).ok()
+    }
+
+    /// The resource object, to be serialised.
+    pub fn shown<'a>(&'a self, base: &'a LinkBase, form: Form) -> impl Serialize + 'a {
+        ShownResource {
+            resource: self,
+            base,
+            form,
+        }
     }
 
     /// The resource object.
     pub fn to_value(&self, base: &LinkBase, form: Form) -> Value {
-        let mut object = Map::new();
-        object.insert("id".into(), self.id.clone().into());
-        object.insert("type".into(), self.kind.into());
-        object.insert("attributes".into(), self.attributes.clone().into());
-        if let Some(relationships) = &self.relationships {
-            let members: Map<String, Value> = relationships
-                .iter()
-                .filter(|relationship| !relationship.ids.is_empty())
-                .map(|relationship| {
-                    let value = relationship.to_value(&self.path, base, form);
-                    (relationship.name.to_owned(), value)
-                })
-                .collect();
-            object.insert("relationships".into(), members.into());
-        }
-        if self.linked {
-            object.insert("links".into(), self.links(base, form));
-        }
-        object.into()
+        serde_json::to_value(self.shown(base, form)).unwrap_or_default()
     }
 
     /// The links object of the resource, also that of the document around it.
     pub fn links(&self, base: &LinkBase, form: Form) -> Value {
-        let url = match form {
+        json!({ "self": self.url(base, form) })
+    }
+
+    fn url(&self, base: &LinkBase, form: Form) -> String {
+        match form {
             Form::Current => base.collection(&self.path),
             Form::Legacy => base.bare(&self.path),
-        };
-        json!({ "self": url })
+        }
+    }
+
+    fn present_relationships(&self) -> impl Iterator<Item = &Relationship> {
+        let all = self.relationships.iter().flatten();
+        all.filter(|relationship| !relationship.ids.is_empty())
+    }
+}
+
+struct ShownResource<'a, A> {
+    resource: &'a Resource<A>,
+    base: &'a LinkBase,
+    form: Form,
+}
+
+impl<A: Serialize> Serialize for ShownResource<'_, A> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let resource = self.resource;
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("id", &resource.id)?;
+        object.serialize_entry("type", resource.kind)?;
+        object.serialize_entry("attributes", &resource.attributes)?;
+        if resource.relationships.is_some() {
+            object.serialize_entry("relationships", &ShownRelationships(self))?;
+        }
+        if resource.linked {
+            let url = resource.url(self.base, self.form);
+            object.serialize_entry("links", &Links(&url, None))?;
+        }
+        object.end()
+    }
+}
+
+struct ShownRelationships<'a, A>(&'a ShownResource<'a, A>);
+
+impl<A: Serialize> Serialize for ShownRelationships<'_, A> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let ShownResource {
+            resource,
+            base,
+            form,
+        } = *self.0;
+        let members = resource.present_relationships().map(|relationship| {
+            let shown = ShownRelationship {
+                relationship,
+                owner: &resource.path,
+                base,
+                form,
+            };
+            (relationship.name, shown)
+        });
+        serializer.collect_map(members)
+    }
+}
+
+struct ShownRelationship<'a> {
+    relationship: &'a Relationship,
+    owner: &'a str,
+    base: &'a LinkBase,
+    form: Form,
+}
+
+impl Serialize for ShownRelationship<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let name = self.relationship.name;
+        let related = self.base.collection(name);
+        let own = format!("{}/relationships/{name}", self.owner);
+        let own = self.base.collection(&own);
+        let mut object = serializer.serialize_map(Some(2))?;
+        match self.form {
+            Form::Current => object.serialize_entry("links", &Links(&own, Some(&related)))?,
+            Form::Legacy => object.serialize_entry("links", &Links(&related, None))?,
+        }
+        object.serialize_entry("data", &References(self.relationship))?;
+        object.end()
+    }
+}
+
+/// A links object: `self` and perhaps `related`.
+struct Links<'a>(&'a str, Option<&'a str>);
+
+impl Serialize for Links<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(own, related) = self;
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("self", own)?;
+        if let Some(related) = related {
+            object.serialize_entry("related", related)?;
+        }
+        object.end()
+    }
+}
+
+/// The list of members of a relationship.
+struct References<'a>(&'a Relationship);
+
+impl Serialize for References<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let ids = self.0.ids.iter();
+        serializer.collect_seq(ids.map(|id| Reference(id, self.0.name)))
+    }
+}
+
+/// One member: its id and its type.
+struct Reference<'a>(&'a str, &'static str);
+
+impl Serialize for Reference<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(Some(2))?;
+        object.serialize_entry("id", self.0)?;
+        object.serialize_entry("type", self.1)?;
+        object.end()
     }
 }
 

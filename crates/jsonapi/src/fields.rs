@@ -26,6 +26,11 @@ impl Fields {
         Self { pointers }
     }
 
+    /// Whether everything stays.
+    pub fn is_all(&self) -> bool {
+        self.pointers.is_none()
+    }
+
     /// Drops from a resource object whatever was not asked for. An object emptied by that is
     /// dropped whole; id, type and links always stay.
     pub fn apply(&self, resource: &mut Value) {

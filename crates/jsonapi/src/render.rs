@@ -5,23 +5,31 @@ use std::io;
 
 use serde::Serialize;
 use serde_json::Value;
-use serde_json::ser::PrettyFormatter;
+use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 use sha1::{Digest, Sha1};
 
-const INDENT: &str = "    ";
+const INDENT: &[u8] = b"    ";
 
 /// The text of a document.
-pub fn to_text(value: &Value, pretty: bool) -> String {
-    if !pretty {
-        return value.to_string();
-    }
+pub fn to_text(value: &impl Serialize, pretty: bool) -> String {
     let mut text = Vec::new();
-    let formatter = PrettyFormatter::with_indent(INDENT.as_bytes());
-    let mut serializer = serde_json::Serializer::with_formatter(&mut text, formatter);
-    match value.serialize(&mut serializer) {
-        Ok(()) => String::from_utf8(text).unwrap_or_default(),
-        Err(_) => value.to_string(),
-    }
+    write_value(value, pretty, 0, &mut text);
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// Appends the text of a value that stands `depth` levels deep.
+fn write_value(value: &impl Serialize, pretty: bool, depth: usize, out: &mut Vec<u8>) {
+    // Only a map whose keys are no strings could fail here, and there is none.
+    let _ = if pretty {
+        let mut formatter = PrettyFormatter::with_indent(INDENT);
+        for _ in 0..depth {
+            // Makes the formatter count a level; what it writes for that is not wanted.
+            let _ = formatter.begin_object(&mut io::sink());
+        }
+        value.serialize(&mut Serializer::with_formatter(out, formatter))
+    } else {
+        value.serialize(&mut Serializer::new(out))
+    };
 }
 
 /// The entity tag of a document, quotes included: SHA-1 of its compact text.
@@ -57,58 +65,59 @@ pub struct CollectionRenderer {
 }
 
 impl CollectionRenderer {
-    /// Starts a collection; what it returns comes first.
-    pub fn start(links: &Value, pretty: bool) -> (Self, String) {
-        let links = indented(links, pretty, 1);
-        let head = if pretty {
-            format!("{{\n{INDENT}\"links\": {links},\n{INDENT}\"data\": [")
-        } else {
-            format!("{{\"links\":{links},\"data\":[")
-        };
-        (Self { pretty, rows: 0 }, head)
+    /// Starts a collection: appends what comes before its rows.
+    pub fn start(links: &Value, pretty: bool, out: &mut Vec<u8>) -> Self {
+        let renderer = Self { pretty, rows: 0 };
+        out.push(b'{');
+        renderer.member("links", links, out);
+        out.push(b',');
+        renderer.name("data", out);
+        out.push(b'[');
+        renderer
     }
 
     /// Appends the next row.
-    pub fn row(&mut self, value: &Value, out: &mut String) {
+    pub fn row(&mut self, value: &impl Serialize, out: &mut Vec<u8>) {
         if self.rows > 0 {
-            out.push(',');
+            out.push(b',');
         }
-        if self.pretty {
-            out.push('\n');
-            out.push_str(INDENT);
-            out.push_str(INDENT);
-        }
-        out.push_str(&indented(value, self.pretty, 2));
+        self.new_line(2, out);
+        write_value(value, self.pretty, 2, out);
         self.rows += 1;
     }
 
     /// Appends what comes last.
-    pub fn finish(self, meta: Option<&Value>, out: &mut String) {
-        if self.pretty && self.rows > 0 {
-            out.push('\n');
-            out.push_str(INDENT);
+    pub fn finish(self, meta: Option<&Value>, out: &mut Vec<u8>) {
+        if self.rows > 0 {
+            self.new_line(1, out);
         }
-        out.push(']');
+        out.push(b']');
         if let Some(meta) = meta {
-            let text = indented(meta, self.pretty, 1);
-            if self.pretty {
-                let _ = write!(out, ",\n{INDENT}\"meta\": {text}");
-            } else {
-                let _ = write!(out, ",\"meta\":{text}");
+            out.push(b',');
+            self.member("meta", meta, out);
+        }
+        self.new_line(0, out);
+        out.push(b'}');
+    }
+
+    fn member(&self, name: &str, value: &Value, out: &mut Vec<u8>) {
+        self.name(name, out);
+        write_value(value, self.pretty, 1, out);
+    }
+
+    fn name(&self, name: &str, out: &mut Vec<u8>) {
+        self.new_line(1, out);
+        write_value(&name, self.pretty, 1, out);
+        out.extend_from_slice(if self.pretty { b": " } else { b":" });
+    }
+
+    fn new_line(&self, depth: usize, out: &mut Vec<u8>) {
+        if self.pretty {
+            out.push(b'\n');
+            for _ in 0..depth {
+                out.extend_from_slice(INDENT);
             }
         }
-        out.push_str(if self.pretty { "\n}" } else { "}" });
-    }
-}
-
-/// The text of a value that stands `depth` levels deep. JSON strings hold no raw line ends, so
-/// every one of them is indentation.
-fn indented(value: &Value, pretty: bool, depth: usize) -> String {
-    let text = to_text(value, pretty);
-    if pretty {
-        text.replace('\n', &format!("\n{}", INDENT.repeat(depth)))
-    } else {
-        text
     }
 }
 
@@ -140,12 +149,13 @@ mod tests {
                 for count in 0..=rows.len() {
                     let whole =
                         crate::collection(links.clone(), rows[..count].to_vec(), meta.clone());
-                    let (mut renderer, mut text) = CollectionRenderer::start(&links, pretty);
+                    let mut text = Vec::new();
+                    let mut renderer = CollectionRenderer::start(&links, pretty, &mut text);
                     for row in &rows[..count] {
                         renderer.row(row, &mut text);
                     }
                     renderer.finish(meta.as_ref(), &mut text);
-                    assert_eq!(text, to_text(&whole, pretty));
+                    assert_eq!(String::from_utf8(text), Ok(to_text(&whole, pretty)));
                 }
             }
         }

@@ -45,15 +45,15 @@ impl Look {
         }
     }
 
-    fn date(&self, time: SystemTime) -> Value {
+    fn date(&self, time: SystemTime) -> String {
         match self.form {
-            Form::Current => http_date(time).into(),
-            Form::Legacy => ctime(time, &self.zone).into(),
+            Form::Current => http_date(time),
+            Form::Legacy => ctime(time, &self.zone),
         }
     }
 
     fn date_or_null(&self, time: Option<SystemTime>) -> Value {
-        time.map_or(Value::Null, |time| self.date(time))
+        time.map_or(Value::Null, |time| self.date(time).into())
     }
 }
 
@@ -115,7 +115,7 @@ impl Snapshot {
             Self::MaxScale(view) => vec![maxscale::maxscale(view, look)],
             Self::Threads(views) => views.iter().map(threads::thread).collect(),
             Self::Users(users) => users.iter().map(|user| users::user(user, look)).collect(),
-            Self::Session(view, host) => vec![session(view, host.as_deref(), look)],
+            Self::Session(view, host) => vec![session(view, host.as_deref(), look).plain()],
             Self::ListenerSession(listener) => vec![listener_session(listener, look)],
         }
     }

@@ -13,7 +13,7 @@ use crate::views::{
 
 pub(super) fn server(view: &ServerView, look: &Look) -> Resource {
     let (last_event, triggered_at) = match &view.last_event {
-        Some((event, when)) => (json!(event), look.date(*when)),
+        Some((event, when)) => (json!(event), look.date(*when).into()),
         None => (Value::Null, Value::Null),
     };
     let mut attributes = object(json!({

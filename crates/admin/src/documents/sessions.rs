@@ -1,61 +1,64 @@
 //! Client sessions, and the listeners that the oldest form lists among them.
+//!
+//! There may be thousands, asked for each second: their attributes are written from types of
+//! their own, without a map in between.
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::json;
 use tidegate_jsonapi::{Form, Relationship, Resource};
 
 use super::{Look, object};
 use crate::time::{iso_ms, seconds_ms, seconds_tenths};
 use crate::views::{
-    BufferMemory, ConnectionView, QueryView, SeedListener, SessionMemory, SessionState, SessionView,
+    BufferMemory, ConnectionView, QueryView, ResponseView, SeedListener, SessionMemory,
+    SessionState, SessionView,
 };
 
 /// A session. `host` is the name of the client's address, if it was looked up and found.
-pub(crate) fn session(view: &SessionView, host: Option<&str>, look: &Look) -> Resource {
-    let connections: Vec<Value> = view
-        .connections
-        .iter()
-        .map(|connection| server_connection(connection, look.form))
-        .collect();
-    let attributes: Map<String, Value> = view
-        .client
-        .connection_attributes
-        .iter()
-        .map(|(name, value)| (name.clone(), value.as_str().into()))
-        .collect();
+pub(crate) fn session<'a>(
+    view: &'a SessionView,
+    host: Option<&'a str>,
+    look: &Look,
+) -> Resource<impl Serialize + 'a> {
+    let legacy = look.form == Form::Legacy;
     let switches = view.log_switches;
-    let attributes = object(json!({
-        "state": state(view.state, look.form),
-        "user": view.user,
-        "remote": remote(view, host),
-        "port": view.port,
-        "database": view.database,
-        "default_database": view.database,
-        "connected": look.date(view.connected),
-        "seconds_alive": seconds_ms(view.alive),
-        "idle": seconds_tenths(view.idle),
-        "thread": view.thread,
-        "io_activity": view.io_activity,
-        "client": {
-            "cipher": view.client.cipher,
-            "connection_attributes": attributes,
-            "sescmd_history_len": view.client.sescmd_history_len,
-            "sescmd_history_stored_metadata": view.client.sescmd_history_stored_metadata,
-            "sescmd_history_stored_responses": view.client.sescmd_history_stored_responses,
+    let attributes = Attributes {
+        state: state(view.state, look.form),
+        user: &view.user,
+        remote: remote(view, host),
+        port: view.port,
+        database: view.database.as_deref(),
+        default_database: view.database.as_deref(),
+        connected: look.date(view.connected),
+        seconds_alive: seconds_ms(view.alive),
+        idle: seconds_tenths(view.idle),
+        thread: view.thread,
+        io_activity: view.io_activity,
+        client: Client {
+            cipher: &view.client.cipher,
+            connection_attributes: Pairs(&view.client.connection_attributes),
+            sescmd_history_len: view.client.sescmd_history_len,
+            sescmd_history_stored_metadata: view.client.sescmd_history_stored_metadata,
+            sescmd_history_stored_responses: view.client.sescmd_history_stored_responses,
         },
-        "connections": connections,
-        "parameters": {
-            "log_debug": switches.debug,
-            "log_error": switches.error,
-            "log_info": switches.info,
-            "log_notice": switches.notice,
-            "log_warning": switches.warning,
+        connections: view
+            .connections
+            .iter()
+            .map(|one| Connection::new(one, legacy))
+            .collect(),
+        parameters: Parameters {
+            log_debug: switches.debug,
+            log_error: switches.error,
+            log_info: switches.info,
+            log_notice: switches.notice,
+            log_warning: switches.warning,
         },
-        "memory": memory(&view.memory),
-        "queries": view.queries.iter().map(query).collect::<Vec<_>>(),
-        "log": view.log,
-    }));
+        memory: Memory::new(&view.memory),
+        queries: view.queries.iter().map(Query::new).collect(),
+        log: &view.log,
+    };
     Resource::new("sessions", "sessions", view.id.to_string())
         .attributes(attributes)
         .relationships(vec![
@@ -91,100 +94,195 @@ fn remote(view: &SessionView, host: Option<&str>) -> String {
     }
 }
 
-fn server_connection(connection: &ConnectionView, form: Form) -> Value {
-    let mut value = object(json!({
-        "server": connection.server,
-        "connection_id": connection.connection_id,
-        "cipher": connection.cipher,
-    }));
-    if form == Form::Legacy {
-        value.insert(
-            "protocol_diagnostics".into(),
-            json!({ "connection_id": connection.connection_id }),
-        );
-    }
-    value.into()
+#[derive(Serialize)]
+struct Attributes<'a> {
+    state: &'static str,
+    user: &'a str,
+    remote: String,
+    port: u16,
+    database: Option<&'a str>,
+    default_database: Option<&'a str>,
+    connected: String,
+    seconds_alive: f64,
+    idle: f64,
+    thread: u32,
+    io_activity: u64,
+    client: Client<'a>,
+    connections: Vec<Connection<'a>>,
+    parameters: Parameters,
+    memory: Memory<'a>,
+    queries: Vec<Query<'a>>,
+    log: &'a [String],
 }
 
-fn query(view: &QueryView) -> Value {
-    let responses: Vec<Value> = view
-        .responses
-        .iter()
-        .map(|response| {
-            let duration_ms = u64::try_from(response.duration.as_millis()).unwrap_or(u64::MAX);
-            json!({ "server": response.server, "duration": duration_ms })
-        })
-        .collect();
-    let mut value = object(json!({
-        "statement": view.statement,
-        "command": view.command,
-        "received": iso_ms(view.received),
-    }));
-    if let Some(completed) = view.completed {
-        value.insert("completed".into(), iso_ms(completed).into());
-    }
-    value.insert("responses".into(), responses.into());
-    value.into()
+#[derive(Serialize)]
+struct Client<'a> {
+    cipher: &'a str,
+    connection_attributes: Pairs<'a>,
+    sescmd_history_len: u64,
+    sescmd_history_stored_metadata: u64,
+    sescmd_history_stored_responses: u64,
 }
 
-fn memory(view: &SessionMemory) -> Value {
-    let mut backends: BTreeMap<&str, BufferMemory> = BTreeMap::new();
-    for (server, buffers) in &view.backends {
-        let sum = backends.entry(server).or_default();
-        *sum = sum.plus(*buffers);
+/// Names and values as an object. A name that a client sent twice is written once, with the
+/// last value.
+struct Pairs<'a>(&'a [(String, String)]);
+
+impl Serialize for Pairs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let pairs: BTreeMap<&str, &str> = self
+            .0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        serializer.collect_map(pairs)
     }
-    let connection_buffers = backends
-        .values()
-        .fold(view.client, |sum, buffers| sum.plus(*buffers))
-        .total();
-    let total = [
-        connection_buffers,
-        view.sescmd_history_bytes,
-        view.exec_metadata_bytes,
-        view.last_queries_bytes,
-        view.variables_bytes,
-    ]
-    .into_iter()
-    .fold(0, u64::saturating_add);
-    let backends: Map<String, Value> = backends
-        .into_iter()
-        .map(|(server, buffers)| (server.to_owned(), buffers.to_value()))
-        .collect();
-    json!({
-        "connection_buffers": {
-            "client": view.client.to_value(),
-            "backends": backends,
-            "total": connection_buffers,
-        },
-        "sescmd_history": view.sescmd_history_bytes,
-        "exec_metadata": view.exec_metadata_bytes,
-        "last_queries": view.last_queries_bytes,
-        "variables": view.variables_bytes,
-        "total": total,
-    })
 }
 
-impl BufferMemory {
-    fn plus(self, other: Self) -> Self {
+#[derive(Serialize)]
+struct Connection<'a> {
+    server: &'a str,
+    connection_id: u64,
+    cipher: &'a str,
+    /// Where the oldest form has the connection's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protocol_diagnostics: Option<Diagnostics>,
+}
+
+#[derive(Serialize)]
+struct Diagnostics {
+    connection_id: u64,
+}
+
+impl<'a> Connection<'a> {
+    fn new(view: &'a ConnectionView, legacy: bool) -> Self {
+        let connection_id = view.connection_id;
         Self {
-            readq_bytes: self.readq_bytes.saturating_add(other.readq_bytes),
-            writeq_bytes: self.writeq_bytes.saturating_add(other.writeq_bytes),
-            misc_bytes: self.misc_bytes.saturating_add(other.misc_bytes),
+            server: &view.server,
+            connection_id,
+            cipher: &view.cipher,
+            protocol_diagnostics: legacy.then_some(Diagnostics { connection_id }),
         }
     }
+}
 
-    fn total(self) -> u64 {
-        self.readq_bytes
-            .saturating_add(self.writeq_bytes)
-            .saturating_add(self.misc_bytes)
-    }
+#[derive(Serialize)]
+struct Parameters {
+    log_debug: bool,
+    log_error: bool,
+    log_info: bool,
+    log_notice: bool,
+    log_warning: bool,
+}
 
-    fn to_value(self) -> Value {
-        json!({
-            "readq": self.readq_bytes,
-            "writeq": self.writeq_bytes,
-            "misc": self.misc_bytes,
-            "total": self.total(),
-        })
+#[derive(Serialize)]
+struct Query<'a> {
+    statement: &'a str,
+    command: &'a str,
+    received: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    completed: Option<String>,
+    responses: Vec<Response<'a>>,
+}
+
+#[derive(Serialize)]
+struct Response<'a> {
+    server: &'a str,
+    /// In milliseconds.
+    duration: u64,
+}
+
+impl<'a> Query<'a> {
+    fn new(view: &'a QueryView) -> Self {
+        let response = |response: &'a ResponseView| Response {
+            server: &response.server,
+            duration: u64::try_from(response.duration.as_millis()).unwrap_or(u64::MAX),
+        };
+        Self {
+            statement: &view.statement,
+            command: &view.command,
+            received: iso_ms(view.received),
+            completed: view.completed.map(iso_ms),
+            responses: view.responses.iter().map(response).collect(),
+        }
     }
+}
+
+#[derive(Serialize)]
+struct Memory<'a> {
+    connection_buffers: ConnectionBuffers<'a>,
+    sescmd_history: u64,
+    exec_metadata: u64,
+    last_queries: u64,
+    variables: u64,
+    total: u64,
+}
+
+#[derive(Serialize)]
+struct ConnectionBuffers<'a> {
+    client: Buffers,
+    /// By server; two connections to one server are added up.
+    backends: BTreeMap<&'a str, Buffers>,
+    total: u64,
+}
+
+#[derive(Serialize, Clone, Copy, Default)]
+struct Buffers {
+    readq: u64,
+    writeq: u64,
+    misc: u64,
+    total: u64,
+}
+
+impl<'a> Memory<'a> {
+    fn new(view: &'a SessionMemory) -> Self {
+        let client = Buffers::default().plus(view.client);
+        let mut backends: BTreeMap<&str, Buffers> = BTreeMap::new();
+        for (server, buffers) in &view.backends {
+            let sum = backends.entry(server).or_default();
+            *sum = sum.plus(*buffers);
+        }
+        let buffers = sum(backends
+            .values()
+            .map(|buffers| buffers.total)
+            .chain([client.total]));
+        Self {
+            connection_buffers: ConnectionBuffers {
+                client,
+                backends,
+                total: buffers,
+            },
+            sescmd_history: view.sescmd_history_bytes,
+            exec_metadata: view.exec_metadata_bytes,
+            last_queries: view.last_queries_bytes,
+            variables: view.variables_bytes,
+            total: sum([
+                buffers,
+                view.sescmd_history_bytes,
+                view.exec_metadata_bytes,
+                view.last_queries_bytes,
+                view.variables_bytes,
+            ]),
+        }
+    }
+}
+
+impl Buffers {
+    fn plus(self, other: BufferMemory) -> Self {
+        let (readq, writeq, misc) = (
+            self.readq.saturating_add(other.readq_bytes),
+            self.writeq.saturating_add(other.writeq_bytes),
+            self.misc.saturating_add(other.misc_bytes),
+        );
+        Self {
+            readq,
+            writeq,
+            misc,
+            total: sum([readq, writeq, misc]),
+        }
+    }
+}
+
+fn sum(numbers: impl IntoIterator<Item = u64>) -> u64 {
+    numbers.into_iter().fold(0, u64::saturating_add)
 }

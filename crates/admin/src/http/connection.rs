@@ -51,7 +51,7 @@ pub(super) async fn respond(
 async fn read_body(app: &App, body: Incoming) -> Result<Bytes, Reply> {
     let limits = app.config.limits;
     let collect = Limited::new(body, limits.body_bytes).collect();
-    match timeout(limits.request, collect).await {
+    match timeout(limits.body, collect).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Reply::error(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -62,7 +62,7 @@ async fn read_body(app: &App, body: Incoming) -> Result<Bytes, Reply> {
             StatusCode::REQUEST_TIMEOUT,
             format!(
                 "the body took longer than {} seconds",
-                limits.request.as_secs()
+                limits.body.as_secs()
             ),
         )),
     }

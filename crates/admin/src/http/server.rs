@@ -143,7 +143,7 @@ async fn converse(
     let mut connection = std::pin::pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(limits.request)
+            .header_read_timeout(limits.head)
             .max_buf_size(HEAD_BYTES)
             .serve_connection(io, service)
     );

@@ -7,7 +7,6 @@ mod conditions;
 mod fake;
 mod golden;
 mod login;
-mod logs;
 mod objects;
 mod seed;
 mod sessions;

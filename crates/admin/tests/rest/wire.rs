@@ -125,20 +125,28 @@ async fn garbage_is_400_and_others_go_on() {
 }
 
 #[tokio::test]
-async fn slow_heads_and_bodies_are_given_up() {
+async fn a_slow_head_is_given_up() {
     let server = Server::start_with(FakeHouse::default(), |config| {
-        config.limits.request = Duration::from_millis(50);
+        config.limits.head = Duration::from_millis(50);
     });
-    let mut head = connect(&server).await;
-    head.write_all(b"GET / HT").await.expect("sent");
-    all(&mut head).await;
-    let mut body = connect(&server).await;
+    let mut stream = connect(&server).await;
+    stream.write_all(b"GET / HT").await.expect("sent");
+    assert!(!all(&mut stream).await.contains(" 200 "));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_slow_body_is_given_up() {
+    let server = Server::start_with(FakeHouse::default(), |config| {
+        config.limits.body = Duration::from_millis(50);
+    });
+    let mut stream = connect(&server).await;
     let login = basic("admin", "mariadb");
     let text = format!(
         "PATCH /sessions/7 HTTP/1.1\r\nHost: h\r\nAuthorization: {login}\r\nContent-Length: 5\r\n\r\n{{"
     );
-    body.write_all(text.as_bytes()).await.expect("sent");
-    let text = all(&mut body).await;
+    stream.write_all(text.as_bytes()).await.expect("sent");
+    let text = all(&mut stream).await;
     assert!(text.starts_with("HTTP/1.1 408 "), "{text}");
     server.stop().await;
 }
