@@ -14,7 +14,6 @@ use crate::params::{
 use crate::parse::{Written, parse};
 use crate::print::{PLAIN, looks_encrypted, print};
 use crate::problem::{Fault, Place, Severity};
-use crate::quote;
 use crate::registry::{Gone, ModuleDecl, Registry, retired_module};
 use crate::report::{Report, Spot};
 use crate::resolve::{INCLUDE, TYPE, entry};
@@ -105,12 +104,25 @@ pub(crate) struct Checker<'a> {
 }
 
 /// What is known of a section's module.
+#[derive(Clone, Copy)]
 enum Module {
     /// The kind has no modules.
     NotNeeded,
     Known(&'static ModuleDecl),
+    /// Reported: this one was probably meant.
+    Meant(&'static ModuleDecl),
     /// Reported: which parameters would be right is not known.
     Unknown,
+}
+
+impl Module {
+    /// The module whose parameters the section may have.
+    fn decl(self) -> Option<&'static ModuleDecl> {
+        match self {
+            Self::Known(decl) | Self::Meant(decl) => Some(decl),
+            Self::NotNeeded | Self::Unknown => None,
+        }
+    }
 }
 
 impl Checker<'_> {
@@ -133,10 +145,7 @@ impl Checker<'_> {
         source: Source,
     ) -> Checked {
         let module = self.module(section, kind);
-        let own = match &module {
-            Module::Known(module) => Some(module.table),
-            Module::NotNeeded | Module::Unknown => None,
-        };
+        let own = module.decl().map(|module| module.table);
         let mut checked = Checked {
             name: section.name.clone(),
             kind,
@@ -145,10 +154,7 @@ impl Checker<'_> {
             values: Values::defaults(common_table(kind).into_iter().chain(own)),
             places: BTreeMap::new(),
             failed: BTreeSet::new(),
-            module: match module {
-                Module::Known(module) => Some(module),
-                Module::NotNeeded | Module::Unknown => None,
-            },
+            module: module.decl(),
         };
         for entry in &section.entries {
             if entry.key != TYPE && entry.key != INCLUDE {
@@ -165,12 +171,11 @@ impl Checker<'_> {
             self.report.error(&spot, Fault::NoType);
             return None;
         };
-        let word = quote::strip(entry.value.reveal());
-        let kind = ObjectKind::from_type(word);
+        let kind = ObjectKind::from_type(entry.word());
         if kind.is_none() {
             let fault = Fault::UnknownType {
-                word: word.to_owned(),
-                nearest: nearest(word, ObjectKind::TYPES).map(str::to_owned),
+                word: entry.shown().into_owned(),
+                nearest: nearest(entry.word(), ObjectKind::TYPES).map(str::to_owned),
             };
             let spot = Spot::parameter(&entry.place, &section.name, TYPE);
             self.report.error(&spot, fault);
@@ -186,11 +191,10 @@ impl Checker<'_> {
         let Some(entry) = entry(section, parameter) else {
             return false;
         };
-        let name = quote::strip(entry.value.reveal());
-        let Some((Gone::Skip, advice)) = retired_module(module, name) else {
+        let Some((Gone::Skip, advice)) = retired_module(module, entry.word()) else {
             return false;
         };
-        let reason = format!("the {} '{name}' is gone; {advice}", module.noun());
+        let reason = format!("the {} '{}' is gone; {advice}", module.noun(), entry.word());
         let spot = Spot::section(&section.place, &section.name);
         self.report.warning(&spot, Fault::Skipped { reason });
         true
@@ -213,37 +217,47 @@ impl Checker<'_> {
                 _ => Module::Unknown,
             };
         };
-        let name = quote::strip(entry.value.reveal());
-        if let Some(module) = self.registry.find(module_kind, name) {
+        if let Some(module) = self.registry.find(module_kind, entry.word()) {
             return Module::Known(module);
         }
-        let fault = match retired_module(module_kind, name) {
-            Some((_, advice)) => Fault::RetiredModule {
-                kind: module_kind.noun(),
-                name: name.to_owned(),
+        let spot = Spot::parameter(&entry.place, &section.name, parameter);
+        let fault = self.no_module(module_kind, entry);
+        let meant = match &fault {
+            Fault::UnknownModule { nearest, .. } => nearest.as_deref(),
+            _ => None,
+        };
+        let meant = meant.and_then(|name| self.registry.find(module_kind, name));
+        self.report.error(&spot, fault);
+        meant.map_or(Module::Unknown, Module::Meant)
+    }
+
+    fn no_module(&self, kind: ModuleKind, entry: &Entry) -> Fault {
+        let name = entry.shown().into_owned();
+        let word = entry.word();
+        match retired_module(kind, word) {
+            Some((Gone::NotYet, _)) => Fault::ModuleNotYet {
+                kind: kind.noun(),
+                name,
+            },
+            Some((Gone::Skip | Gone::Refuse, advice)) => Fault::RetiredModule {
+                kind: kind.noun(),
+                name,
                 advice,
             },
             None => Fault::UnknownModule {
-                kind: module_kind.noun(),
-                name: name.to_owned(),
-                nearest: nearest(name, self.registry.names(module_kind)).map(str::to_owned),
-                known: self
-                    .registry
-                    .of(module_kind)
-                    .map(|module| module.name)
-                    .collect(),
+                kind: kind.noun(),
+                name,
+                nearest: nearest(word, self.registry.names(kind)).map(str::to_owned),
+                known: self.registry.of(kind).map(|module| module.name).collect(),
             },
-        };
-        let spot = Spot::parameter(&entry.place, &section.name, parameter);
-        self.report.error(&spot, fault);
-        Module::Unknown
+        }
     }
 
     fn entry(&mut self, checked: &mut Checked, entry: &Entry, module_unknown: bool) {
         self.indented(checked, entry);
         match checked.values.declaration(&entry.key) {
             Some(decl) => self.known(checked, decl, entry),
-            None if module_unknown && self.belongs_to_a_module(checked.kind, &entry.key) => {}
+            None if module_unknown => {}
             None => self.unknown(checked, entry),
         }
     }
@@ -307,7 +321,7 @@ impl Checker<'_> {
             &Written {
                 text: entry.value.reveal(),
                 literal: entry.form == Form::Literal,
-                shown: written.get(..entry.first_len).unwrap_or(written),
+                shown: &entry.shown(),
             },
         );
         let parsed = match parsed {
@@ -360,15 +374,6 @@ impl Checker<'_> {
             _ if secret.reveal() == written => Some(secret),
             _ => Some(secret.written_as(written)),
         }
-    }
-
-    fn belongs_to_a_module(&self, kind: ObjectKind, key: &str) -> bool {
-        module_parameter(kind).is_some_and(|(_, kind)| {
-            self.registry.of(kind).any(|module| {
-                let retired = module.retired.iter().any(|retired| retired.name == key);
-                retired || module.table.find(key).is_some()
-            })
-        })
     }
 
     fn unknown(&mut self, checked: &Checked, entry: &Entry) {

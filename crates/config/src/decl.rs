@@ -2,7 +2,7 @@
 //!
 //! A [`ParamDecl`] is the only place where a parameter's name, type, default and rules stand.
 //! File parsing, validation, suggestions, REST values and metadata, printed files and the
-//! reference page all read it. Declarations are written with [`params!`](crate::params) and
+//! reference page all read it. Declarations are written with [`params!`](crate::params!) and
 //! the constructors of [`declare`](crate::declare).
 
 use crate::unit::{BareUnit, ByteSize, Throttling};
@@ -327,7 +327,7 @@ pub struct Retired {
     pub advice: &'static str,
 }
 
-/// The declarations of one [`params!`](crate::params) block.
+/// The declarations of one [`params!`](crate::params!) block.
 #[derive(Debug)]
 pub struct Table {
     /// What the block is about, in one line.

@@ -11,9 +11,11 @@
 //! continuation = ws value-part                    ; appended to the value above
 //! ```
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::problem::{Fault, Place};
+use crate::quote;
 use crate::report::{Report, Spot};
 use crate::secret::Secret;
 
@@ -41,6 +43,22 @@ pub(crate) struct Entry {
     /// Continuation lines that look like parameters of their own.
     pub(crate) indented: Vec<(String, Place)>,
     pub(crate) form: Form,
+}
+
+impl Entry {
+    /// What a message may quote of the value: what was written on its first line.
+    pub(crate) fn shown(&self) -> Cow<'_, str> {
+        let written = self.value.written().unwrap_or(self.value.reveal());
+        match written.get(..self.first_len) {
+            Some(first) if first.len() < written.len() => format!("{first}...").into(),
+            _ => written.into(),
+        }
+    }
+
+    /// The value without quotes around it.
+    pub(crate) fn word(&self) -> &str {
+        quote::strip(self.value.reveal())
+    }
 }
 
 /// How a value is to be taken.
@@ -144,8 +162,7 @@ impl Reader<'_> {
     fn entry(&mut self, text: &str, place: Place) {
         self.close();
         let Some((key, value)) = text.split_once('=') else {
-            let start = first_word(text);
-            return self.wrong(&place, Fault::NoEquals { start });
+            return self.wrong(&place, Fault::NoEquals);
         };
         let key = key.trim_end_matches(BLANKS);
         if key.is_empty() {
@@ -227,12 +244,6 @@ impl Reader<'_> {
 }
 
 const BLANKS: [char; 2] = [' ', '\t'];
-
-/// The start of a line up to its first blank, and no more than could be a name.
-fn first_word(text: &str) -> String {
-    let word = text.split(BLANKS).next().unwrap_or_default();
-    word.chars().take(40).collect()
-}
 
 #[cfg(test)]
 mod tests {
@@ -318,7 +329,7 @@ mod tests {
             "x.cnf:3: the section header has no closing ']'",
             "x.cnf:4: there is text after the section header; put it on a line of its own",
             "x.cnf:5: section 'b': ';' does not begin a comment; use '#'",
-            "x.cnf:6: section 'b': 'password' is not followed by '='; write parameter=value",
+            "x.cnf:6: section 'b': the line has no '='; write parameter=value",
             "x.cnf:7: section 'b': there is no parameter name before '='",
             "x.cnf:9: section 'b', parameter 'k': the parameter is there already, at x.cnf:8; remove one of them",
             "x.cnf:11: section 'b': an indented section header continues the parameter above it; remove the blanks",

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::Checked;
 use crate::decl::{Kind, ParamDecl, Refers};
+use crate::names;
 use crate::object::ObjectKind;
 use crate::params::{ListenerParams, MonitorParams, ServiceParams};
 use crate::problem::Fault;
@@ -49,12 +50,14 @@ impl Graph {
             (Kind::Reference(to), Value::Text(name)) => {
                 self.reference(object, decl, to, name, report);
             }
-            (Kind::References(to), Value::List(names)) => {
+            (Kind::References(to), Value::List(list)) => {
                 let mut seen = BTreeSet::new();
-                for name in names {
+                for name in list {
                     self.reference(object, decl, to, name, report);
                     if !seen.insert(name) && to != Refers::Filter {
-                        let fault = Fault::NamedTwice { name: name.clone() };
+                        let fault = Fault::NamedTwice {
+                            name: names::shown(name),
+                        };
                         report.error(&object.spot(decl.name), fault);
                     }
                 }
@@ -82,11 +85,11 @@ impl Graph {
             None if self.broken.contains(name) => return,
             None => {
                 let fitting = self.objects.iter().filter(|found| fits(to, found.kind));
-                let names = fitting.map(|found| found.name.as_str());
+                let known = fitting.map(|found| found.name.as_str());
                 Fault::NoSuchObject {
-                    name: name.to_owned(),
+                    name: names::shown(name),
                     wanted: to.noun(),
-                    nearest: nearest(name, names).map(str::to_owned),
+                    nearest: nearest(name, known).map(str::to_owned),
                 }
             }
         };

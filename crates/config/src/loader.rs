@@ -18,7 +18,7 @@ use crate::params::{DirectoryParams, ListenerParams, PersistenceParams};
 use crate::problem::{Errors, Fault};
 use crate::registry::Registry;
 use crate::report::{Report, Spot};
-use crate::resolve::{self, Includes, kind_of};
+use crate::resolve::{self, Includes};
 use crate::rules;
 use crate::secret::Decrypt;
 
@@ -210,23 +210,12 @@ impl Checker<'_> {
 
 /// Adds to each section what it includes, and drops the include sections.
 fn include(main: &mut Main, report: &mut Report) {
-    let (sources, mut sections): (Vec<Source>, Vec<_>) = std::mem::take(&mut main.others)
-        .into_iter()
-        .map(|(section, source)| (source, section))
-        .unzip();
-    let kept = sources
-        .into_iter()
-        .zip(&sections)
-        .filter(|(_, section)| kind_of(section) != Some(ObjectKind::Include))
-        .map(|(source, _)| source)
-        .collect::<Vec<_>>();
-    let mut includes = Includes::take(&mut sections, report);
-    for section in &mut sections {
+    let mut includes = Includes::take(&mut main.others, report);
+    for (section, _) in &mut main.others {
         includes.apply(section, report);
     }
     includes.apply(&mut main.globals, report);
     includes.report_unused(report);
-    main.others = sections.into_iter().zip(kept).collect();
 }
 
 /// The names that `weightby` of any service gives to weights.

@@ -1,9 +1,9 @@
-//! The [`params!`](crate::params) macro: a structure and its declarations, written once.
+//! The [`params!`](crate::params!) macro: a structure and its declarations, written once.
 
 use crate::decl::Table;
 use crate::value::Values;
 
-/// A structure made by [`params!`](crate::params).
+/// A structure made by [`params!`](crate::params!).
 pub trait Params: Sized {
     /// The declarations its fields were made from.
     const TABLE: &'static Table;

@@ -44,6 +44,19 @@ pub(crate) fn check<'a>(sections: impl IntoIterator<Item = &'a Section>, report:
     }
 }
 
+/// A name as a message quotes it: no further than it can be one. An indented line may have
+/// added a parameter with its value, a password for instance.
+pub(crate) fn shown(name: &str) -> String {
+    match name.find(|c| !is_allowed(c)) {
+        Some(end) => format!("{}...", name.get(..end).unwrap_or_default()),
+        None => name.to_owned(),
+    }
+}
+
+fn is_allowed(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '~' | '-')
+}
+
 fn bad_name(name: &str) -> Option<Fault> {
     if name.is_empty() {
         return Some(Fault::NameEmpty);
@@ -51,7 +64,6 @@ fn bad_name(name: &str) -> Option<Fault> {
     if name.starts_with("@@") {
         return Some(Fault::NameReserved);
     }
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '~' | '-');
-    let character = name.chars().find(|c| !allowed(*c))?;
+    let character = name.chars().find(|c| !is_allowed(*c))?;
     Some(Fault::NameCharacter { character })
 }

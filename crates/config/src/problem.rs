@@ -128,11 +128,8 @@ pub enum Fault {
         limit_bytes: usize,
     },
     /// A line has no `=`.
-    #[error("'{start}' is not followed by '='; write parameter=value")]
-    NoEquals {
-        /// The first word of the line; the rest could be a secret.
-        start: String,
-    },
+    #[error("the line has no '='; write parameter=value")]
+    NoEquals,
     /// There is nothing before `=`.
     #[error("there is no parameter name before '='")]
     NoKey,
@@ -288,14 +285,12 @@ pub enum Fault {
     /// A regular expression without slashes.
     #[error("a regular expression without slashes is deprecated; write /.../")]
     PatternWithoutSlashes,
-    /// An environment variable is missing.
+    /// An environment variable is missing. Its name is not told: it may be a password that
+    /// begins with a dollar sign.
     #[error(
-        "the environment variable '{name}' is not set; set it, or turn substitute_variables off"
+        "the environment variable named here is not set; set it, or turn substitute_variables off"
     )]
-    NoVariable {
-        /// Its name.
-        name: String,
-    },
+    NoVariable,
     /// A `${` is not closed.
     #[error("'${{' has no closing '}}'")]
     VariableNotClosed,
@@ -318,6 +313,14 @@ pub enum Fault {
         nearest: Option<String>,
         /// All of them.
         known: Vec<&'static str>,
+    },
+    /// A module is not built.
+    #[error("the {kind} '{name}' is not yet supported")]
+    ModuleNotYet {
+        /// `router`, `filter`...
+        kind: &'static str,
+        /// Its name.
+        name: String,
     },
     /// A module is gone.
     #[error("the {kind} '{name}' is gone: {advice}")]

@@ -229,33 +229,39 @@ pub static MAXSCALED_PROTOCOL: ModuleDecl = ModuleDecl::new(
 )
 .without_socket();
 
-/// What is said about modules that are gone.
+/// What is known of a module that there is not.
 pub(crate) fn retired_module(kind: ModuleKind, name: &str) -> Option<(Gone, &'static str)> {
-    let table = match kind {
-        ModuleKind::Router => RETIRED_ROUTERS,
-        ModuleKind::Monitor => RETIRED_MONITORS,
-        ModuleKind::Protocol => RETIRED_PROTOCOLS,
-        ModuleKind::Filter => RETIRED_FILTERS,
+    let is_named = |known: &str| known.eq_ignore_ascii_case(name);
+    let (retired, not_yet) = match kind {
+        ModuleKind::Router => (RETIRED_ROUTERS, ROUTERS_TO_COME),
+        ModuleKind::Monitor => (RETIRED_MONITORS, MONITORS_TO_COME),
+        ModuleKind::Protocol => (RETIRED_PROTOCOLS, PROTOCOLS_TO_COME),
+        ModuleKind::Filter => (RETIRED_FILTERS, FILTERS_TO_COME),
     };
-    table
-        .iter()
-        .find(|(retired, ..)| retired.eq_ignore_ascii_case(name))
-        .map(|(_, gone, advice)| (*gone, *advice))
+    if not_yet.iter().any(|known| is_named(known)) {
+        return Some((Gone::NotYet, ""));
+    }
+    let found = retired.iter().find(|(known, ..)| is_named(known));
+    found.map(|(_, gone, advice)| (*gone, *advice))
 }
 
-/// What becomes of a section whose module is gone.
+/// What becomes of a section whose module there is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Gone {
     /// It is skipped with a warning.
     Skip,
     /// It is an error.
     Refuse,
+    /// It is an error until the module is built.
+    NotYet,
 }
+
+type RetiredModules = &'static [(&'static str, Gone, &'static str)];
 
 const REST: &str = "use the REST interface";
 const NO_LONGER: &str = "it has no successor; remove the section";
 
-const RETIRED_ROUTERS: &[(&str, Gone, &str)] = &[
+const RETIRED_ROUTERS: RetiredModules = &[
     ("debugcli", Gone::Skip, REST),
     ("maxinfo", Gone::Skip, REST),
     (
@@ -265,10 +271,10 @@ const RETIRED_ROUTERS: &[(&str, Gone, &str)] = &[
     ),
 ];
 
-const RETIRED_PROTOCOLS: &[(&str, Gone, &str)] =
+const RETIRED_PROTOCOLS: RetiredModules =
     &[("telnetd", Gone::Skip, REST), ("HTTPD", Gone::Skip, REST)];
 
-const RETIRED_MONITORS: &[(&str, Gone, &str)] = &[
+const RETIRED_MONITORS: RetiredModules = &[
     ("mmmon", Gone::Refuse, "use mariadbmon"),
     ("ndbclustermon", Gone::Refuse, NO_LONGER),
     ("csmon", Gone::Refuse, "use mariadbmon"),
@@ -276,9 +282,46 @@ const RETIRED_MONITORS: &[(&str, Gone, &str)] = &[
     ("xpandmon", Gone::Refuse, NO_LONGER),
 ];
 
-const RETIRED_FILTERS: &[(&str, Gone, &str)] = &[
+const RETIRED_FILTERS: RetiredModules = &[
     ("insertstream", Gone::Refuse, NO_LONGER),
     ("mqfilter", Gone::Refuse, NO_LONGER),
     ("gatekeeper", Gone::Refuse, NO_LONGER),
     ("dbfwfilter", Gone::Refuse, NO_LONGER),
+];
+
+const ROUTERS_TO_COME: &[&str] = &[
+    "schemarouter",
+    "smartrouter",
+    "mirror",
+    "diff",
+    "cat",
+    "binlogrouter",
+    "avrorouter",
+    "kafkacdc",
+    "kafkaimporter",
+];
+
+const MONITORS_TO_COME: &[&str] = &["galeramon", "pgmon", "auroramon", "grmon"];
+
+const PROTOCOLS_TO_COME: &[&str] = &["postgresql", "postgresprotocol", "nosqlprotocol", "cdc"];
+
+const FILTERS_TO_COME: &[&str] = &[
+    "binlogfilter",
+    "cache",
+    "ccrfilter",
+    "comment",
+    "ldi",
+    "luafilter",
+    "masking",
+    "maxrows",
+    "namedserverfilter",
+    "optimistictrx",
+    "psreuse",
+    "regexfilter",
+    "rewritefilter",
+    "tee",
+    "throttlefilter",
+    "topfilter",
+    "tpmfilter",
+    "wcar",
 ];

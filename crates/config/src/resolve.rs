@@ -1,9 +1,11 @@
 //! Between the files and the check: environment variables and include sections.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::files::FileSource;
+use crate::gather::Sourced;
 use crate::grammar::{Entry, Form, Section};
+use crate::names;
 use crate::object::ObjectKind;
 use crate::parse::elements;
 use crate::problem::{Fault, Place};
@@ -60,12 +62,13 @@ fn expand(
     }
     let written = entry.value.reveal();
     let expanded = match quote::triple(written) {
-        Some(inner) => quote::unescape(inner).ok_or(Fault::BadEscape),
-        None if substitute && written.contains('$') => variables(written, files),
-        None => return,
+        Some(inner) => quote::unescape(inner).map(Some).ok_or(Fault::BadEscape),
+        None if substitute => substituted(written, files),
+        None => Ok(None),
     };
     match expanded {
-        Ok(text) => {
+        Ok(None) => {}
+        Ok(Some(text)) => {
             entry.form = Form::Literal;
             entry.value = Secret::new(text).written_as(written);
         }
@@ -76,13 +79,17 @@ fn expand(
     }
 }
 
-/// `$NAME` as the whole value, `${NAME}` and `${NAME:-default}` anywhere.
-fn variables(text: &str, files: &dyn FileSource) -> Result<String, Fault> {
-    if let Some(name) = text.strip_prefix('$')
-        && !name.starts_with('{')
-    {
-        return variable(name, files);
+/// `$NAME` as the whole value, `${NAME}` and `${NAME:-default}` anywhere, also in quotes;
+/// `None` if there is no variable.
+fn substituted(text: &str, files: &dyn FileSource) -> Result<Option<String>, Fault> {
+    match text.strip_prefix('$') {
+        Some(name) if !name.starts_with('{') => variable(name, files).map(Some),
+        _ if text.contains("${") => embedded(quote::strip(text), files).map(Some),
+        _ => Ok(None),
     }
+}
+
+fn embedded(text: &str, files: &dyn FileSource) -> Result<String, Fault> {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
@@ -102,50 +109,44 @@ fn variables(text: &str, files: &dyn FileSource) -> Result<String, Fault> {
 }
 
 fn variable(name: &str, files: &dyn FileSource) -> Result<String, Fault> {
-    files.variable(name).ok_or_else(|| Fault::NoVariable {
-        name: name.to_owned(),
-    })
+    files.variable(name).ok_or(Fault::NoVariable)
 }
 
 /// The include sections of a configuration.
 pub(crate) struct Includes {
     sections: BTreeMap<String, Section>,
-    used: BTreeMap<String, bool>,
+    used: BTreeSet<String>,
     /// Every other section, for messages.
     others: BTreeMap<String, (Option<ObjectKind>, Place)>,
 }
 
 /// What a section says it is.
 pub(crate) fn kind_of(section: &Section) -> Option<ObjectKind> {
-    ObjectKind::from_type(quote::strip(entry(section, TYPE)?.value.reveal()))
+    ObjectKind::from_type(entry(section, TYPE)?.word())
 }
 
 impl Includes {
     /// Takes the include sections out of `sections`.
-    pub(crate) fn take(sections: &mut Vec<Section>, report: &mut Report) -> Self {
-        let (includes, others) = std::mem::take(sections)
-            .into_iter()
-            .partition::<Vec<_>, _>(|section| kind_of(section) == Some(ObjectKind::Include));
-        let known = others.iter().map(|section| {
-            let what = (kind_of(section), section.place.clone());
-            (section.name.clone(), what)
-        });
-        let this = Self {
-            others: known.collect(),
-            used: includes
-                .iter()
-                .map(|section| (section.name.clone(), false))
-                .collect(),
-            sections: includes
-                .into_iter()
-                .map(|section| (section.name.clone(), section))
-                .collect(),
+    pub(crate) fn take(sections: &mut Vec<Sourced>, report: &mut Report) -> Self {
+        let mut includes = Self {
+            sections: BTreeMap::new(),
+            used: BTreeSet::new(),
+            others: BTreeMap::new(),
         };
-        *sections = others;
-        for section in this.sections.values() {
-            this.refuse_nested(section, report);
+        for (section, source) in std::mem::take(sections) {
+            let kind = kind_of(&section);
+            if kind == Some(ObjectKind::Include) {
+                includes.sections.insert(section.name.clone(), section);
+            } else {
+                let place = section.place.clone();
+                includes.others.insert(section.name.clone(), (kind, place));
+                sections.push((section, source));
+            }
         }
-        this
+        for section in includes.sections.values() {
+            includes.refuse_nested(section, report);
+        }
+        includes
     }
 
     fn refuse_nested(&self, section: &Section, report: &mut Report) {
@@ -202,29 +203,11 @@ impl Includes {
                 report.error(&spot, self.missing(name));
                 continue;
             };
-            self.used.insert(name.to_owned(), true);
+            self.used.insert(name.to_owned());
             for entry in &source.entries {
                 let own = section.entries.iter().any(|own| own.key == entry.key);
-                if own || entry.key == TYPE || entry.key == INCLUDE {
-                    continue;
-                }
-                if let Some((first, earlier)) = added.iter_mut().find(|(_, e)| e.key == entry.key) {
-                    if earlier.value != entry.value {
-                        let fault = Fault::IncludeConflict {
-                            first: first.clone(),
-                            last: name.to_owned(),
-                        };
-                        report.notice(
-                            &Spot {
-                                parameter: Some(&entry.key),
-                                ..spot.clone()
-                            },
-                            fault,
-                        );
-                    }
-                    (*first, *earlier) = (name.to_owned(), entry.clone());
-                } else {
-                    added.push((name.to_owned(), entry.clone()));
+                if !own && entry.key != TYPE && entry.key != INCLUDE {
+                    add(&mut added, name, entry, &spot, report);
                 }
             }
         }
@@ -236,13 +219,13 @@ impl Includes {
     fn missing(&self, name: &str) -> Fault {
         match self.others.get(name) {
             Some((Some(kind), place)) => Fault::WrongObject {
-                name: name.to_owned(),
+                name: names::shown(name),
                 kind: *kind,
                 wanted: "section of type include",
                 place: place.clone(),
             },
             _ => Fault::NoSuchObject {
-                name: name.to_owned(),
+                name: names::shown(name),
                 wanted: "include section",
                 nearest: nearest(name, self.sections.keys().map(String::as_str)).map(str::to_owned),
             },
@@ -252,10 +235,39 @@ impl Includes {
     /// Warns of include sections that nobody includes.
     pub(crate) fn report_unused(&self, report: &mut Report) {
         for section in self.sections.values() {
-            if self.used.get(&section.name) == Some(&false) {
+            if !self.used.contains(&section.name) {
                 let spot = Spot::section(&section.place, &section.name);
                 report.warning(&spot, Fault::Unused("no section includes it"));
             }
         }
     }
+}
+
+/// Adds an entry that `include` gives; it replaces that of an earlier include.
+fn add(
+    added: &mut Vec<(String, Entry)>,
+    include: &str,
+    entry: &Entry,
+    spot: &Spot<'_>,
+    report: &mut Report,
+) {
+    let new = (include.to_owned(), entry.clone());
+    let Some(known) = added.iter_mut().find(|(_, known)| known.key == entry.key) else {
+        return added.push(new);
+    };
+    if known.1.value != entry.value {
+        let fault = Fault::IncludeConflict {
+            first: known.0.clone(),
+            last: include.to_owned(),
+        };
+        let parameter = Some(entry.key.as_str());
+        report.notice(
+            &Spot {
+                parameter,
+                ..spot.clone()
+            },
+            fault,
+        );
+    }
+    *known = new;
 }

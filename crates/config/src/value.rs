@@ -1,7 +1,9 @@
 //! Values: what a parameter holds once its text has been understood.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::decl::{Kind, ParamDecl, Table};
@@ -284,28 +286,37 @@ impl<W: Word> Field for WordSet<W> {
 #[derive(Clone)]
 pub struct Values {
     entries: Vec<(&'static ParamDecl, Value)>,
+    /// Where each name stands among the entries.
+    index: Arc<BTreeMap<&'static str, usize>>,
 }
 
 impl Values {
     /// Every parameter at its default.
     pub fn defaults(tables: impl IntoIterator<Item = &'static Table>) -> Self {
         let decls = tables.into_iter().flat_map(Table::all);
+        let entries: Vec<_> = decls.map(|decl| (decl, decl.default_value())).collect();
+        let names = entries.iter().map(|(decl, _)| decl.name);
+        let index = names.enumerate().map(|(at, name)| (name, at)).collect();
         Self {
-            entries: decls.map(|decl| (decl, decl.default_value())).collect(),
+            index: Arc::new(index),
+            entries,
         }
     }
 
     /// The value of the parameter with this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.iter()
-            .find(|(decl, _)| decl.name == name)
-            .map(|(_, value)| value)
+        let (_, value) = self.entries.get(*self.index.get(name)?)?;
+        Some(value)
     }
 
     /// Replaces a value; a name that is not declared here changes nothing.
     pub fn set(&mut self, name: &str, value: Value) {
-        if let Some(entry) = self.entries.iter_mut().find(|(decl, _)| decl.name == name) {
+        let entry = self
+            .index
+            .get(name)
+            .and_then(|at| self.entries.get_mut(*at));
+        if let Some(entry) = entry {
             entry.1 = value;
         }
     }

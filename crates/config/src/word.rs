@@ -1,4 +1,4 @@
-//! Closed lists of words: enumerations and sets of them, declared by [`words!`](crate::words).
+//! Closed lists of words: enumerations and sets of them, declared by [`words!`](crate::words!).
 
 use std::fmt;
 use std::marker::PhantomData;

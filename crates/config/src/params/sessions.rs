@@ -21,7 +21,7 @@ crate::params! {
         retain_last_statements: u64 = count(0).runtime(),
         /// When the retained statements are written to the log.
         dump_last_statements: DumpLastStatements =
-            DumpLastStatements::Never.param().runtime().reserved(),
+            DumpLastStatements::Never.param().runtime(),
         /// Log lines kept per session, whatever is logged otherwise. 0: none.
         session_trace: u64 = count(0).runtime(),
         /// Write a session's kept lines to the log when one of them matches.

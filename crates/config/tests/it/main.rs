@@ -5,5 +5,6 @@ mod command_line;
 mod declarations;
 mod golden;
 mod modules;
+mod robust;
 mod round_trip;
 mod typed;

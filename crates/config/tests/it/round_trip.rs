@@ -8,8 +8,11 @@ use tidegate_config::{
 
 use crate::modules::registry;
 
-/// A configuration with one object of each kind, and each module.
+/// A configuration with one object of each kind, and each module. Variables are substituted,
+/// so that a printed value must not be taken for one.
 const BASE: &str = "
+[maxscale]
+substitute_variables=true
 [db1]
 type=server
 address=10.0.0.1
@@ -74,7 +77,7 @@ fn any_value(decl: &ParamDecl) -> Option<BoxedStrategy<Value>> {
         Kind::Mask { words } | Kind::WordList { words } => {
             (0..1_u64 << words.len()).prop_map(Value::Mask).boxed()
         }
-        Kind::List => prop::collection::vec("[^, \t\n\r]([^,]{0,6}[^,\\s])?", 0..4)
+        Kind::List => prop::collection::vec(any_element(), 0..4)
             .prop_map(Value::List)
             .boxed(),
         Kind::Text | Kind::Path => {
@@ -104,11 +107,21 @@ fn any_value(decl: &ParamDecl) -> Option<BoxedStrategy<Value>> {
     })
 }
 
+/// Elements of lists, which hold no commas and no blanks at their ends.
+fn any_element() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[^, \t\n\r]([^,]{0,6}[^,\\s])?",
+        "\"\"\"[a\\\\$]{0,3}\"\"\"",
+    ]
+}
+
 /// Texts full of what could be mistaken for something else.
 fn any_text() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
         "[ \t\n\r\"'#=$\\\\{}a0]{0,8}",
+        "[ \t]{0,2}[a'\"]{0,3}[ \t]{0,2}",
+        "a?\\$\\{[A-Z]{0,2}\\}?",
         "\\$[A-Z]{1,3}",
         "plain:[A-F0-9]{0,4}",
         "([A-F0-9]{2}){0,4}",
@@ -222,7 +235,7 @@ fn is_about_other_values(fault: &Fault) -> bool {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 600,
+        cases: 300,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
@@ -244,4 +257,39 @@ proptest! {
             ),
         }
     }
+
+    /// All texts, passwords, patterns and lists at once: they have the most ways to go wrong.
+    #[test]
+    fn texts_read_back(values in text_values()) {
+        let config = values.iter().fold(base(), |config, (subject, value)| with(config, subject, value));
+        let printed = config.export();
+        match load_text(printed.reveal(), &registry()) {
+            Ok(read) => prop_assert!(whole(&read) == whole(&config), "{}", printed.reveal()),
+            Err(errors) => prop_assert!(false, "{}\n{errors}", printed.reveal()),
+        }
+    }
+}
+
+fn text_values() -> impl Strategy<Value = Vec<(Subject, Value)>> {
+    let about_others = [
+        "address",
+        "socket",
+        "monitoruser",
+        "monitorpw",
+        "admin_host",
+    ];
+    subjects()
+        .into_iter()
+        .filter(|subject| !about_others.contains(&subject.decl.name))
+        .filter(|subject| {
+            matches!(
+                subject.decl.kind,
+                Kind::Text | Kind::Path | Kind::Secret | Kind::Pattern | Kind::List
+            )
+        })
+        .map(|subject| {
+            let value = any_value(subject.decl).unwrap();
+            value.prop_map(move |value| (subject.clone(), value))
+        })
+        .collect::<Vec<_>>()
 }
