@@ -1,5 +1,46 @@
 //! Workers: where sessions meet sockets.
+//!
+//! The only room that does both: it drives [`Session`](tidegate_session::Session)s, which know
+//! nothing of sockets, with real ones. A [`Runtime`] is a fixed number of workers; each is one
+//! thread with a readiness loop that owns its sessions from accept to close, and shares nothing
+//! with the others on the path of a packet. The control plane talks to them through mailboxes.
+//!
+//! Left out on purpose: what a session does (the session core), who may log in ([`Answers`]), what
+//! the servers are like (posted with [`Runtime::set_servers`]), and every kind of waiting.
+//!
+//! The invariant: a worker never blocks, and a session that fails fails alone.
 
 #![deny(unsafe_code)]
 
+mod admission;
+mod answer;
+mod buffer;
+mod clock;
+mod config;
+mod figures;
+mod gather;
+mod greeting;
+mod handle;
+mod host;
+mod ids;
+mod listen;
 pub mod log;
+mod mailbox;
+mod message;
+mod random;
+mod socket;
+#[cfg(test)]
+mod testing;
+mod tls;
+mod wheel;
+mod worker;
+
+pub use answer::{Answers, Reply};
+pub use config::{Endpoint, ListenerSpec, RuntimeConfig, ServerEndpoint, Servers, Tuning};
+pub use figures::WorkerShard;
+pub use gather::{Gathered, Pending, Unanswered};
+pub use handle::{Refusal, Runtime, StartError};
+pub use host::{available_cores, raise_descriptor_limit};
+pub use listen::ListenError;
+pub use message::Which;
+pub use socket::Keepalive;

@@ -39,7 +39,9 @@ impl Subscriber for Events {
     }
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && metadata.target().starts_with("tidegate") && self.log.enabled(level(metadata))
+        metadata.is_event()
+            && metadata.target().starts_with("tidegate")
+            && self.log.enabled(level(metadata))
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {

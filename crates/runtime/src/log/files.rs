@@ -82,7 +82,13 @@ impl LogFile {
         options.create(true).mode(0o640);
         // A file opened for appending cannot be truncated in the same call.
         let file = if truncate {
-            drop(options.clone().write(true).truncate(true).open(&self.path)?);
+            drop(
+                options
+                    .clone()
+                    .write(true)
+                    .truncate(true)
+                    .open(&self.path)?,
+            );
             options.append(true).open(&self.path)?
         } else {
             options.append(true).open(&self.path)?
@@ -120,14 +126,20 @@ impl LogFile {
             Ok(()) => {
                 self.retry_at = None;
                 let lost = std::mem::take(&mut self.lost);
-                (lost > 0).then(|| Trouble::Recovered { path: Arc::clone(&self.path), lost })
+                (lost > 0).then(|| Trouble::Recovered {
+                    path: Arc::clone(&self.path),
+                    lost,
+                })
             }
             Err(error) => {
                 let first = self.lost == 0;
                 self.lost += lines;
                 let error = error?;
                 self.retry_at = Some(now + RETRY);
-                first.then(|| Trouble::Failing { path: Arc::clone(&self.path), error: error.to_string() })
+                first.then(|| Trouble::Failing {
+                    path: Arc::clone(&self.path),
+                    error: error.to_string(),
+                })
             }
         }
     }
@@ -148,7 +160,9 @@ impl LogFile {
         if self.torn {
             self.pending.insert(0, b'\n');
         }
-        let Some(file) = &mut self.file else { return Ok(()) };
+        let Some(file) = &mut self.file else {
+            return Ok(());
+        };
         let mut rest = self.pending.as_slice();
         while !rest.is_empty() {
             match file.write(rest) {
@@ -189,7 +203,11 @@ impl Files {
         file.last_used = self.uses;
         file.pending().extend_from_slice(text);
         let full = file.added();
-        let trouble = if full || kept.flush { file.flush(kept, now) } else { None };
+        let trouble = if full || kept.flush {
+            file.flush(kept, now)
+        } else {
+            None
+        };
         self.close_the_longest_unused(now);
         trouble
     }
@@ -200,7 +218,11 @@ impl Files {
     }
 
     pub(crate) fn flush(&mut self, now: Duration, trouble: &mut Vec<Trouble>) {
-        trouble.extend(self.files.values_mut().filter_map(|(file, options)| file.flush(options, now)));
+        trouble.extend(
+            self.files
+                .values_mut()
+                .filter_map(|(file, options)| file.flush(options, now)),
+        );
     }
 
     pub(crate) fn close_all(&mut self) {
@@ -210,10 +232,20 @@ impl Files {
     }
 
     fn close_the_longest_unused(&mut self, now: Duration) {
-        if self.files.len() <= MAX_OPEN || self.files.values().filter(|(file, _)| file.file.is_some()).count() <= MAX_OPEN {
+        if self.files.len() <= MAX_OPEN
+            || self
+                .files
+                .values()
+                .filter(|(file, _)| file.file.is_some())
+                .count()
+                <= MAX_OPEN
+        {
             return;
         }
-        let open = self.files.values_mut().filter(|(file, _)| file.file.is_some());
+        let open = self
+            .files
+            .values_mut()
+            .filter(|(file, _)| file.file.is_some());
         if let Some((file, options)) = open.min_by_key(|(file, _)| file.last_used) {
             // Whatever it says now, it says again when the file is used next.
             let _ = file.flush(options, now);
@@ -240,10 +272,16 @@ mod tests {
     fn header_only_where_the_file_is_empty() {
         let dir = tempfile::tempdir().unwrap();
         let path = path(&dir, "a.csv");
-        let options = Arc::new(FileOptions { header: Some(b"id\n".to_vec()), ..FileOptions::default() });
+        let options = Arc::new(FileOptions {
+            header: Some(b"id\n".to_vec()),
+            ..FileOptions::default()
+        });
         for _ in 0..2 {
             let mut files = Files::default();
-            assert_eq!(files.append(Arc::clone(&path), b"1\n", Arc::clone(&options), NOW), None);
+            assert_eq!(
+                files.append(Arc::clone(&path), b"1\n", Arc::clone(&options), NOW),
+                None
+            );
             files.flush(NOW, &mut Vec::new());
         }
         assert_eq!(read(&path), "id\n1\n1\n");
@@ -254,7 +292,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = path(&dir, "a.csv");
         std::fs::write(&path, "of an earlier process\n").unwrap();
-        let options = Arc::new(FileOptions { truncate: true, flush: true, header: None });
+        let options = Arc::new(FileOptions {
+            truncate: true,
+            flush: true,
+            header: None,
+        });
         let mut files = Files::default();
         files.append(Arc::clone(&path), b"1\n", Arc::clone(&options), NOW);
         assert_eq!(read(&path), "1\n", "written at once");
@@ -267,7 +309,10 @@ mod tests {
     fn rotation_by_rename() {
         let dir = tempfile::tempdir().unwrap();
         let (path, moved) = (path(&dir, "a.log"), path(&dir, "a.log.1"));
-        let options = Arc::new(FileOptions { flush: true, ..FileOptions::default() });
+        let options = Arc::new(FileOptions {
+            flush: true,
+            ..FileOptions::default()
+        });
         let mut files = Files::default();
         files.append(Arc::clone(&path), b"1\n", Arc::clone(&options), NOW);
         std::fs::rename(&path, &moved).unwrap();
@@ -280,10 +325,15 @@ mod tests {
     #[test]
     fn a_full_disk_is_reported_once_and_counted() {
         let full: Arc<Path> = Arc::from(Path::new("/dev/full"));
-        let options = Arc::new(FileOptions { flush: true, ..FileOptions::default() });
+        let options = Arc::new(FileOptions {
+            flush: true,
+            ..FileOptions::default()
+        });
         let mut files = Files::default();
         let mut append = |now| files.append(Arc::clone(&full), b"1\n", Arc::clone(&options), now);
-        let Some(Trouble::Failing { error, .. }) = append(NOW) else { panic!("a full disk went unnoticed") };
+        let Some(Trouble::Failing { error, .. }) = append(NOW) else {
+            panic!("a full disk went unnoticed")
+        };
         assert!(error.contains("No space left"), "{error}");
         assert_eq!(append(NOW), None);
         assert_eq!(append(NOW + RETRY), None);
@@ -294,29 +344,59 @@ mod tests {
     fn recovery_tells_how_much_was_lost() {
         let dir = tempfile::tempdir().unwrap();
         let path: Arc<Path> = Arc::from(dir.path().join("later/a.log"));
-        let options = Arc::new(FileOptions { flush: true, ..FileOptions::default() });
+        let options = Arc::new(FileOptions {
+            flush: true,
+            ..FileOptions::default()
+        });
         let mut files = Files::default();
-        let mut append = |text: &[u8], now| files.append(Arc::clone(&path), text, Arc::clone(&options), now);
+        let mut append =
+            |text: &[u8], now| files.append(Arc::clone(&path), text, Arc::clone(&options), now);
         assert!(matches!(append(b"1\n", NOW), Some(Trouble::Failing { .. })));
         std::fs::create_dir(dir.path().join("later")).unwrap();
         assert_eq!(append(b"2\n", NOW), None, "not tried again so soon");
         let recovered = append(b"3\n", NOW + RETRY);
-        assert_eq!(recovered, Some(Trouble::Recovered { path: Arc::clone(&path), lost: 2 }));
+        assert_eq!(
+            recovered,
+            Some(Trouble::Recovered {
+                path: Arc::clone(&path),
+                lost: 2
+            })
+        );
         assert_eq!(read(&path), "3\n");
     }
 
     #[test]
     fn many_files_do_not_keep_many_descriptors() {
         let dir = tempfile::tempdir().unwrap();
-        let options = Arc::new(FileOptions { truncate: true, flush: true, header: None });
+        let options = Arc::new(FileOptions {
+            truncate: true,
+            flush: true,
+            header: None,
+        });
         let mut files = Files::default();
         for round in 0..2 {
             for ix in 0..MAX_OPEN + 20 {
                 let text = format!("{round}\n");
-                files.append(path(&dir, &format!("{ix}")), text.as_bytes(), Arc::clone(&options), NOW);
+                files.append(
+                    path(&dir, &format!("{ix}")),
+                    text.as_bytes(),
+                    Arc::clone(&options),
+                    NOW,
+                );
             }
         }
-        assert!(files.files.values().filter(|(file, _)| file.file.is_some()).count() <= MAX_OPEN);
-        assert_eq!(read(&path(&dir, "0")), "0\n1\n", "closing must not make it be overwritten");
+        assert!(
+            files
+                .files
+                .values()
+                .filter(|(file, _)| file.file.is_some())
+                .count()
+                <= MAX_OPEN
+        );
+        assert_eq!(
+            read(&path(&dir, "0")),
+            "0\n1\n",
+            "closing must not make it be overwritten"
+        );
     }
 }

@@ -20,7 +20,13 @@ pub(crate) struct Formatter {
 
 impl Formatter {
     pub(crate) fn new(zone: TimeZone) -> Formatter {
-        Formatter { zone, milliseconds: false, augmentation: false, second: i64::MIN, stamp: String::new() }
+        Formatter {
+            zone,
+            milliseconds: false,
+            augmentation: false,
+            second: i64::MIN,
+            stamp: String::new(),
+        }
     }
 
     /// Appends one line, its end included.
@@ -61,7 +67,10 @@ impl Formatter {
         if second != self.second {
             self.second = second;
             self.stamp = match Timestamp::from_second(second) {
-                Ok(time) => time.to_zoned_datetime(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+                Ok(time) => time
+                    .to_zoned_datetime(self.zone.clone())
+                    .strftime("%Y-%m-%d %H:%M:%S")
+                    .to_string(),
                 Err(_) => "0000-00-00 00:00:00".into(),
             };
         }
@@ -115,7 +124,10 @@ mod tests {
     }
 
     fn line(level: Level, text: &str) -> Line {
-        Line { wall: WallTime(1_700_000_000_123_456), ..Line::new(level, text.into()) }
+        Line {
+            wall: WallTime(1_700_000_000_123_456),
+            ..Line::new(level, text.into())
+        }
     }
 
     #[test]
@@ -150,11 +162,17 @@ mod tests {
     fn line_breaks_are_removed() {
         let check = |text, expect: &str| {
             let out = written(&line(Level::Info, text), |_| {});
-            assert_eq!(out.strip_prefix("2023-11-15 00:13:20   info   : ").unwrap(), expect);
+            assert_eq!(
+                out.strip_prefix("2023-11-15 00:13:20   info   : ").unwrap(),
+                expect
+            );
         };
         check("one\ntwo", "one two\n");
         check("one\r\ntwo\rthree\n\n", "one two three\n");
-        check("tab\tstays, escape \u{1b}[31m does not", "tab\tstays, escape  [31m does not\n");
+        check(
+            "tab\tstays, escape \u{1b}[31m does not",
+            "tab\tstays, escape  [31m does not\n",
+        );
         check("\u{85}next line", " next line\n");
     }
 
@@ -162,10 +180,18 @@ mod tests {
     fn banner_names_program_and_file() {
         let mut formatter = Formatter::new(TimeZone::UTC);
         let mut out = Vec::new();
-        formatter.banner("Tidegate 0.1.0", "/var/log/tidegate.log", WallTime(1_700_000_000_000_000), &mut out);
+        formatter.banner(
+            "Tidegate 0.1.0",
+            "/var/log/tidegate.log",
+            WallTime(1_700_000_000_000_000),
+            &mut out,
+        );
         let text = String::from_utf8(out).unwrap();
         let mut lines = text.lines();
-        assert_eq!(lines.next(), Some("Tidegate 0.1.0  /var/log/tidegate.log  2023-11-14 22:13:20"));
+        assert_eq!(
+            lines.next(),
+            Some("Tidegate 0.1.0  /var/log/tidegate.log  2023-11-14 22:13:20")
+        );
         assert!(lines.next().unwrap().bytes().all(|byte| byte == b'-'));
     }
 }

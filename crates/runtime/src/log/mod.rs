@@ -62,7 +62,13 @@ pub struct LogSettings {
 impl Default for LogSettings {
     fn default() -> LogSettings {
         LogSettings {
-            levels: LogSwitches { error: true, warning: true, notice: true, info: false, debug: false },
+            levels: LogSwitches {
+                error: true,
+                warning: true,
+                notice: true,
+                info: false,
+                debug: false,
+            },
             milliseconds: false,
             augmentation: false,
             throttling: Some(Throttling::default()),
@@ -137,7 +143,11 @@ pub(crate) enum Command {
 /// What goes through the queue. Lost, and counted, when it is full.
 pub(crate) enum Entry {
     Line(Line),
-    Append { path: Arc<Path>, text: Vec<u8>, options: Arc<FileOptions> },
+    Append {
+        path: Arc<Path>,
+        text: Vec<u8>,
+        options: Arc<FileOptions>,
+    },
     Close(Arc<Path>),
     /// Look at the commands.
     Poke,
@@ -156,7 +166,9 @@ pub struct Log(Arc<Shared>);
 
 impl std::fmt::Debug for Log {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Log").field("dropped", &self.dropped()).finish_non_exhaustive()
+        f.debug_struct("Log")
+            .field("dropped", &self.dropped())
+            .finish_non_exhaustive()
     }
 }
 
@@ -165,7 +177,12 @@ impl Log {
     fn new(settings: &LogSettings) -> (Log, Receiver<Entry>) {
         let (queue, entries) = sync_channel(QUEUE_LINES);
         let levels = AtomicU8::new(level_bits(settings.levels));
-        let shared = Shared { queue, commands: Mutex::default(), levels, dropped: AtomicU64::new(0) };
+        let shared = Shared {
+            queue,
+            commands: Mutex::default(),
+            levels,
+            dropped: AtomicU64::new(0),
+        };
         (Log(Arc::new(shared)), entries)
     }
 
@@ -191,16 +208,35 @@ impl Log {
     }
 
     /// Logs a session's line whatever its level.
-    pub fn session(&self, session: SessionId, service: &Arc<str>, wall: WallTime, line: tidegate_session::LogLine) {
+    pub fn session(
+        &self,
+        session: SessionId,
+        service: &Arc<str>,
+        wall: WallTime,
+        line: tidegate_session::LogLine,
+    ) {
         let source = throttle::source(&(throttle::shape(&line.text), service));
         let (level, text) = (line.level, line.text);
-        self.write(Line { level, wall, session: Some(session), module: None, object: None, text, source, place: None });
+        self.write(Line {
+            level,
+            wall,
+            session: Some(session),
+            module: None,
+            object: None,
+            text,
+            source,
+            place: None,
+        });
     }
 
     /// Appends `text` (whole lines) to a file that is not the log, such as a statement log.
     /// The file is opened at the first call.
     pub fn append(&self, path: &Arc<Path>, text: Vec<u8>, options: &Arc<FileOptions>) {
-        self.enqueue(Entry::Append { path: Arc::clone(path), text, options: Arc::clone(options) });
+        self.enqueue(Entry::Append {
+            path: Arc::clone(path),
+            text,
+            options: Arc::clone(options),
+        });
     }
 
     /// Nothing more will be appended to this file for now.
@@ -215,7 +251,9 @@ impl Log {
 
     /// Changes the settings.
     pub fn set(&self, settings: LogSettings) {
-        self.0.levels.store(level_bits(settings.levels), Ordering::Relaxed);
+        self.0
+            .levels
+            .store(level_bits(settings.levels), Ordering::Relaxed);
         self.command(Command::Settings(settings));
     }
 
@@ -234,13 +272,23 @@ impl Log {
     }
 
     fn command(&self, command: Command) {
-        self.0.commands.lock().unwrap_or_else(PoisonError::into_inner).push(command);
+        self.0
+            .commands
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(command);
         // A full queue needs no poke: the thread is awake.
         let _ = self.0.queue.try_send(Entry::Poke);
     }
 
     fn take_commands(&self) -> Vec<Command> {
-        std::mem::take(&mut *self.0.commands.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(
+            &mut *self
+                .0
+                .commands
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     fn enqueue(&self, entry: Entry) {
@@ -272,7 +320,10 @@ impl LogThread {
             .name("log".into())
             .spawn(move || writer.run(&entries))
             .map_err(LogError::Thread)?;
-        Ok(LogThread { log, thread: Some(thread) })
+        Ok(LogThread {
+            log,
+            thread: Some(thread),
+        })
     }
 
     /// The way into the log.
@@ -294,7 +345,9 @@ impl Drop for LogThread {
 
 /// The time of day, for a line of the control plane; workers lend theirs.
 fn wall_now() -> WallTime {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     WallTime(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
@@ -310,7 +363,11 @@ fn level_bit(level: Level) -> u8 {
 
 fn level_bits(switches: LogSwitches) -> u8 {
     let levels = [Level::Warning, Level::Notice, Level::Info, Level::Debug];
-    let on = levels.into_iter().filter(|level| switches.allows(*level)).map(level_bit).sum::<u8>();
+    let on = levels
+        .into_iter()
+        .filter(|level| switches.allows(*level))
+        .map(level_bit)
+        .sum::<u8>();
     on | level_bit(Level::Error)
 }
 

@@ -26,7 +26,11 @@ pub struct Throttling {
 
 impl Default for Throttling {
     fn default() -> Throttling {
-        Throttling { count: 10, window: Duration::from_secs(1), suppress: Duration::from_secs(10) }
+        Throttling {
+            count: 10,
+            window: Duration::from_secs(1),
+            suppress: Duration::from_secs(10),
+        }
     }
 }
 
@@ -96,18 +100,32 @@ impl Throttle {
     }
 
     /// May this message be written? `now` counts from any fixed origin and never goes back.
-    pub(crate) fn admit(&mut self, source: u64, level: Level, text: &str, now: Duration) -> Verdict {
-        let Some(settings) = self.settings else { return Verdict::Pass };
+    pub(crate) fn admit(
+        &mut self,
+        source: u64,
+        level: Level,
+        text: &str,
+        now: Duration,
+    ) -> Verdict {
+        let Some(settings) = self.settings else {
+            return Verdict::Pass;
+        };
         if !matches!(level, Level::Error | Level::Warning) {
             return Verdict::Pass;
         }
         if self.sources.len() >= MAX_SOURCES && !self.sources.contains_key(&source) {
-            self.sources.retain(|_, source| source.silence.is_some() || now < source.window_start + settings.window);
+            self.sources.retain(|_, source| {
+                source.silence.is_some() || now < source.window_start + settings.window
+            });
             if self.sources.len() >= MAX_SOURCES {
                 return Verdict::Pass;
             }
         }
-        let fresh = Source { window_start: now, count: 0, silence: None };
+        let fresh = Source {
+            window_start: now,
+            count: 0,
+            silence: None,
+        };
         let source = self.sources.entry(source).or_insert(fresh);
         if let Some(silence) = &mut source.silence {
             silence.suppressed += 1;
@@ -123,27 +141,45 @@ impl Throttle {
             return Verdict::Pass;
         }
         let until = now + settings.suppress;
-        source.silence = Some(Silence { until, last: now, suppressed: 0, level, sample: text.to_owned() });
+        source.silence = Some(Silence {
+            until,
+            last: now,
+            suppressed: 0,
+            level,
+            sample: text.to_owned(),
+        });
         self.silent += 1;
         Verdict::PassAsLast
     }
 
     /// Takes out the silences that are over. Those in which nothing was said are not reported.
     pub(crate) fn ended(&mut self, now: Duration) -> Vec<Ended> {
-        let Some(settings) = self.settings else { return Vec::new() };
+        let Some(settings) = self.settings else {
+            return Vec::new();
+        };
         if self.silent == 0 {
             return Vec::new();
         }
         let mut ended = Vec::new();
         self.sources.retain(|_, source| {
-            let over = source.silence.take_if(|silence| now >= silence.end(settings.window));
+            let over = source
+                .silence
+                .take_if(|silence| now >= silence.end(settings.window));
             let Some(silence) = over else { return true };
             if silence.suppressed > 0 {
-                ended.push(Ended { level: silence.level, suppressed: silence.suppressed, sample: silence.sample });
+                ended.push(Ended {
+                    level: silence.level,
+                    suppressed: silence.suppressed,
+                    sample: silence.sample,
+                });
             }
             false
         });
-        self.silent = self.sources.values().filter(|source| source.silence.is_some()).count();
+        self.silent = self
+            .sources
+            .values()
+            .filter(|source| source.silence.is_some())
+            .count();
         ended.sort_by(|a, b| a.sample.cmp(&b.sample));
         ended
     }
@@ -176,22 +212,39 @@ mod tests {
 
     fn throttle() -> Throttle {
         let mut throttle = Throttle::default();
-        throttle.set(Some(Throttling { count: 3, window: MS(1000), suppress: MS(10_000) }));
+        throttle.set(Some(Throttling {
+            count: 3,
+            window: MS(1000),
+            suppress: MS(10_000),
+        }));
         throttle
     }
 
     fn burst(throttle: &mut Throttle, times: &[u64]) -> Vec<Verdict> {
-        times.iter().map(|ms| throttle.admit(1, Level::Error, "disk '3' full", MS(*ms))).collect()
+        times
+            .iter()
+            .map(|ms| throttle.admit(1, Level::Error, "disk '3' full", MS(*ms)))
+            .collect()
     }
 
     #[test]
     fn silent_after_count_within_window() {
         use Verdict::{Pass, PassAsLast, Suppress};
         let mut throttle = throttle();
-        assert_eq!(burst(&mut throttle, &[0, 100, 200, 300, 5000]), [Pass, Pass, PassAsLast, Suppress, Suppress]);
-        assert_eq!(throttle.admit(2, Level::Error, "another source", MS(300)), Pass);
+        assert_eq!(
+            burst(&mut throttle, &[0, 100, 200, 300, 5000]),
+            [Pass, Pass, PassAsLast, Suppress, Suppress]
+        );
+        assert_eq!(
+            throttle.admit(2, Level::Error, "another source", MS(300)),
+            Pass
+        );
         assert_eq!(throttle.ended(MS(10_199)), []);
-        let expect = Ended { level: Level::Error, suppressed: 2, sample: "disk '3' full".into() };
+        let expect = Ended {
+            level: Level::Error,
+            suppressed: 2,
+            sample: "disk '3' full".into(),
+        };
         assert_eq!(throttle.ended(MS(10_200)), [expect]);
         assert!(!throttle.is_silencing());
         assert_eq!(burst(&mut throttle, &[10_300]), [Pass]);
@@ -200,7 +253,10 @@ mod tests {
     #[test]
     fn slow_sources_are_never_silenced() {
         let mut throttle = throttle();
-        assert_eq!(burst(&mut throttle, &[0, 500, 1000, 1500, 2000, 2500]), [Verdict::Pass; 6]);
+        assert_eq!(
+            burst(&mut throttle, &[0, 500, 1000, 1500, 2000, 2500]),
+            [Verdict::Pass; 6]
+        );
     }
 
     #[test]
@@ -223,7 +279,11 @@ mod tests {
 
     #[test]
     fn a_zero_switches_it_off() {
-        let off = Throttling { count: 3, window: MS(0), suppress: MS(1) };
+        let off = Throttling {
+            count: 3,
+            window: MS(0),
+            suppress: MS(1),
+        };
         let mut throttle = throttle();
         burst(&mut throttle, &[0, 1, 2]);
         throttle.set(Some(off));
@@ -241,7 +301,10 @@ mod tests {
 
     #[test]
     fn texts_of_one_statement_share_a_shape() {
-        assert_eq!(shape("login of 'joe'@'::1' refused"), shape("login of 'ann'@'10.0.0.1' refused"));
+        assert_eq!(
+            shape("login of 'joe'@'::1' refused"),
+            shape("login of 'ann'@'10.0.0.1' refused")
+        );
         assert_ne!(shape("login refused"), shape("server lost"));
     }
 }

@@ -49,7 +49,8 @@ impl Writer {
         writer.set(&config.settings);
         if let Some(path) = config.path {
             let mut file = LogFile::new(path.as_path().into());
-            file.open(false).map_err(|error| LogError::Open { path, error })?;
+            file.open(false)
+                .map_err(|error| LogError::Open { path, error })?;
             writer.main = Some(file);
             writer.write_banner();
         }
@@ -113,13 +114,18 @@ impl Writer {
         self.formatter.milliseconds = settings.milliseconds;
         self.formatter.augmentation = settings.augmentation;
         // Whoever follows sessions wants to see everything.
-        self.throttle.set(settings.throttling.filter(|_| !settings.levels.info));
+        self.throttle
+            .set(settings.throttling.filter(|_| !settings.levels.info));
     }
 
     fn handle(&mut self, entry: Entry) {
         match entry {
             Entry::Line(line) => self.line(&line),
-            Entry::Append { path, text, options } => {
+            Entry::Append {
+                path,
+                text,
+                options,
+            } => {
                 let now = self.start.elapsed();
                 let trouble = self.others.append(path, &text, options, now);
                 self.trouble.extend(trouble);
@@ -133,13 +139,20 @@ impl Writer {
     }
 
     fn line(&mut self, line: &Line) {
-        match self.throttle.admit(line.source, line.level, &line.text, self.start.elapsed()) {
+        match self
+            .throttle
+            .admit(line.source, line.level, &line.text, self.start.elapsed())
+        {
             Verdict::Suppress => {}
             Verdict::Pass => self.write(line),
             Verdict::PassAsLast => {
                 self.write(line);
                 let text = "The message above came too often: its source is silenced for a while (log_throttling)";
-                let note = Line { text: text.into(), object: None, ..line.clone() };
+                let note = Line {
+                    text: text.into(),
+                    object: None,
+                    ..line.clone()
+                };
                 self.write(&note);
             }
         }
@@ -164,7 +177,10 @@ impl Writer {
         if let Some(file) = &mut self.main {
             file.close();
             if let Err(error) = file.open(false) {
-                complain(&format!("cannot open the log file '{}' again: {error}", file.path().display()));
+                complain(&format!(
+                    "cannot open the log file '{}' again: {error}",
+                    file.path().display()
+                ));
             }
             self.write_banner();
         }
@@ -173,14 +189,18 @@ impl Writer {
     fn write_banner(&mut self) {
         if let Some(file) = &mut self.main {
             let path = file.path().display().to_string();
-            self.formatter.banner(&self.banner, &path, wall_now(), file.pending());
+            self.formatter
+                .banner(&self.banner, &path, wall_now(), file.pending());
             file.added();
         }
     }
 
     fn tell_ended_silences(&mut self) {
         for ended in self.throttle.ended(self.start.elapsed()) {
-            let text = format!("{} messages like this one were suppressed: {}", ended.suppressed, ended.sample);
+            let text = format!(
+                "{} messages like this one were suppressed: {}",
+                ended.suppressed, ended.sample
+            );
             self.write(&Line::new(ended.level, text));
         }
     }
@@ -190,7 +210,12 @@ impl Writer {
         let news = dropped.saturating_sub(self.dropped_told);
         if news > 0 {
             self.dropped_told = dropped;
-            self.write(&Line::new(Level::Warning, format!("{news} log lines were dropped because {QUEUE_LINES} were waiting to be written")));
+            self.write(&Line::new(
+                Level::Warning,
+                format!(
+                    "{news} log lines were dropped because {QUEUE_LINES} were waiting to be written"
+                ),
+            ));
         }
     }
 
@@ -215,12 +240,18 @@ impl Writer {
         for trouble in std::mem::take(&mut self.trouble) {
             match trouble {
                 Trouble::Failing { path, error } => {
-                    let text = format!("cannot write to '{}': {error}; lines are lost until this is repaired", path.display());
+                    let text = format!(
+                        "cannot write to '{}': {error}; lines are lost until this is repaired",
+                        path.display()
+                    );
                     complain(&text);
                     self.write(&Line::new(Level::Error, text));
                 }
                 Trouble::Recovered { path, lost } => {
-                    let text = format!("'{}' can be written to again; {lost} lines were lost", path.display());
+                    let text = format!(
+                        "'{}' can be written to again; {lost} lines were lost",
+                        path.display()
+                    );
                     self.write(&Line::new(Level::Warning, text));
                 }
             }

@@ -1,0 +1,62 @@
+//! Who answers the questions of sessions: the seam between workers and account managers.
+
+use std::sync::Arc;
+
+use tidegate_session::question::{AccountAnswer, Answer, Question};
+use tidegate_session::{SessionId, Token};
+
+use crate::mailbox::Mailbox;
+use crate::message::Message;
+
+/// Answers questions; implemented where workers and account managers are put together.
+pub trait Answers: std::fmt::Debug + Send + Sync {
+    /// Answers from what is known in memory, without waiting for anything; `None`: it takes
+    /// longer, and [`Answers::later`] will be called.
+    fn at_once(&self, question: &Question) -> Option<Answer>;
+
+    /// Hands the question to somebody who may wait. Returns at once; the answer goes into `reply`.
+    fn later(&self, question: Question, reply: Reply);
+}
+
+/// Where a late answer goes. Dropped unused, it tells the session that there is none.
+#[derive(Debug)]
+pub struct Reply {
+    mailbox: Arc<Mailbox>,
+    session: SessionId,
+    token: Token,
+    sent: bool,
+}
+
+impl Reply {
+    pub(crate) fn new(mailbox: Arc<Mailbox>, session: SessionId, token: Token) -> Reply {
+        Reply {
+            mailbox,
+            session,
+            token,
+            sent: false,
+        }
+    }
+
+    /// Gives the answer. A session that has ended meanwhile does not hear it.
+    pub fn send(mut self, answer: Answer) {
+        self.post(answer);
+    }
+
+    fn post(&mut self, answer: Answer) {
+        self.sent = true;
+        self.mailbox.post(Message::Answer {
+            session: self.session,
+            token: self.token,
+            answer,
+        });
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        if !self.sent {
+            let reason = "the question was not answered".to_owned();
+            self.post(Answer::Account(AccountAnswer::Denied { reason }));
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What is said to a worker.
+
+use std::sync::{Arc, Mutex};
+
+use rustls::ServerConfig;
+use tidegate_session::question::Answer;
+use tidegate_session::{Control, ControlError, ServiceSpec, SessionId, SessionView, Token};
+
+use crate::admission::Ticket;
+use crate::config::Tuning;
+use crate::gather::Share;
+use crate::worker::accept::{Arrival, Opening};
+
+/// A message that is never refused.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// To a question.
+    Answer {
+        session: SessionId,
+        token: Token,
+        answer: Answer,
+    },
+    /// For the session with this id, wherever it is: the worker that has it takes the control out.
+    Control {
+        session: SessionId,
+        control: Arc<Mutex<Option<Control>>>,
+        share: Share<Result<(), ControlError>>,
+    },
+    /// A listener's share for this worker.
+    Open(Opening),
+    /// A change of a listener.
+    Listener {
+        name: Arc<str>,
+        change: ListenerChange,
+    },
+    /// New limits.
+    Tuning(Tuning),
+    /// The process wants to end: sessions too, `now` or when they have come to an end of what
+    /// they are doing.
+    Shutdown { now: bool },
+}
+
+/// A message that is refused when there are too many.
+#[derive(Debug)]
+pub(crate) enum Optional {
+    /// Views of sessions.
+    List {
+        which: Which,
+        share: Share<SessionView>,
+    },
+    /// Ids of all sessions.
+    Ids { share: Share<SessionId> },
+    /// A client that another worker accepted.
+    Arrival(Arrival, Ticket),
+}
+
+/// Which sessions are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// All of them.
+    All,
+    /// Those with these ids, as far as they exist.
+    Ids(Arc<[SessionId]>),
+}
+
+/// What happens to a listener.
+#[derive(Debug, Clone)]
+pub(crate) enum ListenerChange {
+    /// Clients are accepted.
+    Start,
+    /// Clients queue in the kernel.
+    Stop,
+    /// New sessions run on this.
+    Service(Arc<ServiceSpec>),
+    /// New clients get this.
+    Tls(Option<Arc<ServerConfig>>),
+    /// It is closed.
+    Remove,
+}

@@ -1,0 +1,250 @@
+//! Carrying out what a session wants.
+//!
+//! Pieces for one side that follow each other leave in one system call, straight from where they
+//! lie. A side that is sent to a second time within one output gets the rest gathered, and written
+//! once at the end.
+
+use std::io::IoSlice;
+
+use tidegate_session::{BackendId, Op, Output, ServerId, Side};
+
+use super::conn::{Conn, Transport};
+use super::desk::{Desk, Flow, Refusal};
+use super::seat::Seated;
+use crate::config::Endpoint;
+use crate::socket;
+use crate::tls::{Tls, TlsError};
+
+/// Pieces in one system call.
+const MAX_PIECES: usize = 16;
+
+impl Desk {
+    /// Carries out the output of the last call; its spans refer to `run`. What the session has to
+    /// know of the outcome is left for [`Desk::settle`].
+    pub(crate) fn apply(&mut self, seated: &mut Seated, run: &[u8]) -> Flow {
+        let mut out = std::mem::take(&mut self.out);
+        for line in out.logs.drain(..) {
+            self.log
+                .session(seated.id, &seated.session.service().name, self.wall, line);
+        }
+        let result = self.carry_out(seated, run, &mut out);
+        out.clear();
+        self.out = out;
+        self.uncork(seated);
+        result
+    }
+
+    fn carry_out(&mut self, seated: &mut Seated, run: &[u8], out: &mut Output) -> Flow {
+        let Output { ops, own, .. } = out;
+        let mut ops = ops.drain(..).peekable();
+        while let Some(op) = ops.next() {
+            if let Some((to, first)) = piece(&op, run, own) {
+                let mut pieces = [IoSlice::new(first); MAX_PIECES];
+                let mut count = 1;
+                while let Some((_, next)) = ops
+                    .peek()
+                    .and_then(|op| piece(op, run, own))
+                    .filter(|(side, _)| *side == to)
+                    && count < MAX_PIECES
+                {
+                    pieces[count] = IoSlice::new(next);
+                    count += 1;
+                    ops.next();
+                }
+                self.send(seated, to, &pieces[..count]);
+            } else {
+                self.act(seated, op)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, seated: &mut Seated, to: Side, pieces: &[IoSlice<'_>]) {
+        let mut bench = self.bench();
+        let Some(conn) = seated.conn(to) else { return };
+        conn.send(pieces, &mut bench);
+        if !std::mem::replace(&mut conn.corked, true) {
+            self.touched.push(to);
+        }
+    }
+
+    /// Writes what was gathered, and looks for sides that have too much unsent by now.
+    fn uncork(&mut self, seated: &mut Seated) {
+        let high = self.tuning.high_water();
+        while let Some(side) = self.touched.pop() {
+            let mut bench = self.bench();
+            let Some(conn) = seated.conn(side) else {
+                continue;
+            };
+            conn.corked = false;
+            conn.flush(&mut bench);
+            if conn.broken {
+                Desk::enqueue(&mut self.queue, conn);
+            }
+            if conn.unsent() > high && !std::mem::replace(&mut conn.swollen, true) {
+                self.swollen.push(side);
+            }
+        }
+    }
+
+    /// Any operation that is not about bytes.
+    fn act(&mut self, seated: &mut Seated, op: Op) -> Flow {
+        match op {
+            Op::Again(side) => self.present_again(seated, side, false),
+            Op::Resume(side) => self.present_again(seated, side, true),
+            Op::Pause(side) => {
+                if let Some(conn) = seated.conn(side) {
+                    conn.paused = true;
+                }
+            }
+            Op::Ask { token, question } => self.ask(seated, token, question),
+            Op::Connect { backend, server } => self.connect(seated, backend, server),
+            Op::StartTls(side) => self.start_tls(seated, side),
+            Op::Close(Side::Backend(backend)) => self.close_backend(seated, backend),
+            // The last bytes go out when the session ends.
+            Op::Close(Side::Client) => seated.client.ended = true,
+            Op::WakeAt(at) => self.wheel.set(seated.timer, at),
+            Op::Finish(cause) => return Err(cause),
+            Op::Forward { .. } | Op::Send { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn present_again(&mut self, seated: &mut Seated, side: Side, resume: bool) {
+        let Some(conn) = seated.conn(side) else {
+            return;
+        };
+        conn.paused &= !resume;
+        conn.again = true;
+        Desk::enqueue(&mut self.queue, conn);
+    }
+
+    fn connect(&mut self, seated: &mut Seated, backend: BackendId, server: ServerId) {
+        match self.open(seated, backend, server) {
+            Ok(conn) => {
+                let place = usize::from(backend.0);
+                if seated.backends.len() <= place {
+                    seated.backends.resize_with(place + 1, || None);
+                }
+                self.shard().sockets.add(1);
+                self.shard().total_sockets.add(1);
+                seated.backends[place] = Some(conn);
+            }
+            Err(reason) => self.refusals.push(Refusal {
+                session: seated.client.key,
+                backend,
+                reason,
+            }),
+        }
+    }
+
+    fn open(
+        &mut self,
+        seated: &Seated,
+        backend: BackendId,
+        server: ServerId,
+    ) -> Result<Conn, String> {
+        let endpoint = self
+            .servers
+            .endpoint(server)
+            .ok_or("the server does not exist any more")?;
+        let (address, tcp) = match endpoint
+            .address
+            .as_ref()
+            .ok_or("its address is not known")?
+        {
+            Endpoint::Tcp(address) => ((*address).into(), true),
+            Endpoint::Unix(path) => (
+                socket::unix_address(path).map_err(|error| error.to_string())?,
+                false,
+            ),
+        };
+        let fd = socket::connect(&address, endpoint.local).map_err(|error| error.to_string())?;
+        let key = self.key(seated.client.key.seat() as u32, Side::Backend(backend));
+        let mut conn =
+            Conn::new(fd, key, tcp, true, &self.registry).map_err(|error| error.to_string())?;
+        conn.server = Some(server);
+        Ok(conn)
+    }
+
+    /// Closes a connection to a server. What is unsent, usually the goodbye, gets its chance.
+    pub(crate) fn close_backend(&mut self, seated: &mut Seated, backend: BackendId) {
+        let Some(mut conn) = seated
+            .backends
+            .get_mut(usize::from(backend.0))
+            .and_then(Option::take)
+        else {
+            return;
+        };
+        let mut bench = self.bench();
+        conn.flush(&mut bench);
+        if conn.output.is_empty() || conn.broken || conn.connecting {
+            self.retire(conn);
+        } else {
+            self.parted.push(conn);
+        }
+    }
+
+    /// Closes a socket and takes its memory back.
+    pub(crate) fn retire(&mut self, mut conn: Conn) {
+        conn.dismantle(&mut self.pool);
+        self.shard().sockets.sub(1);
+    }
+
+    fn start_tls(&mut self, seated: &mut Seated, side: Side) {
+        let made = self.make_tls(seated, side);
+        let mut bench = self.bench();
+        let Some(conn) = seated.conn(side) else {
+            return;
+        };
+        match made {
+            Ok(tls) => {
+                conn.transport = Transport::Tls(Box::new(tls));
+                // A client begins at once; an error shows up again when the peer's bytes come.
+                let _ = conn.advance_tls(&mut bench);
+            }
+            Err(_) => {
+                conn.break_off(&mut bench);
+                Desk::enqueue(&mut self.queue, conn);
+            }
+        }
+    }
+
+    fn make_tls(&mut self, seated: &mut Seated, side: Side) -> Result<Tls, TlsError> {
+        let missing =
+            || TlsError::Protocol(rustls::Error::General("not configured here".to_owned()));
+        let Some(server) = seated.conn(side).and_then(|conn| conn.server) else {
+            return Tls::server(seated.tls.as_ref().ok_or_else(missing)?);
+        };
+        let (config, name) = self
+            .servers
+            .endpoint(server)
+            .and_then(|endpoint| endpoint.tls.as_ref())
+            .ok_or_else(missing)?;
+        Tls::client(config, name)
+    }
+}
+
+/// The bytes of an operation that is about bytes.
+#[inline]
+fn piece<'a>(op: &Op, run: &'a [u8], own: &'a [u8]) -> Option<(Side, &'a [u8])> {
+    match op {
+        Op::Forward { to, span } => {
+            debug_assert!(
+                span.end <= run.len(),
+                "a span outside its run: {span:?} of {}",
+                run.len()
+            );
+            Some((*to, run.get(span.clone()).unwrap_or_default()))
+        }
+        Op::Send { to, span } => {
+            debug_assert!(
+                span.end <= own.len(),
+                "a span outside its bytes: {span:?} of {}",
+                own.len()
+            );
+            Some((*to, own.get(span.clone()).unwrap_or_default()))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,233 @@
+//! What a worker works with, apart from the table of sessions, and how it calls a session.
+//!
+//! Every call goes through [`Desk::enter`], which keeps a panic inside: its output is dropped and
+//! the session ends alone. What a session wants done is carried out (`apply.rs`) after the call
+//! has returned.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use mio::Registry;
+use tidegate_session::question::{AccountAnswer, Answer, Question};
+use tidegate_session::world::Counters;
+use tidegate_session::{
+    BackendId, Backlog, Cause, Env, Instant, Level, Output, Session, Side, Token, WallTime,
+};
+use tidegate_sql::Cache;
+
+use super::conn::{Bench, Conn};
+use super::key::Key;
+use super::panic::{self, Catch};
+use super::seat::Seated;
+use crate::answer::{Answers, Reply};
+use crate::buffer::Pool;
+use crate::config::{Servers, Tuning};
+use crate::figures::WorkerShard;
+use crate::log::{Line, Log};
+use crate::mailbox::Mailbox;
+use crate::wheel::Wheel;
+
+/// What one read brings at most: enough for a large result, little enough to stay in the cache.
+pub(crate) const READ_BYTES: usize = 64 * 1024;
+
+/// `Err`: the session is over, with this cause. Whoever gets it must empty the seat.
+pub(crate) type Flow<T = ()> = Result<T, Cause>;
+
+/// A connect that failed before there was a socket; reported in the next round.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) session: Key,
+    pub(crate) backend: BackendId,
+    pub(crate) reason: String,
+}
+
+/// A worker's tools.
+pub(crate) struct Desk {
+    pub(crate) index: usize,
+    pub(crate) now: Instant,
+    pub(crate) wall: WallTime,
+    pub(crate) servers: Servers,
+    pub(crate) tuning: Tuning,
+    pub(crate) classifier: Cache,
+    pub(crate) out: Output,
+    pub(crate) read_buffer: Box<[u8]>,
+    pub(crate) pool: Pool,
+    pub(crate) registry: Registry,
+    /// Who has something to do, each at most once.
+    pub(crate) queue: VecDeque<Key>,
+    pub(crate) wheel: Wheel,
+    pub(crate) answers: Arc<dyn Answers>,
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) log: Log,
+    pub(crate) counters: Arc<Counters<WorkerShard>>,
+    pub(crate) refusals: Vec<Refusal>,
+    /// Connections to servers that were closed with unsent bytes.
+    pub(crate) parted: Vec<Conn>,
+    pub(crate) serial: u32,
+    /// Sides that the present output sent to.
+    pub(crate) touched: Vec<Side>,
+    /// Sides with more unsent bytes than the high water mark; the session does not know yet.
+    pub(crate) swollen: Vec<Side>,
+    /// Answers that were known at once; the session does not know yet.
+    pub(crate) known: Vec<(Token, Answer)>,
+}
+
+impl Desk {
+    pub(crate) fn shard(&self) -> &WorkerShard {
+        self.counters.shard(self.index)
+    }
+
+    pub(crate) fn bench(&mut self) -> Bench<'_> {
+        Bench {
+            pool: &mut self.pool,
+            shard: self.counters.shard(self.index),
+            registry: &self.registry,
+        }
+    }
+
+    /// A name for a new socket.
+    pub(crate) fn key(&mut self, seat: u32, side: Side) -> Key {
+        self.serial = self.serial.wrapping_add(1);
+        Key::new(seat, side, self.serial)
+    }
+
+    /// Puts a connection into the run queue, unless it is there.
+    pub(crate) fn enqueue(queue: &mut VecDeque<Key>, conn: &mut Conn) {
+        if !conn.queued {
+            conn.queued = true;
+            queue.push_back(conn.key);
+        }
+    }
+
+    /// Calls the session and carries out what it wants: a whole event that brings no bytes.
+    pub(crate) fn event<R>(
+        &mut self,
+        seated: &mut Seated,
+        call: impl FnOnce(&mut Session, &mut Env<'_>) -> R,
+    ) -> Flow<R> {
+        let result = self.enter(seated, call)?;
+        self.apply(seated, &[])?;
+        self.settle(seated)?;
+        Ok(result)
+    }
+
+    /// Calls the session.
+    #[inline]
+    pub(crate) fn enter<R>(
+        &mut self,
+        seated: &mut Seated,
+        call: impl FnOnce(&mut Session, &mut Env<'_>) -> R,
+    ) -> Flow<R> {
+        let mut env = Env {
+            now: self.now,
+            wall: self.wall,
+            servers: &self.servers.views,
+            worker: self.index,
+            log: self.tuning.log,
+            classifier: &mut self.classifier,
+            out: &mut self.out,
+        };
+        match panic::catch(|| call(&mut seated.session, &mut env)) {
+            Ok(result) => Ok(result),
+            Err(caught) => {
+                self.panicked(seated, &caught);
+                Err(Cause::Panic)
+            }
+        }
+    }
+
+    /// Makes a session out of nothing; `None` if that panicked.
+    pub(crate) fn begin(&mut self, call: impl FnOnce(&mut Env<'_>) -> Session) -> Option<Session> {
+        let mut env = Env {
+            now: self.now,
+            wall: self.wall,
+            servers: &self.servers.views,
+            worker: self.index,
+            log: self.tuning.log,
+            classifier: &mut self.classifier,
+            out: &mut self.out,
+        };
+        let result = panic::catch(|| call(&mut env));
+        result
+            .map_err(|caught| self.report(&format!("a session could not begin: {caught}")))
+            .ok()
+    }
+
+    /// After an output was carried out: what came of it that the session has to know.
+    pub(crate) fn settle(&mut self, seated: &mut Seated) -> Flow {
+        loop {
+            if let Some((token, answer)) = self.known.pop() {
+                self.enter(seated, |session, env| session.on_answer(token, answer, env))?;
+            } else if let Some(side) = self.swollen.pop() {
+                self.enter(seated, |session, env| {
+                    session.on_backlog(side, Backlog::High, env)
+                })?;
+            } else {
+                return Ok(());
+            }
+            self.apply(seated, &[])?;
+        }
+    }
+
+    /// Gets an answer, now or later.
+    pub(crate) fn ask(&mut self, seated: &Seated, token: Token, question: Question) {
+        let answers = &self.answers;
+        let asked = catch_unwind(AssertUnwindSafe(|| match answers.at_once(&question) {
+            Some(answer) => Some(answer),
+            None => {
+                answers.later(
+                    question,
+                    Reply::new(Arc::clone(&self.mailbox), seated.id, token),
+                );
+                None
+            }
+        }));
+        let denied = || {
+            let reason = "a defect in Tidegate: the account manager panicked".to_owned();
+            Some(Answer::Account(AccountAnswer::Denied { reason }))
+        };
+        if let Some(answer) = asked.unwrap_or_else(|_| denied()) {
+            self.known.push((token, answer));
+        }
+    }
+
+    /// Ends a session whose entry point panicked: its output is dropped, its counters are given
+    /// back.
+    fn panicked(&mut self, seated: &mut Seated, caught: &Catch) {
+        self.out.clear();
+        self.shard().panics.add(1);
+        self.report(&format!(
+            "({}) session ended: {}: a defect in Tidegate, please report it: {caught}",
+            seated.id,
+            Cause::Panic.word()
+        ));
+        let (servers, index, now, wall, log) = (
+            &self.servers.views,
+            self.index,
+            self.now,
+            self.wall,
+            self.tuning.log,
+        );
+        let (classifier, out) = (&mut self.classifier, &mut self.out);
+        let mut env = Env {
+            now,
+            wall,
+            servers,
+            worker: index,
+            log,
+            classifier,
+            out,
+        };
+        // If even that panics, some counters stay too high; the session ends all the same.
+        let _ = panic::catch(|| seated.session.abandon(&mut env));
+        self.out.clear();
+    }
+
+    fn report(&self, text: &str) {
+        self.log.write(Line {
+            wall: self.wall,
+            ..Line::new(Level::Error, text.to_owned())
+        });
+    }
+}

@@ -1,0 +1,199 @@
+//! Work that visits many sessions: a bounded number of them in one round of the loop.
+//!
+//! A session never changes its seat, so a cursor over the table visits each session that exists
+//! from beginning to end exactly once.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tidegate_session::{BufferView, Cause, Control, MemoryView, SessionId, SessionView};
+
+use super::Worker;
+use super::conn::Conn;
+use super::desk::Flow;
+use super::seat::Seated;
+use crate::gather::Share;
+use crate::message::Which;
+
+/// Seats that are visited in one round.
+const ROUND_SEATS: usize = 64;
+
+/// A visit to many sessions.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// Views of all sessions.
+    Views {
+        cursor: usize,
+        views: Vec<SessionView>,
+        share: Share<SessionView>,
+    },
+    /// Views of certain sessions.
+    Some {
+        cursor: usize,
+        ids: Arc<[SessionId]>,
+        views: Vec<SessionView>,
+        share: Share<SessionView>,
+    },
+    /// The servers changed.
+    Servers { cursor: usize },
+    /// Everybody has to go.
+    Shutdown { cursor: usize, now: bool },
+}
+
+/// What is to be done.
+#[derive(Debug, Default)]
+pub(crate) struct Jobs(VecDeque<Job>);
+
+impl Jobs {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn list(&mut self, which: Which, share: Share<SessionView>) {
+        let views = Vec::new();
+        self.0.push_back(match which {
+            Which::All => Job::Views {
+                cursor: 0,
+                views,
+                share,
+            },
+            Which::Ids(ids) => Job::Some {
+                cursor: 0,
+                ids,
+                views,
+                share,
+            },
+        });
+    }
+
+    /// Tells all sessions about the servers; one that is being told begins again.
+    pub(crate) fn servers(&mut self) {
+        self.0.retain(|job| !matches!(job, Job::Servers { .. }));
+        self.0.push_back(Job::Servers { cursor: 0 });
+    }
+
+    pub(crate) fn shutdown(&mut self, now: bool) {
+        self.0.retain(|job| !matches!(job, Job::Shutdown { .. }));
+        self.0.push_back(Job::Shutdown { cursor: 0, now });
+    }
+}
+
+impl Worker {
+    /// Goes on with the oldest job; it goes to the back of the row if there is more to do.
+    pub(super) fn job(&mut self) {
+        let Some(job) = self.jobs.0.pop_front() else {
+            return;
+        };
+        let unfinished = match job {
+            Job::Views {
+                cursor,
+                mut views,
+                share,
+            } => {
+                let end = self.visit(cursor, |worker, seat| views.extend(worker.view(seat)));
+                match end {
+                    Some(cursor) => Some(Job::Views {
+                        cursor,
+                        views,
+                        share,
+                    }),
+                    None => {
+                        share.give(views);
+                        None
+                    }
+                }
+            }
+            Job::Some {
+                cursor,
+                ids,
+                mut views,
+                share,
+            } => {
+                let end = ids.len().min(cursor + ROUND_SEATS);
+                for id in ids.get(cursor..end).unwrap_or_default() {
+                    let seat = self.ids.get(id).copied();
+                    views.extend(seat.and_then(|seat| self.view(seat)));
+                }
+                if end < ids.len() {
+                    Some(Job::Some {
+                        cursor: end,
+                        ids,
+                        views,
+                        share,
+                    })
+                } else {
+                    share.give(views);
+                    None
+                }
+            }
+            Job::Servers { cursor } => {
+                let end = self.visit(cursor, |worker, seat| {
+                    worker.with_session(seat, |desk, seated| {
+                        desk.event(seated, |session, env| session.on_servers(env))
+                    });
+                });
+                end.map(|cursor| Job::Servers { cursor })
+            }
+            Job::Shutdown { cursor, now } => {
+                let end = self.visit(cursor, |worker, seat| worker.dismiss(seat, now));
+                end.map(|cursor| Job::Shutdown { cursor, now })
+            }
+        };
+        self.jobs.0.extend(unfinished);
+    }
+
+    /// Visits some seats; where to go on, if there are more.
+    fn visit(&mut self, cursor: usize, mut each: impl FnMut(&mut Worker, usize)) -> Option<usize> {
+        let end = self.table.len().min(cursor + ROUND_SEATS);
+        for seat in cursor..end {
+            each(self, seat);
+        }
+        (end < self.table.len()).then_some(end)
+    }
+
+    /// Asks a session to end, or ends it.
+    fn dismiss(&mut self, seat: usize, now: bool) {
+        self.with_session(seat, |desk, seated| {
+            let control = if now {
+                Control::End(Cause::Shutdown)
+            } else {
+                Control::Drain(Cause::Shutdown)
+            };
+            // A session that has just ended needs not be told.
+            let _ = desk.event(seated, |session, env| session.on_control(control, env))?;
+            Ok(())
+        });
+    }
+
+    /// A session as REST shows it; `None` before its login is complete.
+    fn view(&mut self, seat: usize) -> Option<SessionView> {
+        let mut view = None;
+        self.with_session(seat, |desk, seated: &mut Seated| -> Flow {
+            let (now, index) = (desk.now, desk.index);
+            let servers = Arc::clone(&desk.servers.views);
+            if seated.session.has_login() {
+                let mut made =
+                    desk.enter(seated, |session, _| session.view(now, index, &servers))?;
+                add_buffers(&mut made.memory, seated);
+                view = Some(made);
+            }
+            Ok(())
+        });
+        view
+    }
+}
+
+/// Adds what the worker holds for a session to the session's own account of its memory.
+fn add_buffers(memory: &mut MemoryView, seated: &Seated) {
+    let add = |buffers: &mut BufferView, conn: &Conn| {
+        buffers.read += conn.input.capacity();
+        buffers.write += conn.output.capacity();
+        buffers.misc += size_of::<Conn>();
+    };
+    add(&mut memory.client, &seated.client);
+    // Both lists hold the open connections in the order of their ids.
+    let open = seated.backends.iter().flatten();
+    for ((_, buffers), conn) in memory.backends.iter_mut().zip(open) {
+        add(buffers, conn);
+    }
+}

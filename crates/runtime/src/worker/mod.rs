@@ -1,0 +1,453 @@
+//! A worker: one thread that owns its sessions from accept to close.
+//!
+//! The loop: wait for readiness without a time-out, read the clock, take in what became ready
+//! (flags only), empty the mailbox, fire timers, then serve the run queue and one step of a job,
+//! each with bounded work. While anything is left to do the next wait does not wait.
+//!
+//! What it leaves out: everything that could block. It never resolves a name, writes a file or
+//! waits for a lock that somebody holds for long.
+//!
+//! The invariant: between rounds, every connection with something to do is in the run queue, and
+//! every seat that a session has left is free.
+
+pub(crate) mod accept;
+mod apply;
+mod conn;
+mod desk;
+mod jobs;
+pub(crate) mod key;
+mod linger;
+mod mail;
+pub(crate) mod panic;
+mod seat;
+mod turn;
+
+use std::collections::{HashMap, VecDeque};
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll};
+use tidegate_session::question::ClientAddress;
+use tidegate_session::world::Counters;
+use tidegate_session::{Birth, Cause, Output, Session, SessionId, Side};
+use tidegate_sql::Cache;
+
+use self::accept::{Arrival, Colleagues, Door, Spare};
+use self::conn::Conn;
+use self::desk::{Desk, Flow, READ_BYTES};
+use self::jobs::Jobs;
+use self::key::Key;
+use self::linger::Linger;
+use self::seat::{Seat, Seated, Table};
+use crate::admission::Ticket;
+use crate::answer::Answers;
+use crate::buffer::Pool;
+use crate::clock::{self, Alarm};
+use crate::config::{Servers, Tuning};
+use crate::figures::WorkerShard;
+use crate::greeting;
+use crate::ids::SessionIds;
+use crate::log::Log;
+use crate::mailbox::{Inbox, Mailbox};
+use crate::wheel::Wheel;
+
+/// Readiness events that are taken in at once.
+const EVENTS: usize = 1024;
+
+/// Turns in one round, at least: short turns do not cost a wait each.
+const ROUND_TURNS: usize = 64;
+
+/// What a worker is made of.
+pub(crate) struct Parts {
+    pub(crate) index: usize,
+    pub(crate) poll: Poll,
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) colleagues: Colleagues,
+    pub(crate) ids: Arc<SessionIds>,
+    pub(crate) servers: Servers,
+    pub(crate) tuning: Tuning,
+    pub(crate) classifier: Cache,
+    pub(crate) answers: Arc<dyn Answers>,
+    pub(crate) log: Log,
+    pub(crate) counters: Arc<Counters<WorkerShard>>,
+}
+
+/// One worker.
+pub(crate) struct Worker {
+    poll: Poll,
+    alarm: Alarm,
+    desk: Desk,
+    table: Table,
+    /// The seats of the sessions.
+    ids: HashMap<SessionId, usize>,
+    jobs: Jobs,
+    inbox: Inbox,
+    fired: Vec<usize>,
+    colleagues: Colleagues,
+    session_ids: Arc<SessionIds>,
+    spare: Spare,
+    ending: bool,
+}
+
+impl Worker {
+    pub(crate) fn new(parts: Parts) -> std::io::Result<Worker> {
+        let alarm = Alarm::new()?;
+        let registry = parts.poll.registry();
+        registry.register(
+            &mut SourceFd(&alarm.as_fd().as_raw_fd()),
+            Key::ALARM.token(),
+            Interest::READABLE,
+        )?;
+        let registry = registry.try_clone()?;
+        let (now, wall) = clock::now();
+        let desk = Desk {
+            index: parts.index,
+            now,
+            wall,
+            servers: parts.servers,
+            tuning: parts.tuning,
+            classifier: parts.classifier,
+            out: Output::default(),
+            read_buffer: vec![0; READ_BYTES].into_boxed_slice(),
+            pool: Pool::default(),
+            registry,
+            queue: VecDeque::new(),
+            wheel: Wheel::new(now),
+            answers: parts.answers,
+            mailbox: parts.mailbox,
+            log: parts.log,
+            counters: parts.counters,
+            refusals: Vec::new(),
+            parted: Vec::new(),
+            serial: 0,
+            touched: Vec::new(),
+            swollen: Vec::new(),
+            known: Vec::new(),
+        };
+        Ok(Worker {
+            poll: parts.poll,
+            alarm,
+            desk,
+            table: Table::default(),
+            ids: HashMap::new(),
+            jobs: Jobs::default(),
+            inbox: Inbox::default(),
+            fired: Vec::new(),
+            colleagues: parts.colleagues,
+            session_ids: parts.ids,
+            spare: Spare::new(),
+            ending: false,
+        })
+    }
+
+    /// Serves until it is told to end and the last session is gone.
+    ///
+    /// # Errors
+    /// The system refuses to report readiness: nothing can be done without.
+    pub(crate) fn run(mut self) -> std::io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
+        let thread = rustix::thread::gettid().as_raw_nonzero().get();
+        self.desk
+            .shard()
+            .thread_id
+            .raise(u64::from(thread.unsigned_abs()));
+        while !(self.ending && self.table.taken() == 0) {
+            self.round(&mut events)?;
+        }
+        Ok(())
+    }
+
+    fn round(&mut self, events: &mut Events) -> std::io::Result<()> {
+        let busy =
+            !self.desk.queue.is_empty() || !self.jobs.is_empty() || !self.desk.refusals.is_empty();
+        if !busy {
+            self.alarm.arm(self.desk.wheel.next())?;
+        }
+        match self.poll.poll(events, busy.then_some(Duration::ZERO)) {
+            Err(error) if error.kind() != std::io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        (self.desk.now, self.desk.wall) = clock::now();
+        if self.take_in(events) {
+            self.read_mail();
+        }
+        self.fire();
+        let turns = self.desk.queue.len().max(ROUND_TURNS);
+        for _ in 0..turns {
+            let Some(key) = self.desk.queue.pop_front() else {
+                break;
+            };
+            self.turn(key);
+        }
+        self.report_refusals();
+        self.job();
+        Ok(())
+    }
+
+    /// Sets flags; says whether there is mail.
+    fn take_in(&mut self, events: &Events) -> bool {
+        let (mut mail, mut count) = (false, 0);
+        for event in events {
+            count += 1;
+            match Key::from_token(event.token()) {
+                Key::MAIL => mail = true,
+                Key::ALARM => self.alarm.rang(),
+                key => self.note(key, event),
+            }
+        }
+        let shard = self.desk.shard();
+        shard.rounds.add(1);
+        shard.events.add(count);
+        shard.max_events.raise(count);
+        mail
+    }
+
+    fn note(&mut self, key: Key, event: &mio::event::Event) {
+        let queue = &mut self.desk.queue;
+        let conn = match self.table.get(key.seat()) {
+            Some(Seat::Session(seated)) => seated.named(key),
+            Some(Seat::Linger(linger)) => Some(&mut linger.conn).filter(|conn| conn.key == key),
+            Some(Seat::Door(door)) if door.key == key => {
+                door.knock();
+                return Worker::enqueue_door(queue, door);
+            }
+            _ => None,
+        };
+        if let Some(conn) = conn
+            && conn.note(event)
+        {
+            Desk::enqueue(queue, conn);
+        }
+    }
+
+    fn enqueue_door(queue: &mut VecDeque<Key>, door: &mut Door) {
+        if door.has_work() && !std::mem::replace(&mut door.queued, true) {
+            queue.push_back(door.key);
+        }
+    }
+
+    fn turn(&mut self, key: Key) {
+        let desk = &mut self.desk;
+        match self.table.get(key.seat()) {
+            Some(Seat::Session(seated)) => {
+                if let Err(cause) = desk.turn(seated, key) {
+                    self.end(key.seat(), cause);
+                }
+            }
+            Some(Seat::Linger(linger)) => {
+                let mut scratch = std::mem::take(&mut desk.read_buffer);
+                let over = linger.turn(&mut scratch, &mut desk.bench());
+                desk.read_buffer = scratch;
+                if over {
+                    self.end_linger(key.seat());
+                }
+            }
+            Some(Seat::Door(_)) => self.answer_door(key),
+            Some(Seat::Free(_)) | None => {}
+        }
+        self.part();
+    }
+
+    fn answer_door(&mut self, key: Key) {
+        let mut arrivals = Vec::new();
+        let Some(Seat::Door(door)) = self.table.get(key.seat()) else {
+            return;
+        };
+        door.turn(
+            &mut self.desk,
+            &self.colleagues,
+            &mut self.spare,
+            |_, arrival, ticket| arrivals.push((arrival, ticket)),
+        );
+        Worker::enqueue_door(&mut self.desk.queue, door);
+        for (arrival, ticket) in arrivals {
+            self.begin(arrival, ticket);
+        }
+    }
+
+    /// Makes a session of a client.
+    fn begin(&mut self, arrival: Arrival, ticket: Ticket) {
+        let Arrival {
+            fd,
+            address,
+            listener,
+            service,
+            tls,
+            place,
+        } = arrival;
+        let tcp = address != ClientAddress::Unix;
+        if tcp {
+            crate::socket::tune(&fd, self.desk.tuning.keepalive);
+        }
+        let Some(seat) = self.table.vacancy().filter(|_| !self.ending) else {
+            return;
+        };
+        let Some(scramble) = crate::random::scramble() else {
+            return;
+        };
+        let key = self.desk.key(seat, Side::Client);
+        let Ok(client) = Conn::new(fd, key, tcp, false, &self.desk.registry) else {
+            return;
+        };
+        let id = self.session_ids.next();
+        let greeting = greeting::facts(&service, &self.desk.servers.views, tls.is_some());
+        let birth = Birth {
+            id,
+            service,
+            listener,
+            address,
+            scramble,
+            greeting,
+        };
+        let Some(session) = self.desk.begin(|env| Session::start(birth, env)) else {
+            return;
+        };
+        let timer = self.desk.wheel.add(key.raw());
+        let seated = Seated {
+            id,
+            session,
+            client,
+            backends: Vec::new(),
+            timer,
+            tls,
+            place,
+            ticket,
+        };
+        self.table.put(seat, Seat::Session(Box::new(seated)));
+        self.ids.insert(id, seat as usize);
+        let shard = self.desk.shard();
+        shard.sessions.add(1);
+        shard.sockets.add(1);
+        shard.total_sockets.add(1);
+        self.with_session(seat as usize, |desk, seated| {
+            desk.apply(seated, &[])?;
+            desk.settle(seated)
+        });
+    }
+
+    /// Lets `act` do something with the session of a seat, and empties the seat if that ended it.
+    fn with_session(&mut self, seat: usize, act: impl FnOnce(&mut Desk, &mut Seated) -> Flow) {
+        let Some(seated) = self.table.session(seat) else {
+            return;
+        };
+        if let Err(cause) = act(&mut self.desk, seated) {
+            self.end(seat, cause);
+        }
+        self.part();
+    }
+
+    /// A session is over: its sockets are closed, the client's after its last bytes.
+    fn end(&mut self, seat: usize, cause: Cause) {
+        let Some(Seat::Session(seated)) = self.table.take(seat) else {
+            return;
+        };
+        let desk = &mut self.desk;
+        desk.touched.clear();
+        desk.swollen.clear();
+        desk.known.clear();
+        let mut seated = *seated;
+        self.ids.remove(&seated.id);
+        for backend in 0..seated.backends.len() {
+            desk.close_backend(&mut seated, tidegate_session::BackendId(backend as u16));
+        }
+        desk.shard().sessions.sub(1);
+        let Seated {
+            session,
+            mut client,
+            timer,
+            place,
+            ticket,
+            ..
+        } = seated;
+        // A session whose destructor panics is as dead as any other.
+        let _ = panic::catch(|| drop(session));
+        drop((place, ticket));
+        client.flush(&mut desk.bench());
+        let silent = cause == Cause::Panic || Desk::client_is_gone(cause);
+        if client.broken || (silent && client.output.is_empty()) {
+            desk.wheel.remove(timer);
+            desk.retire(client);
+            return;
+        }
+        self.linger(client, timer, !silent);
+    }
+
+    /// Gives a socket's last bytes their time.
+    fn linger(&mut self, mut conn: Conn, timer: crate::wheel::TimerId, politely: bool) {
+        let desk = &mut self.desk;
+        let seat = self.table.vacancy();
+        let renamed = seat.is_some_and(|seat| {
+            let key = desk.key(seat, Side::Client);
+            desk.wheel.rename(timer, key.raw());
+            conn.rename(key, &desk.registry).is_ok()
+        });
+        let Some(seat) = seat.filter(|_| renamed) else {
+            desk.wheel.remove(timer);
+            return desk.retire(conn);
+        };
+        desk.wheel.set(timer, desk.now.after(desk.tuning.linger));
+        Desk::enqueue(&mut desk.queue, &mut conn);
+        self.table.put(
+            seat,
+            Seat::Linger(Box::new(Linger::new(conn, timer, politely))),
+        );
+    }
+
+    fn end_linger(&mut self, seat: usize) {
+        if let Some(Seat::Linger(linger)) = self.table.take(seat) {
+            self.desk.wheel.remove(linger.timer);
+            self.desk.retire(linger.conn);
+        }
+    }
+
+    /// Connections that were closed with unsent bytes go on without their sessions.
+    fn part(&mut self) {
+        while let Some(conn) = self.desk.parted.pop() {
+            let timer = self.desk.wheel.add(conn.key.raw());
+            self.linger(conn, timer, false);
+        }
+    }
+
+    fn fire(&mut self) {
+        let mut fired = std::mem::take(&mut self.fired);
+        self.desk
+            .wheel
+            .fire(self.desk.now, |owner| fired.push(owner));
+        for owner in fired.drain(..) {
+            self.wake(Key::from_raw(owner));
+        }
+        self.fired = fired;
+    }
+
+    fn wake(&mut self, key: Key) {
+        match self.table.get(key.seat()) {
+            Some(Seat::Session(seated)) if seated.client.key == key => {
+                self.with_session(key.seat(), |desk, seated| {
+                    desk.event(seated, |session, env| session.on_tick(env))
+                });
+            }
+            Some(Seat::Linger(linger)) if linger.conn.key == key => self.end_linger(key.seat()),
+            Some(Seat::Door(door)) if door.key == key => {
+                door.knock();
+                Worker::enqueue_door(&mut self.desk.queue, door);
+            }
+            _ => {}
+        }
+    }
+
+    /// Tells sessions about connects that failed at once.
+    fn report_refusals(&mut self) {
+        for refusal in std::mem::take(&mut self.desk.refusals) {
+            self.with_session(refusal.session.seat(), |desk, seated| {
+                if seated.client.key != refusal.session {
+                    return Ok(());
+                }
+                desk.event(seated, |session, env| {
+                    session.on_backend_down(refusal.backend, &refusal.reason, env)
+                })
+            });
+        }
+    }
+}
