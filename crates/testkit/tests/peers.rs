@@ -61,6 +61,16 @@ fn the_client_speaks_with_a_real_server() {
 }
 
 #[test]
+fn an_account_made_on_the_primary_logs_in_to_the_replica() {
+    let group = ServerGroup::start(1).expect("a group");
+    let account = group.create_account("visitor", "SELECT ON test.*");
+    let login = Login::new(&account.expect("an account")).database("test");
+    let mut client = RawClient::connect(group.replicas()[0].address(), &login).expect("logged in");
+    let user = client.query("SELECT CURRENT_USER()").expect("a row");
+    assert_eq!(user.text_value().expect("a user"), "visitor@%");
+}
+
+#[test]
 fn a_wrong_password_is_refused() {
     let group = ServerGroup::start(0).expect("a server");
     let mut account = group.accounts().app.clone();

@@ -80,8 +80,8 @@ const STAGES: &[Stage] = &[
     },
     Stage {
         name: "fuzz",
-        what: "the fuzz bodies over their corpus and seeded mutations",
-        work: Work::Cargo(&["test", "--locked", "--manifest-path", "fuzz/Cargo.toml"]),
+        what: "the fuzz targets compile; their bodies ran among the tests",
+        work: Work::Cargo(&["check", "--manifest-path", "fuzz/Cargo.toml"]),
         env: &[],
         limit: minutes(10),
     },

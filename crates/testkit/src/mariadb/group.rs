@@ -6,7 +6,7 @@ use std::thread;
 
 use anyhow::{Result, ensure};
 
-use super::account::Accounts;
+use super::account::{Account, Accounts};
 use super::server::Server;
 use crate::scratch::Scratch;
 
@@ -128,6 +128,20 @@ impl ServerGroup {
     #[must_use]
     pub fn scratch(&self) -> &Arc<Scratch> {
         &self.scratch
+    }
+
+    /// Makes an account with a random password, grants it something (`SELECT ON test.*`), and
+    /// waits until all servers know it.
+    ///
+    /// # Errors
+    /// The primary refused.
+    pub fn create_account(&self, user: &str, grant: &str) -> Result<Account> {
+        let account = Account::random(user)?;
+        let name = account.sql_name();
+        self.primary()
+            .sql(&format!("{} GRANT {grant} TO {name};", account.create()))?;
+        self.wait_replicated()?;
+        Ok(account)
     }
 
     /// Makes `replica` follow `primary` from the position it has.
