@@ -136,5 +136,6 @@ mod tests {
         assert_eq!(unescape("\\"), None);
         assert_eq!(unescape("\\u{110000}"), None);
         assert!(triple("\"\"\"\"").is_none());
+        assert!(needs_escape("\"\"\"a\"\"\""));
     }
 }
