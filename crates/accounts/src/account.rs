@@ -139,6 +139,8 @@ pub struct AccountRow {
     pub locked: bool,
     /// When the password expires.
     pub expiry: Expiry,
+    /// May it act as another account?
+    pub may_proxy: bool,
 }
 
 /// A privilege on a database, or on something inside it.

@@ -65,7 +65,7 @@ pub(crate) fn check(
     if database.eq_ignore_ascii_case(INFORMATION_SCHEMA) {
         return DatabaseVerdict::Allowed;
     }
-    if !is_granted(accounts, account, client, database, case) {
+    if accounts.grants_complete() && !is_granted(accounts, account, client, database, case) {
         return DatabaseVerdict::Denied;
     }
     let exists = accounts.databases().is_none_or(|known| match case {

@@ -1,8 +1,8 @@
-//! Decisions about logins: which account a client is, and what stands in its way.
+//! Decisions about logins: which account a client is, and which password proves it.
 //!
-//! Two steps. [`decide`] finds the account and says what password to check. Once the client has
-//! proven it, [`check_after_password`] looks at locks, encryption, expiry and the database. Both
-//! are pure functions of a snapshot, so a worker calls them without waiting for anybody.
+//! What else stands in a client's way is asked in a second step, after the password
+//! ([`check_after_password`](crate::check_after_password)). Both are pure functions of a snapshot,
+//! so a worker calls them without waiting for anybody.
 //!
 //! The invariant: the first account that matches is *the* account; a wrong password never tries
 //! the next one, and a client is never told more than that it was not let in.
@@ -13,8 +13,7 @@ use std::sync::Arc;
 use thiserror::Error;
 use tidegate_wire::auth::native::NativeHash;
 
-use crate::account::TlsDemand;
-use crate::database::{self, DatabaseCase, DatabaseVerdict};
+use crate::database::DatabaseCase;
 use crate::host::ClientHost;
 use crate::snapshot::{Account, Accounts};
 
@@ -84,7 +83,7 @@ impl LoginRequest {
 /// What [`decide`] found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoginDecision {
-    /// Check this password, then call [`check_after_password`].
+    /// Check this password, then call [`check_after_password`](crate::check_after_password).
     Account {
         /// Who the client is if it can prove it.
         account: Arc<Account>,
@@ -244,149 +243,4 @@ fn choose_method(account: Arc<Account>) -> Result<(Arc<Account>, NativeHash), De
         host,
         plugins,
     })
-}
-
-/// Why a client that knows its password is not let in. The text is what the client reads.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Refusal {
-    /// `ACCOUNT LOCK`.
-    #[error("Access denied, this account is locked")]
-    Locked,
-    /// The account demands encryption that the connection lacks.
-    #[error("Access denied for user '{user}'@'{client}' (using password: YES)")]
-    TlsRequired {
-        /// As the client sent it.
-        user: String,
-        /// Where the client is.
-        client: String,
-    },
-    /// The password has expired and the client cannot change it.
-    #[error(
-        "Your password has expired. To log in you must change it using a client that supports \
-         expired passwords"
-    )]
-    PasswordExpired,
-    /// No grant on the database.
-    #[error("Access denied for user '{user}'@'{host}' to database '{database}'")]
-    DatabaseDenied {
-        /// The account's user name.
-        user: String,
-        /// The account's host pattern.
-        host: String,
-        /// The database asked for.
-        database: String,
-    },
-    /// A grant, but no database.
-    #[error("Unknown database '{database}'")]
-    UnknownDatabase {
-        /// The database asked for.
-        database: String,
-    },
-}
-
-impl Refusal {
-    /// The server's number for this error.
-    #[must_use]
-    pub fn errno(&self) -> u16 {
-        match self {
-            Self::Locked => 4151,
-            Self::TlsRequired { .. } => 1045,
-            Self::PasswordExpired => 1862,
-            Self::DatabaseDenied { .. } => 1044,
-            Self::UnknownDatabase { .. } => 1049,
-        }
-    }
-
-    /// Its SQLSTATE.
-    #[must_use]
-    pub fn sqlstate(&self) -> &'static str {
-        match self {
-            Self::Locked | Self::PasswordExpired => "HY000",
-            Self::TlsRequired { .. } => "28000",
-            Self::DatabaseDenied { .. } | Self::UnknownDatabase { .. } => "42000",
-        }
-    }
-
-    /// What the log says beyond the client's text.
-    #[must_use]
-    pub fn log_reason(&self) -> String {
-        match self {
-            Self::TlsRequired { .. } => "the account requires TLS".to_owned(),
-            Self::Locked
-            | Self::PasswordExpired
-            | Self::DatabaseDenied { .. }
-            | Self::UnknownDatabase { .. } => self.to_string(),
-        }
-    }
-}
-
-/// Checks what remains once the password was right. `now` is in seconds since 1970.
-///
-/// # Errors
-/// The first of: locked, encryption required, password expired, database denied or missing.
-pub fn check_after_password(
-    accounts: &Accounts,
-    policy: &LoginPolicy,
-    account: &Account,
-    request: &LoginRequest,
-    now: u64,
-) -> Result<(), Refusal> {
-    let row = account.row();
-    if row.locked {
-        return Err(Refusal::Locked);
-    }
-    if !tls_suffices(&row.tls, request.tls) {
-        return Err(Refusal::TlsRequired {
-            user: String::from_utf8_lossy(&request.user).into_owned(),
-            client: request.client.text().to_owned(),
-        });
-    }
-    let expired = row.expiry.is_over(now, accounts.default_password_days());
-    if expired && !request.handles_expired {
-        return Err(Refusal::PasswordExpired);
-    }
-    match &request.database {
-        Some(database) => check_database(accounts, policy, account, &request.client, database),
-        None => Ok(()),
-    }
-}
-
-/// A demand for a certificate is never met: clients are not asked for one yet.
-fn tls_suffices(demand: &TlsDemand, tls: bool) -> bool {
-    match demand {
-        TlsDemand::None => true,
-        TlsDemand::Any => tls,
-        TlsDemand::Certificate { .. } => false,
-    }
-}
-
-/// Checks a database alone, as for a login.
-///
-/// # Errors
-/// [`Refusal::DatabaseDenied`] or [`Refusal::UnknownDatabase`].
-pub fn check_database(
-    accounts: &Accounts,
-    policy: &LoginPolicy,
-    account: &Account,
-    client: &ClientHost,
-    database: &[u8],
-) -> Result<(), Refusal> {
-    if database.is_empty() {
-        return Ok(());
-    }
-    let verdict = match std::str::from_utf8(database) {
-        Ok(name) => database::check(accounts, account, client, name, policy.database_case),
-        Err(_) => DatabaseVerdict::Denied,
-    };
-    let database = String::from_utf8_lossy(database).into_owned();
-    let row = account.row();
-    match verdict {
-        DatabaseVerdict::Allowed => Ok(()),
-        DatabaseVerdict::Denied => Err(Refusal::DatabaseDenied {
-            user: row.user.clone(),
-            host: row.host.clone(),
-            database,
-        }),
-        DatabaseVerdict::Missing => Err(Refusal::UnknownDatabase { database }),
-    }
 }

@@ -4,6 +4,7 @@
 //! * [`decide`] finds the account of a [`LoginRequest`] and what password to check;
 //!   [`check_after_password`] says what else stands in the way. Both are pure: a worker calls them
 //!   on its own `Arc` of the snapshot.
+//! * [`AccountManager`] loads, refreshes and hands out snapshots, one manager a service.
 //!
 //! Left out for now: host name lookups (an account that would need one does not match, and the
 //! reason for the log says so), and every plugin but `mysql_native_password`.
@@ -27,13 +28,21 @@ mod database;
 mod decide;
 mod host;
 mod like;
+mod load;
+mod manager;
+mod refusal;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 
 pub use account::{AccountRow, Expiry, GrantRow, Method, RoleRow, TlsDemand};
 pub use database::{DatabaseCase, DatabaseVerdict};
-pub use decide::{
-    DenyReason, LoginDecision, LoginPolicy, LoginRequest, Refusal, check_after_password,
-    check_database, decide,
-};
+pub use decide::{DenyReason, LoginDecision, LoginPolicy, LoginRequest, decide};
 pub use host::ClientHost;
+pub use load::{Gap, LoadError};
+pub use manager::{
+    AccountHost, AccountManager, AccountNote, AccountSettings, AccountSource, AccountsView,
+    Refresh, RefreshLimit,
+};
+pub use refusal::{Refusal, check_after_password, check_database};
 pub use snapshot::{Account, Accounts, Tables};

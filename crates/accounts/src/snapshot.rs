@@ -25,6 +25,8 @@ pub struct Tables {
     pub role_grants: Vec<RoleRow>,
     /// The databases that exist. `None`: the list is not known to be complete.
     pub databases: Option<BTreeSet<String>>,
+    /// Were all tables of grants readable? If not, nothing is denied for want of a grant.
+    pub grants_complete: bool,
     /// `default_password_lifetime` in days, 0 for never.
     pub default_password_days: u32,
 }
@@ -43,6 +45,7 @@ impl Tables {
         self.database_grants.extend(other.database_grants);
         self.object_grants.extend(other.object_grants);
         self.role_grants.extend(other.role_grants);
+        self.grants_complete &= other.grants_complete;
         self.databases = match (self.databases.take(), other.databases) {
             (Some(mut all), Some(more)) => {
                 all.extend(more);
@@ -211,6 +214,17 @@ impl Accounts {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.users.is_empty()
+    }
+
+    /// The accounts and roles, by name and host.
+    #[must_use]
+    pub fn rows(&self) -> &[AccountRow] {
+        &self.tables.accounts
+    }
+
+    /// Were all tables of grants readable?
+    pub(crate) fn grants_complete(&self) -> bool {
+        self.tables.grants_complete
     }
 
     /// The servers' `default_password_lifetime` in days, 0 for never.

@@ -1,0 +1,323 @@
+//! The inside of an account manager.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tidegate_sqlclient::Credentials;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::{
+    AccountHost, AccountNote, AccountSettings, AccountSource, AccountsView, Refresh, RefreshLimit,
+    Request, Wish,
+};
+use crate::load::{Gap, LoadError, Loaded, load};
+use crate::snapshot::Accounts;
+
+/// How soon loading is tried again while there are no accounts at all.
+const FIRST_LOAD_RETRY: Duration = Duration::from_secs(1);
+
+/// A time that does not come.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+pub(super) struct Task {
+    settings: AccountSettings,
+    host: Arc<dyn AccountHost>,
+    views: watch::Sender<AccountsView>,
+    /// When the next load is due without anybody asking.
+    next_load: Instant,
+    /// When a failed login last caused a load.
+    last_caused: Option<Instant>,
+    /// The source that was best at the last load.
+    best: Option<String>,
+    told_gaps: Vec<Gap>,
+    told_failure: Vec<String>,
+    waiting: VecDeque<Request>,
+}
+
+/// What the sources told together.
+struct Gathered {
+    loaded: Loaded,
+    servers: Vec<String>,
+    failures: Vec<String>,
+    old_password: Vec<String>,
+}
+
+impl Task {
+    pub(super) fn new(
+        settings: AccountSettings,
+        host: Arc<dyn AccountHost>,
+    ) -> (Self, watch::Receiver<AccountsView>) {
+        let (views, seen) = watch::channel(AccountsView::default());
+        let task = Self {
+            settings,
+            host,
+            views,
+            next_load: Instant::now(),
+            last_caused: None,
+            best: None,
+            told_gaps: Vec::new(),
+            told_failure: Vec::new(),
+            waiting: VecDeque::new(),
+        };
+        (task, seen)
+    }
+
+    /// Loads and takes requests until nobody holds the manager any more.
+    pub(super) async fn run(
+        mut self,
+        mut inbox: mpsc::Receiver<Request>,
+        servers_changed: Arc<Notify>,
+    ) {
+        loop {
+            while let Some(request) = self.waiting.pop_front() {
+                if self.take(request, &mut inbox).await.is_none() {
+                    return;
+                }
+            }
+            tokio::select! {
+                biased;
+                request = inbox.recv() => match request {
+                    Some(request) => self.waiting.push_back(request),
+                    None => return,
+                },
+                () = servers_changed.notified() => {
+                    if self.has_better_source() && self.refresh(&mut inbox).await.is_none() {
+                        return;
+                    }
+                }
+                () = sleep_until(self.next_load) => {
+                    if self.refresh(&mut inbox).await.is_none() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// `None`: nobody holds the manager any more.
+    async fn take(&mut self, request: Request, inbox: &mut mpsc::Receiver<Request>) -> Option<()> {
+        match request {
+            Request::Reconfigure(settings) => {
+                self.settings = *settings;
+                self.plan_next();
+            }
+            Request::Refresh(Wish::FailedLogin, reply) if !self.may_refresh() => {
+                answer(reply, Refresh::NotNow);
+            }
+            Request::Refresh(wish, reply) => {
+                if wish == Wish::FailedLogin {
+                    self.last_caused = Some(Instant::now());
+                }
+                let outcome = self.refresh(inbox).await?;
+                answer(reply, outcome);
+            }
+        }
+        Some(())
+    }
+
+    fn may_refresh(&self) -> bool {
+        match (self.settings.limit, self.last_caused) {
+            (RefreshLimit::Never, _) => false,
+            (RefreshLimit::OncePer(_), None) => true,
+            (RefreshLimit::OncePer(time), Some(last)) => last.elapsed() >= time,
+        }
+    }
+
+    fn has_better_source(&self) -> bool {
+        let nothing_yet = self.views.borrow().accounts.is_none();
+        let best = self
+            .host
+            .sources()
+            .into_iter()
+            .next()
+            .map(|source| source.name);
+        nothing_yet || (best.is_some() && best != self.best)
+    }
+
+    fn plan_next(&mut self) {
+        let nothing_yet = self.views.borrow().accounts.is_none();
+        let pause = match self.settings.interval {
+            _ if nothing_yet => FIRST_LOAD_RETRY,
+            Some(interval) => interval,
+            None => NEVER,
+        };
+        self.next_load = Instant::now() + pause;
+    }
+
+    /// Loads once. Failed logins that come meanwhile get the same outcome. `None`: nobody holds
+    /// the manager any more, and the load was given up.
+    async fn refresh(&mut self, inbox: &mut mpsc::Receiver<Request>) -> Option<Refresh> {
+        let sources = self.host.sources();
+        let mut joined = Vec::new();
+        let gathered = {
+            let settings = self.settings.clone();
+            let loading = gather(&settings, &sources);
+            tokio::pin!(loading);
+            loop {
+                tokio::select! {
+                    biased;
+                    request = inbox.recv() => match request? {
+                        Request::Refresh(Wish::FailedLogin, reply) => joined.push(reply),
+                        other => self.waiting.push_back(other),
+                    },
+                    gathered = &mut loading => break gathered,
+                }
+            }
+        };
+        self.best = sources.into_iter().next().map(|source| source.name);
+        let outcome = self.conclude(gathered);
+        self.plan_next();
+        for reply in joined {
+            answer(reply, outcome.clone());
+        }
+        Some(outcome)
+    }
+
+    /// Makes known what was gathered.
+    fn conclude(&mut self, gathered: Gathered) -> Refresh {
+        let service = self.settings.service.clone();
+        for server in gathered.old_password {
+            self.host.noted(&AccountNote::OldPassword {
+                service: service.clone(),
+                server,
+            });
+        }
+        self.tell_failures(&gathered.failures, gathered.servers.is_empty());
+        if gathered.servers.is_empty() {
+            let reason = gathered.failures.join("; ");
+            let failure = Some(reason.clone());
+            self.views.send_modify(|view| view.failure = failure);
+            return Refresh::Failed(reason);
+        }
+        self.tell_gaps(gathered.loaded.gaps);
+        let fresh = Accounts::new(gathered.loaded.tables);
+        let accounts = fresh.len();
+        let known = self.views.borrow().accounts.clone();
+        let changed = known.as_deref() != Some(&fresh);
+        let snapshot = match known {
+            Some(known) if !changed => known,
+            Some(_) | None => Arc::new(fresh),
+        };
+        self.views.send_replace(AccountsView {
+            accounts: Some(Arc::clone(&snapshot)),
+            loaded_at: Some(SystemTime::now()),
+            servers: gathered.servers.clone(),
+            failure: None,
+        });
+        if changed {
+            self.host.replaced(&snapshot);
+        }
+        self.host.noted(&AccountNote::Loaded {
+            service,
+            servers: gathered.servers,
+            accounts,
+            changed,
+        });
+        if changed {
+            Refresh::Changed
+        } else {
+            Refresh::Unchanged
+        }
+    }
+
+    /// Says each new set of reasons once.
+    fn tell_failures(&mut self, reasons: &[String], all: bool) {
+        if self.told_failure != reasons && !reasons.is_empty() {
+            let service = self.settings.service.clone();
+            let reasons = reasons.to_vec();
+            self.host.noted(&if all {
+                AccountNote::Failed { service, reasons }
+            } else {
+                AccountNote::Incomplete { service, reasons }
+            });
+        }
+        self.told_failure = reasons.to_vec();
+    }
+
+    /// Says each gap once.
+    fn tell_gaps(&mut self, gaps: Vec<Gap>) {
+        for gap in gaps.iter().filter(|gap| !self.told_gaps.contains(gap)) {
+            self.host.noted(&AccountNote::Gap {
+                service: self.settings.service.clone(),
+                gap: gap.clone(),
+            });
+        }
+        self.told_gaps = gaps;
+    }
+}
+
+fn answer(reply: oneshot::Sender<Refresh>, outcome: Refresh) {
+    // Whoever asked may have gone.
+    let _ = reply.send(outcome);
+}
+
+/// Reads the first source that answers, or all of them.
+async fn gather(settings: &AccountSettings, sources: &[AccountSource]) -> Gathered {
+    let mut gathered = Gathered {
+        loaded: Loaded::default(),
+        servers: Vec::new(),
+        failures: Vec::new(),
+        old_password: Vec::new(),
+    };
+    for source in sources {
+        match load_from(settings, source, &mut gathered.old_password).await {
+            Ok(loaded) => {
+                gathered.loaded.gaps.extend(loaded.gaps);
+                if gathered.servers.is_empty() {
+                    gathered.loaded.tables = loaded.tables;
+                } else {
+                    gathered.loaded.tables.absorb(loaded.tables);
+                }
+                gathered.servers.push(source.name.clone());
+                if !settings.all_servers {
+                    break;
+                }
+            }
+            Err(error) => gathered.failures.push(error.to_string()),
+        }
+    }
+    if sources.is_empty() {
+        gathered
+            .failures
+            .push("none of its servers is running".to_owned());
+    }
+    gathered
+}
+
+/// Tries the service's credentials, and those from before their last change if they are refused.
+async fn load_from(
+    settings: &AccountSettings,
+    source: &AccountSource,
+    old_password: &mut Vec<String>,
+) -> Result<Loaded, LoadError> {
+    let refused = match load_as(&settings.credentials, settings, source).await {
+        Err(error) if error.is_access_denied() => error,
+        done => return done,
+    };
+    let Some(previous) = &settings.previous else {
+        return Err(refused);
+    };
+    let loaded = load_as(previous, settings, source).await;
+    let loaded = loaded.map_err(|_| refused)?;
+    old_password.push(source.name.clone());
+    Ok(loaded)
+}
+
+/// Tries the extra port, where there is one, then the usual one.
+async fn load_as(
+    credentials: &Credentials,
+    settings: &AccountSettings,
+    source: &AccountSource,
+) -> Result<Loaded, LoadError> {
+    if let Some(extra) = source.extra_address() {
+        let options = settings.connect_options(&extra, credentials);
+        match load(&source.name, &options).await {
+            Err(LoadError::Connect { source, .. }) if !source.is_access_denied() => {}
+            done => return done,
+        }
+    }
+    let options = settings.connect_options(&source.address, credentials);
+    load(&source.name, &options).await
+}
