@@ -12,7 +12,7 @@ use tidegate_monitors::{AdminState, MonitorHandle, MonitorObserver, MonitorView,
 use tidegate_runtime::log::Log;
 use tidegate_runtime::{Endpoint, ListenerSpec, Runtime, RuntimeConfig};
 use tidegate_session::filter::Filter;
-use tidegate_session::{Cause, Level, ServiceSpec, SessionId};
+use tidegate_session::{Level, ServiceSpec, SessionId};
 
 use crate::answers::{AccountAnswers, ServiceAccounts, Surroundings};
 use crate::board::{Board, BoardEntry, StateError};
@@ -293,7 +293,7 @@ impl Catalog {
 
     /// Stops accepting, lets sessions come to the end of what they do for at most `patience`, ends
     /// them, and stops the monitors.
-    pub async fn shutdown(self, patience: Duration) {
+    pub async fn shutdown(&self, patience: Duration) {
         let runtime = self.runtime.clone();
         let ended = tokio::task::spawn_blocking(move || {
             runtime.begin_shutdown(patience.is_zero());
@@ -305,13 +305,11 @@ impl Catalog {
         });
         // Workers that do not end are left to the end of the process.
         let _ = ended.await;
-        for monitor in self.monitors {
-            monitor.shutdown().await;
+        for monitor in &self.monitors {
+            // One that has ended is stopped.
+            let _ = monitor.stop().await;
         }
     }
-
-    /// The cause with which sessions end when the process stops.
-    pub const SHUTDOWN: Cause = Cause::Shutdown;
 }
 
 async fn entries(config: &Config, ledger: &mut Ledger) -> Vec<BoardEntry> {

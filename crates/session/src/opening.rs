@@ -37,6 +37,7 @@ impl Session {
             let shard = view.counters.shard(cx.worker);
             shard.connections.add(1);
             shard.total_connections.add(1);
+            shard.max_connections.raise(shard.connections.get());
         }
         let (node, target) = (backend.node, backend.target);
         if let Some(shard) = self.target_shard(node, target, cx.worker) {
@@ -140,6 +141,12 @@ impl Session {
     }
 
     fn login_refused(&mut self, id: BackendId, refusal: Refusal, cx: &mut Cx<'_>) {
+        if let Some(view) = self
+            .backend(id)
+            .and_then(|backend| cx.servers.get(backend.server))
+        {
+            view.counters.shard(cx.worker).failed_logins.add(1);
+        }
         let fault = SessionFault::ServerLogin {
             server: self.server_name(id, cx),
             code: refusal.code,

@@ -162,6 +162,8 @@ pub enum Counted {
 pub struct ServiceShard {
     /// Open sessions (gauge).
     pub sessions: Count,
+    /// Most sessions at once, in this worker.
+    pub max_sessions: Count,
     /// Sessions ever started.
     pub total_sessions: Count,
     /// Failed logins.

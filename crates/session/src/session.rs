@@ -31,7 +31,10 @@ pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(10);
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What the worker lends to every entry point.
-#[allow(missing_debug_implementations, reason = "a bundle of borrows, one of them a large cache")]
+#[allow(
+    missing_debug_implementations,
+    reason = "a bundle of borrows, one of them a large cache"
+)]
 pub struct Env<'a> {
     /// The time of this turn.
     pub now: Instant,
@@ -196,6 +199,8 @@ impl Session {
         let mut cx = env.cx();
         session.shard(&cx).sessions.add(1);
         session.shard(&cx).total_sessions.add(1);
+        let open = session.shard(&cx).sessions.get();
+        session.shard(&cx).max_sessions.raise(open);
         session.greet(&birth, &mut cx);
         session.finish_event(env);
         session

@@ -236,8 +236,12 @@ pub struct ServerShard {
     pub connections: Count,
     /// Connections ever opened.
     pub total_connections: Count,
+    /// Most connections of sessions at once, in this worker.
+    pub max_connections: Count,
     /// Connections that failed to open.
     pub failed_connections: Count,
+    /// Logins that the server refused.
+    pub failed_logins: Count,
     /// Commands sent.
     pub packets: Count,
     /// Reads sent, as the routers count them.

@@ -1,0 +1,29 @@
+//! The running objects as the REST interface sees them.
+//!
+//! One file for each kind of object; each turns what the catalogue holds into plain views.
+
+mod control;
+mod json;
+mod objects;
+mod process;
+mod servers;
+mod services;
+mod sessions;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tidegate_catalog::Catalog;
+
+/// The house, live.
+#[derive(Debug)]
+pub(crate) struct Live {
+    catalog: Arc<Catalog>,
+    started: SystemTime,
+}
+
+impl Live {
+    pub(crate) fn new(catalog: Arc<Catalog>, started: SystemTime) -> Live {
+        Live { catalog, started }
+    }
+}

@@ -1,0 +1,195 @@
+//! Services and their listeners.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use tidegate_admin::views::{
+    AccountView, ListenerState, ListenerView, ServiceState, ServiceStatistics, ServiceView,
+};
+use tidegate_config::params::{ListenerParams, ServiceParams};
+use tidegate_config::{Object, Target};
+use tidegate_session::ServiceSpec;
+
+use super::Live;
+
+impl Live {
+    pub(super) fn service_views(&self) -> Vec<ServiceView> {
+        self.catalog
+            .config()
+            .services
+            .iter()
+            .filter_map(|service| self.service_view(service))
+            .collect()
+    }
+
+    fn service_view(&self, service: &Object<ServiceParams>) -> Option<ServiceView> {
+        let config = self.catalog.config();
+        let running = self.catalog.service(&service.name)?;
+        let spec = running.spec.as_deref();
+        let (servers, services) = split(config.targets(service));
+        let accounts = self.catalog.accounts(&service.name);
+        let listeners = config
+            .listeners
+            .iter()
+            .filter(|listener| listener.params.service == service.name);
+        Some(ServiceView {
+            name: service.name.clone(),
+            router: service.module_name().to_owned(),
+            state: ServiceState::Started,
+            started: running.started,
+            statistics: spec.map(statistics).unwrap_or_default(),
+            parameters: super::json::parameters(&service.parameters()),
+            router_diagnostics: spec
+                .map(|spec| diagnostics(spec, &servers, &services))
+                .unwrap_or_default(),
+            listeners: listeners
+                .map(|listener| self.listener_view(listener))
+                .collect(),
+            users: accounts
+                .as_ref()
+                .and_then(|view| view.accounts.as_deref())
+                .map(|accounts| accounts.rows().iter().map(account).collect())
+                .unwrap_or_default(),
+            users_last_update: accounts.and_then(|view| view.loaded_at),
+            source: super::json::source(&service.source),
+            servers,
+            services,
+            filters: service.params.filters.clone(),
+            monitor: service.params.cluster.clone(),
+        })
+    }
+
+    fn listener_view(&self, listener: &Object<ListenerParams>) -> ListenerView {
+        let running = self.catalog.listener(&listener.name).is_some();
+        ListenerView {
+            name: listener.name.clone(),
+            state: if running {
+                ListenerState::Running
+            } else {
+                ListenerState::Failed
+            },
+            parameters: super::json::parameters(&listener.parameters()),
+            source: super::json::source(&listener.source),
+            service: listener.params.service.clone(),
+        }
+    }
+}
+
+fn split(targets: Vec<Target>) -> (Vec<String>, Vec<String>) {
+    let (mut servers, mut services) = (Vec::new(), Vec::new());
+    for target in targets {
+        match target {
+            Target::Server(name) => servers.push(name),
+            Target::Service(name) => services.push(name),
+        }
+    }
+    (servers, services)
+}
+
+fn account(row: &tidegate_accounts::AccountRow) -> AccountView {
+    AccountView {
+        user: row.user.clone(),
+        host: row.host.clone(),
+        plugin: row
+            .methods
+            .first()
+            .map(|method| method.plugin().to_owned())
+            .unwrap_or_default(),
+        default_role: row.default_role.clone().unwrap_or_default(),
+        ssl: row.tls != tidegate_accounts::TlsDemand::None,
+        super_priv: row.is_super,
+        global_priv: row.global_access,
+        proxy_priv: false,
+    }
+}
+
+fn statistics(spec: &ServiceSpec) -> ServiceStatistics {
+    let counters = &spec.counters;
+    let connections = counters.sum(|shard| &shard.sessions);
+    let total = counters.sum(|shard| &shard.total_sessions);
+    let ended = total.saturating_sub(connections);
+    let reads: u64 = spec
+        .target_counters
+        .iter()
+        .map(|target| target.sum(|shard| &shard.reads))
+        .sum();
+    let writes: u64 = spec
+        .target_counters
+        .iter()
+        .map(|target| target.sum(|shard| &shard.writes))
+        .sum();
+    let history = counters.sum(|shard| &shard.history_len);
+    ServiceStatistics {
+        connections,
+        total_connections: total,
+        max_connections: counters.sum(|shard| &shard.max_sessions),
+        active_operations: counters.sum(|shard| &shard.operations),
+        routed_packets: counters.sum(|shard| &shard.queries),
+        routed_reads: reads,
+        routed_writes: writes,
+        failed_auths: counters.sum(|shard| &shard.failed_auths),
+        max_sescmd_history_length: counters
+            .iter()
+            .map(|shard| shard.max_history_len.get())
+            .max()
+            .unwrap_or(0),
+        avg_sescmd_history_length: if ended == 0 {
+            0.0
+        } else {
+            history as f64 / ended as f64
+        },
+        max_session_lifetime: Duration::from_micros(
+            counters
+                .iter()
+                .map(|shard| shard.max_lifetime_us.get())
+                .max()
+                .unwrap_or(0),
+        ),
+        avg_session_lifetime: Duration::from_micros(
+            counters
+                .sum(|shard| &shard.lifetime_us)
+                .checked_div(ended)
+                .unwrap_or(0),
+        ),
+    }
+}
+
+/// What a router tells of itself, and how often each target was used.
+fn diagnostics(spec: &ServiceSpec, servers: &[String], services: &[String]) -> Map<String, Value> {
+    let counters = &spec.counters;
+    let mut members = Map::new();
+    members.insert(
+        "queries".to_owned(),
+        Value::from(counters.sum(|shard| &shard.queries)),
+    );
+    if spec.router.name() == "readwritesplit" {
+        let figures = [
+            ("route_master", counters.sum(|shard| &shard.route_primary)),
+            ("route_slave", counters.sum(|shard| &shard.route_replica)),
+            ("route_all", counters.sum(|shard| &shard.route_all)),
+            (
+                "rw_transactions",
+                counters.sum(|shard| &shard.rw_transactions),
+            ),
+            (
+                "ro_transactions",
+                counters.sum(|shard| &shard.ro_transactions),
+            ),
+            ("replayed_transactions", 0),
+        ];
+        members.extend(figures.map(|(name, figure)| (name.to_owned(), Value::from(figure))));
+    }
+    let targets = servers.iter().chain(services).zip(&spec.target_counters);
+    let used: Vec<Value> = targets
+        .map(|(name, target)| {
+            json!({
+                "id": name,
+                "total": target.sum(|shard| &shard.total),
+                "read": target.sum(|shard| &shard.reads),
+                "write": target.sum(|shard| &shard.writes),
+            })
+        })
+        .collect();
+    members.insert("server_query_statistics".to_owned(), Value::from(used));
+    members
+}

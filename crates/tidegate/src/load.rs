@@ -1,0 +1,60 @@
+//! Loading the configuration with everything the command line and the machine have to say.
+
+use tidegate_config::cli::Arguments;
+use tidegate_config::{
+    ByteSize, CLI_ROUTER, Config, Loader, MARIADB_PROTOCOL, MAXSCALED_PROTOCOL, Machine, Registry,
+};
+
+use crate::exit::Failure;
+use crate::files::Disk;
+
+/// The whole configuration, or everything that is wrong with it.
+pub(crate) fn load(arguments: &Arguments) -> Result<Config, Failure> {
+    let (main, stands_in) = arguments.main_file(|path| path.exists());
+    if stands_in {
+        eprintln!(
+            "tidegate: no configuration of its own was found, reading '{}'",
+            main.display()
+        );
+    }
+    let registry = registry();
+    Loader::new(&Disk, &registry)
+        .machine(machine())
+        .locations(arguments.locations.clone())
+        .options(arguments.parameters.clone())
+        .load(&main)
+        .map_err(Failure::Config)
+}
+
+/// Every module there is.
+pub(crate) fn registry() -> Registry {
+    let routers = tidegate_routers::ROUTERS
+        .iter()
+        .map(|module| module.declaration);
+    let filters = tidegate_filters::FILTERS
+        .iter()
+        .map(|module| module.declaration);
+    let others = [
+        &tidegate_monitors::mariadbmon::params::MODULE,
+        &MARIADB_PROTOCOL,
+        &MAXSCALED_PROTOCOL,
+        &CLI_ROUTER,
+    ];
+    Registry::new(routers.chain(filters).chain(others))
+}
+
+fn machine() -> Machine {
+    Machine {
+        cores: tidegate_runtime::available_cores() as u64,
+        memory: ByteSize(memory_bytes()),
+    }
+}
+
+/// Memory of the machine; one GiB if the system does not say.
+pub(crate) fn memory_bytes() -> u64 {
+    let info = rustix::system::sysinfo();
+    u64::try_from(info.totalram)
+        .ok()
+        .and_then(|units| units.checked_mul(u64::from(info.mem_unit)))
+        .unwrap_or(1 << 30)
+}

@@ -1,0 +1,175 @@
+//! The life of the server: start in order, run, end in order.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tidegate_admin::{Admin, AdminConfig, Form};
+use tidegate_catalog::Catalog;
+use tidegate_config::Config;
+use tidegate_config::cli::LogTarget;
+use tidegate_config::params::{AdminCompat, MaxScaleParams};
+use tidegate_runtime::log::{Events, Log, LogConfig, LogSettings, LogThread, Throttling};
+use tidegate_session::{Level, LogSwitches};
+use tokio::sync::watch;
+
+use crate::daemon;
+use crate::exit::Failure;
+use crate::house::Live;
+use crate::pidfile::PidFile;
+use crate::signals::{Signals, Wish};
+
+/// Runs until it is told to stop.
+pub(crate) fn serve(config: Config, target: LogTarget) -> Result<(), Failure> {
+    daemon::leave_terminal();
+    let thread = LogThread::start(log_config(&config.maxscale.params, target))?;
+    let log = thread.log();
+    let result = serve_logged(config, &log);
+    if let Err(failure) = &result {
+        log.say(Level::Error, failure.to_string());
+    }
+    log.flush(Duration::from_secs(2));
+    result
+}
+
+fn serve_logged(config: Config, log: &Log) -> Result<(), Failure> {
+    // A subscriber can be set once; tests that run this twice in a process keep the first.
+    let _ = tracing::subscriber::set_global_default(Events::new(log.clone()));
+    for warning in &config.warnings {
+        log.say(Level::Warning, warning.to_string());
+    }
+    let _pid = PidFile::take(&config.maxscale.params.directories.piddir)?;
+    match tidegate_runtime::raise_descriptor_limit() {
+        Ok(limit) => log.say(Level::Info, format!("{limit} descriptors may be open")),
+        Err(error) => log.say(
+            Level::Warning,
+            format!("cannot raise the limit of open descriptors: {error}"),
+        ),
+    }
+    let control = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("control")
+        .enable_all()
+        .build()
+        .map_err(Failure::Internal)?;
+    let result = control.block_on(live(config, log));
+    control.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+async fn live(config: Config, log: &Log) -> Result<(), Failure> {
+    let mut signals = Signals::listen().map_err(Failure::Internal)?;
+    let started = SystemTime::now();
+    let globals = config.maxscale.params.clone();
+    let listeners = if globals.admin.admin_seed_mode {
+        config.listeners.len() as u64
+    } else {
+        0
+    };
+    let catalog = tokio::select! {
+        catalog = Catalog::start(config, log, listeners + 1) => Arc::new(catalog?),
+        () = ended(&mut signals, log) => return Ok(()),
+    };
+    let (stop, stopped) = watch::channel(false);
+    let house = Arc::new(Live::new(Arc::clone(&catalog), started));
+    let admin = match start_admin(&globals, house, stopped, log) {
+        Ok(admin) => admin,
+        Err(failure) => {
+            catalog.shutdown(Duration::ZERO).await;
+            return Err(failure);
+        }
+    };
+    log.say(
+        Level::Notice,
+        format!(
+            "Tidegate {} started with {} workers",
+            crate::VERSION,
+            catalog.workers()
+        ),
+    );
+    daemon::started();
+    ended(&mut signals, log).await;
+    log.say(Level::Notice, "Stopping: no new clients");
+    let patience = globals.process.shutdown_timeout;
+    tokio::select! {
+        () = catalog.shutdown(patience) => {}
+        () = ended(&mut signals, log) => catalog.shutdown(Duration::ZERO).await,
+    }
+    // The interface may have ended by itself.
+    let _ = stop.send(true);
+    if let Some(admin) = admin {
+        let _ = admin.await;
+    }
+    log.say(Level::Notice, "Stopped");
+    Ok(())
+}
+
+/// Waits for the signal to end, and obeys the others.
+async fn ended(signals: &mut Signals, log: &Log) {
+    loop {
+        match signals.next().await {
+            Wish::End => return,
+            Wish::Reopen => log.reopen(),
+        }
+    }
+}
+
+type AdminTask = tokio::task::JoinHandle<std::io::Result<()>>;
+
+fn start_admin(
+    globals: &MaxScaleParams,
+    house: Arc<Live>,
+    stopped: watch::Receiver<bool>,
+    log: &Log,
+) -> Result<Option<AdminTask>, Failure> {
+    let params = &globals.admin;
+    if !params.admin_enabled {
+        return Ok(None);
+    }
+    let datadir = &globals.directories.datadir;
+    std::fs::create_dir_all(datadir).map_err(|error| Failure::File {
+        what: "create the directory",
+        path: datadir.clone(),
+        error,
+    })?;
+    let mut config = AdminConfig::new(datadir.join("passwd"));
+    config.host.clone_from(&params.admin_host);
+    config.port = params.admin_port;
+    config.auth = params.admin_auth;
+    config.log_auth_failures = params.admin_log_auth_failures;
+    let legacy = params.admin_seed_mode || params.admin_compat == AdminCompat::Legacy;
+    config.form = if legacy { Form::Legacy } else { Form::Current };
+    let admin = Admin::bind(config)?;
+    log.say(
+        Level::Notice,
+        format!("REST interface at http://{}", admin.local_addr()),
+    );
+    Ok(Some(tokio::spawn(admin.serve(house, stopped))))
+}
+
+fn log_config(globals: &MaxScaleParams, target: LogTarget) -> LogConfig {
+    let params = &globals.log;
+    let file: PathBuf = globals.directories.logdir.join("tidegate.log");
+    let throttling = params.log_throttling;
+    LogConfig {
+        path: (params.maxlog && target == LogTarget::File).then_some(file),
+        stdout: target == LogTarget::Stdout,
+        banner: format!("Tidegate {}", crate::VERSION),
+        settings: LogSettings {
+            levels: LogSwitches {
+                error: true,
+                warning: params.log_warning,
+                notice: params.log_notice,
+                info: params.log_info,
+                debug: params.log_debug,
+            },
+            milliseconds: params.ms_timestamp,
+            augmentation: params.log_augmentation > 0,
+            throttling: (throttling.count > 0).then(|| Throttling {
+                count: throttling.count,
+                window: Duration::from_millis(u64::from(throttling.window_ms)),
+                suppress: Duration::from_millis(u64::from(throttling.suppress_ms)),
+            }),
+        },
+    }
+}
