@@ -14,9 +14,9 @@ mod hop;
 mod piece;
 mod take;
 
-use super::ErrPacket;
 use super::event::{Event, Kind, Progress, ReplyError, Step, Summary};
 use super::packets::EofPacket;
+use super::{ERR, ErrPacket};
 use crate::frame::{Header, MAX_FRAME};
 use crate::{Caps, Shape};
 use piece::{Flow, Piece};
@@ -374,23 +374,31 @@ impl ReplyTracker {
 /// Bytes that come while no reply is due are an error as soon as it can be said which.
 #[cold]
 fn idle(run: &[u8]) -> Result<Progress, ReplyError> {
-    /// What is waited for of an ERR packet, which servers send so before they close.
+    /// Servers send an ERR packet so before they close; none of theirs is longer.
     const ERR_LEN: usize = 1024;
-    let header = Header::parse(run);
-    let whole = header.and_then(|header| run.get(Header::LEN..header.total()));
-    if whole.is_none() && run.len() < ERR_LEN {
-        return Ok(Progress {
-            consumed: 0,
-            event: Event::More,
-            packet: 0..0,
-            done: false,
-        });
+    let nothing = Progress {
+        consumed: 0,
+        event: Event::More,
+        packet: 0..0,
+        done: false,
+    };
+    let Some(header) = Header::parse(run) else {
+        return Ok(nothing);
+    };
+    let body = run.get(Header::LEN..).unwrap_or_default();
+    let first = match body.first() {
+        _ if header.len == 0 => 0,
+        Some(&first) => first,
+        None => return Ok(nothing),
+    };
+    if first != ERR || header.total() > ERR_LEN {
+        return Err(ReplyError::Unsolicited { first, code: None });
     }
-    let err = whole.and_then(|payload| ErrPacket::parse(payload).ok());
-    Err(ReplyError::Unsolicited {
-        first: run.get(Header::LEN).copied().unwrap_or_default(),
-        code: err.map(|err| err.code),
-    })
+    let Some(payload) = body.get(..header.len as usize) else {
+        return Ok(nothing);
+    };
+    let code = ErrPacket::parse(payload).ok().map(|err| err.code);
+    Err(ReplyError::Unsolicited { first, code })
 }
 
 #[cfg(test)]

@@ -11,6 +11,9 @@ use crate::{Caps, Shape, Status, WireError};
 /// An OK packet has at least this length, in the place of an EOF packet too.
 const OK_MIN_LEN: u32 = 7;
 
+/// A column count has at most this length, with the byte of cached metadata.
+const COUNT_MAX_LEN: u32 = 10;
+
 /// What an EOF packet, or an OK in its place, says.
 struct End {
     status: Status,
@@ -145,6 +148,9 @@ impl ReplyTracker {
 
     /// Column count (lenenc); with [`Caps::CACHE_METADATA`] one more byte, 0: no definitions follow.
     fn read_column_count(&self, packet: Packet<'_>) -> Result<(u16, bool), ReplyError> {
+        if packet.len > COUNT_MAX_LEN {
+            return Err(self.unexpected(packet));
+        }
         let mut reader = Reader::new(packet.payload);
         let got = reader.lenenc_int()?;
         let follow = !self.caps.contains(Caps::CACHE_METADATA) || reader.u8()? != 0;
