@@ -39,6 +39,11 @@ impl Probe {
         }
     }
 
+    /// The connection, if there is one, so that it can be closed in good manners.
+    pub(crate) fn into_client(self) -> Option<Client> {
+        self.client
+    }
+
     /// Asks the server everything. An interrupted round is begun again over a new connection.
     ///
     /// # Cancel safety

@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use tidegate_sqlclient::Client;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -31,9 +32,12 @@ pub(crate) struct Task {
     settings: MonitorSettings,
     members: Vec<Member>,
     probes: Vec<Option<Probe>>,
+    /// Connections that are no longer wanted and not yet closed.
+    leaving: Vec<Client>,
     cluster: ClusterView,
     running: bool,
     ticks: u64,
+    next_tick: Instant,
     /// Requests that came while servers were asked.
     waiting: VecDeque<Request>,
     /// Who is owed an answer after the next tick.
@@ -54,40 +58,9 @@ enum Round {
 
 /// Ticks and takes requests until nobody holds the handle any more.
 pub(crate) async fn run(mut task: Task, mut inbox: mpsc::Receiver<Request>) {
-    let mut next_tick = Instant::now();
-    loop {
-        while let Some(request) = task.waiting.pop_front() {
-            if task.take(request) {
-                next_tick = Instant::now();
-            }
-        }
-        if !task.running {
-            match inbox.recv().await {
-                Some(request) => task.waiting.push_back(request),
-                None => return,
-            }
-            continue;
-        }
-        tokio::select! {
-            biased;
-            request = inbox.recv() => match request {
-                Some(request) => task.waiting.push_back(request),
-                None => return,
-            },
-            () = sleep_until(next_tick) => {
-                let start = Instant::now();
-                match task.ask_all(&mut inbox).await {
-                    Round::Seen(observed) => {
-                        task.conclude(observed);
-                        next_tick = (start + task.settings.interval)
-                            .max(Instant::now() + SHORTEST_PAUSE);
-                    }
-                    Round::Interrupted => {}
-                    Round::Abandoned => return,
-                }
-            }
-        }
-    }
+    while task.turn(&mut inbox).await.is_some() {}
+    task.forget_connections();
+    task.close_leaving().await;
 }
 
 impl Task {
@@ -113,11 +86,13 @@ impl Task {
         let mut task = Self {
             cluster: ClusterView::new(members.len()),
             probes: Vec::new(),
+            leaving: Vec::new(),
             members,
             settings,
             name,
             running: true,
             ticks: 0,
+            next_tick: Instant::now(),
             waiting: VecDeque::new(),
             owed: Vec::new(),
             views,
@@ -129,11 +104,57 @@ impl Task {
         (task, views_seen, activity_seen)
     }
 
+    /// Takes what was asked, then waits for the next request or tick. `None`: nobody holds the
+    /// handle any more.
+    async fn turn(&mut self, inbox: &mut mpsc::Receiver<Request>) -> Option<()> {
+        while let Some(request) = self.waiting.pop_front() {
+            if self.take(request) {
+                self.next_tick = Instant::now();
+            }
+        }
+        self.close_leaving().await;
+        if !self.running {
+            self.waiting.push_back(inbox.recv().await?);
+            return Some(());
+        }
+        tokio::select! {
+            biased;
+            request = inbox.recv() => {
+                self.waiting.push_back(request?);
+                Some(())
+            }
+            () = sleep_until(self.next_tick) => self.tick(inbox).await,
+        }
+    }
+
+    async fn tick(&mut self, inbox: &mut mpsc::Receiver<Request>) -> Option<()> {
+        let start = Instant::now();
+        match self.ask_all(inbox).await {
+            Round::Seen(observed) => {
+                self.conclude(observed);
+                let due = start + self.settings.interval;
+                self.next_tick = due.max(Instant::now() + SHORTEST_PAUSE);
+                Some(())
+            }
+            Round::Interrupted => Some(()),
+            Round::Abandoned => None,
+        }
+    }
+
+    /// New probes for all servers; the old ones' connections are to be closed.
     fn forget_connections(&mut self) {
+        let old = self.probes.drain(..).flatten();
+        self.leaving.extend(old.filter_map(Probe::into_client));
         let servers = self.settings.servers.iter();
         self.probes = servers
             .map(|server| Some(Probe::new(server, &self.settings)))
             .collect();
+    }
+
+    async fn close_leaving(&mut self) {
+        for client in self.leaving.drain(..) {
+            client.close().await;
+        }
     }
 
     /// Asks every server, each in its own time. A probe that panicked is made anew.
@@ -148,23 +169,37 @@ impl Task {
                 });
             }
         }
+        let round = self.collect(asking, inbox).await;
+        self.activity.send_replace(Activity::Idle);
+        self.replace_lost_probes();
+        round
+    }
+
+    async fn collect(
+        &mut self,
+        mut asking: JoinSet<(usize, Probe, (Observation, Option<Note>))>,
+        inbox: &mut mpsc::Receiver<Request>,
+    ) -> Round {
         let mut seen: Vec<Option<Observation>> = Vec::new();
         seen.resize_with(self.members.len(), || None);
-        let round = loop {
+        loop {
             tokio::select! {
                 biased;
                 request = inbox.recv() => match request {
-                    None => break Round::Abandoned,
+                    None => return Round::Abandoned,
                     Some(request @ (Request::Stop(_) | Request::Reconfigure(..))) => {
                         self.waiting.push_back(request);
-                        break Round::Interrupted;
+                        return Round::Interrupted;
                     }
                     Some(request @ (Request::Change { .. } | Request::Start(_))) => {
                         self.waiting.push_back(request);
                     }
                 },
                 done = asking.join_next() => match done {
-                    None => break Round::Seen(seen.into_iter().map(Observation::or_unasked).collect()),
+                    None => {
+                        let seen = seen.into_iter().map(Observation::or_unasked);
+                        return Round::Seen(seen.collect());
+                    }
                     Some(Err(_)) => {}
                     Some(Ok((index, probe, (observation, note)))) => {
                         if let Some(note) = note {
@@ -179,10 +214,7 @@ impl Task {
                     }
                 },
             }
-        };
-        self.activity.send_replace(Activity::Idle);
-        self.replace_lost_probes();
-        round
+        }
     }
 
     fn replace_lost_probes(&mut self) {
@@ -293,31 +325,28 @@ impl Task {
     }
 
     fn change(&mut self, server: &str, state: AdminState, on: bool) -> Result<(), RequestError> {
-        let monitor = || self.name.to_string();
-        let found = self
-            .members
-            .iter()
-            .position(|member| &*member.name == server);
-        let Some((index, node)) =
-            found.and_then(|index| Some((index, self.cluster.nodes.get_mut(index)?)))
-        else {
-            return Err(RequestError::UnknownServer {
-                monitor: monitor(),
-                server: server.to_owned(),
-            });
+        let found = self.members.iter().zip(&mut self.cluster.nodes);
+        let found = found
+            .into_iter()
+            .find(|(member, _)| &*member.name == server);
+        let monitor = self.name.to_string();
+        let server = server.to_owned();
+        let Some((member, node)) = found else {
+            return Err(RequestError::UnknownServer { monitor, server });
         };
+        let state_word = state.word();
         if self.running && !state.is_lasting() {
             return Err(RequestError::MonitorDecides {
-                monitor: monitor(),
-                server: server.to_owned(),
-                state: state.word(),
+                monitor,
+                server,
+                state: state_word,
             });
         }
         if self.running && on && node.bits.contains(ServerBits::MASTER) {
             return Err(RequestError::IsMaster {
-                monitor: monitor(),
-                server: server.to_owned(),
-                state: state.word(),
+                monitor,
+                server,
+                state: state_word,
             });
         }
         node.bits = if on {
@@ -325,13 +354,11 @@ impl Task {
         } else {
             node.bits.without(state.bit())
         };
-        if let Some(member) = self.members.get(index) {
-            self.observer.noted(&Note::AdminChange {
-                server: Arc::clone(&member.name),
-                state,
-                on,
-            });
-        }
+        self.observer.noted(&Note::AdminChange {
+            server: Arc::clone(&member.name),
+            state,
+            on,
+        });
         Ok(())
     }
 }

@@ -279,6 +279,20 @@ async fn tells_wrong_credentials(monitor: &MonitorHandle, group: &ServerGroup) {
     .await;
 }
 
+async fn falls_back_from_the_extra_port(monitor: &MonitorHandle, group: &ServerGroup, log: &Log) {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = closed.local_addr().expect("bound").port();
+    drop(closed);
+    let mut extra = settings(group);
+    extra.servers[1].extra_port = Some(port);
+    monitor.reconfigure(extra).await.expect("taken");
+    assert_eq!(monitor.view().servers[1].bits.text(1), "Slave, Running");
+    assert_eq!(
+        log.count("extra_port of server 'replica1' does not answer"),
+        1
+    );
+}
+
 /// All that the monitor's account ever asked reads, and it left no transaction behind.
 fn never_changed_a_server(group: &ServerGroup) {
     for server in group.servers() {
@@ -317,6 +331,7 @@ async fn watches_a_real_cluster() {
     obeys_the_administrator(&monitor, &log).await;
     stops_and_starts(&monitor).await;
     tells_wrong_credentials(&monitor, &group).await;
+    falls_back_from_the_extra_port(&monitor, &group, &log).await;
     monitor.shutdown().await;
     never_changed_a_server(&group);
 }

@@ -31,6 +31,9 @@ pub(super) struct Task {
     last_caused: Option<Instant>,
     /// The source that was best at the last load.
     best: Option<String>,
+    /// Has a load been tried? Before the first look at the servers none is known to run, which
+    /// is no news.
+    tried: bool,
     told_gaps: Vec<Gap>,
     told_failure: Vec<String>,
     waiting: VecDeque<Request>,
@@ -57,6 +60,7 @@ impl Task {
             next_load: Instant::now(),
             last_caused: None,
             best: None,
+            tried: false,
             told_gaps: Vec::new(),
             told_failure: Vec::new(),
             waiting: VecDeque::new(),
@@ -167,7 +171,9 @@ impl Task {
             }
         };
         self.best = sources.into_iter().next().map(|source| source.name);
-        let outcome = self.conclude(gathered);
+        let too_early = !self.tried && self.best.is_none();
+        self.tried = true;
+        let outcome = self.conclude(gathered, too_early);
         self.plan_next();
         for reply in joined {
             answer(reply, outcome.clone());
@@ -176,7 +182,7 @@ impl Task {
     }
 
     /// Makes known what was gathered.
-    fn conclude(&mut self, gathered: Gathered) -> Refresh {
+    fn conclude(&mut self, gathered: Gathered, too_early: bool) -> Refresh {
         let service = self.settings.service.clone();
         for server in gathered.old_password {
             self.host.noted(&AccountNote::OldPassword {
@@ -184,7 +190,9 @@ impl Task {
                 server,
             });
         }
-        self.tell_failures(&gathered.failures, gathered.servers.is_empty());
+        if !too_early {
+            self.tell_failures(&gathered.failures, gathered.servers.is_empty());
+        }
         if gathered.servers.is_empty() {
             let reason = gathered.failures.join("; ");
             let failure = Some(reason.clone());

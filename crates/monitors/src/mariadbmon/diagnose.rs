@@ -127,6 +127,7 @@ fn learn(node: &mut Node, facts: Facts) {
     node.facts = Some(Arc::new(facts));
 }
 
+/// Takes the election's outcome over and puts it in words.
 fn choose_primary(
     view: &mut ClusterView,
     members: &[Member],
@@ -139,51 +140,47 @@ fn choose_primary(
         graph,
         rules,
     };
+    let choice = election.decide(view.primary.as_ref());
+    let note = choice_note(&choice, &election, view.primary());
+    match choice {
+        Choice::Same | Choice::Kept(_) | Choice::None => {}
+        Choice::Renewed(primary) | Choice::Found(primary) | Choice::Replaced(primary, _) => {
+            view.primary = Some(primary);
+        }
+    }
+    say_once(&mut view.complaint, note)
+}
+
+fn choice_note(choice: &Choice, election: &Election<'_>, old: Option<usize>) -> Option<Note> {
     let name = |server: usize| {
-        members
-            .get(server)
-            .map_or_else(|| Arc::from(""), |member| Arc::clone(&member.name))
+        let member = election.members.get(server);
+        member.map_or_else(|| Arc::from(""), |member| Arc::clone(&member.name))
     };
-    let others = |skip: Option<usize>| -> Vec<(Arc<str>, Unsuitable)> {
+    let old_name = || old.map_or_else(|| Arc::from(""), name);
+    let others = || -> Vec<(Arc<str>, Unsuitable)> {
         let objections = election.objections().into_iter();
         objections
-            .filter(|(server, _)| Some(*server) != skip)
+            .filter(|(server, _)| Some(*server) != old)
             .map(|(server, why)| (name(server), why))
             .collect()
     };
-    let old = view.primary.as_ref().map(|primary| primary.server);
-    let (primary, note) = match election.decide(view.primary.as_ref()) {
-        Choice::Same => (view.primary.clone(), None),
-        Choice::Renewed(primary) => (Some(primary), None),
-        Choice::Found(primary) => {
-            let server = name(primary.server);
-            (Some(primary), Some(Note::PrimaryFound { server }))
-        }
-        Choice::Replaced(primary, why) => {
-            let note = Note::PrimaryReplaced {
-                old: old.map_or_else(|| Arc::from(""), name),
-                new: name(primary.server),
-                why,
-            };
-            (Some(primary), Some(note))
-        }
-        Choice::Kept(why) => {
-            let note = Note::PrimaryKept {
-                server: old.map_or_else(|| Arc::from(""), name),
-                why,
-                others: others(old),
-            };
-            (view.primary.clone(), Some(note))
-        }
-        Choice::None => (
-            None,
-            Some(Note::NoPrimary {
-                others: others(None),
-            }),
-        ),
-    };
-    view.primary = primary;
-    say_once(&mut view.complaint, note)
+    match choice {
+        Choice::Same | Choice::Renewed(_) => None,
+        Choice::Found(primary) => Some(Note::PrimaryFound {
+            server: name(primary.server),
+        }),
+        Choice::Replaced(primary, why) => Some(Note::PrimaryReplaced {
+            old: old_name(),
+            new: name(primary.server),
+            why: *why,
+        }),
+        Choice::Kept(why) => Some(Note::PrimaryKept {
+            server: old_name(),
+            why: *why,
+            others: others(),
+        }),
+        Choice::None => Some(Note::NoPrimary { others: others() }),
+    }
 }
 
 /// Lets a complaint through only when it differs from the last one.
