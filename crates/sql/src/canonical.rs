@@ -6,7 +6,7 @@
 //! its quote and nothing of its content.
 
 use crate::charset;
-use crate::lexer::{Kind, Lexer, Reading, Token};
+use crate::lexer::{Kind, Lexer, Reading, Token, is_ident_tail};
 use crate::modes::Modes;
 
 /// Writes the canonical form of `text` to `out`, in place of what was there.
@@ -28,8 +28,11 @@ pub fn canonical(text: &[u8], modes: Modes, out: &mut Vec<u8>) {
 /// What the last token was that is neither blank nor comment.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Last {
-    /// A word, which may belong to a literal behind it.
-    Word(Token),
+    /// What was passed over without making tokens, from and to. Its last word may belong to a
+    /// literal behind it.
+    Skimmed(usize, usize),
+    /// A word, from and to.
+    Word(usize, usize),
     /// A character string, which the next one continues.
     Text,
     Other,
@@ -53,15 +56,15 @@ struct Writer<'a, 'o> {
 impl Writer<'_, '_> {
     fn run(&mut self) {
         loop {
+            let start = self.lexer.position();
+            let end = self.lexer.skim(!self.blank);
+            if end > start {
+                self.skimmed(start, end);
+            }
             let token = self.lexer.next();
             match token.kind {
                 Kind::Blank => self.blank(token),
-                Kind::Word => {
-                    self.mark = self.out_position(token.start);
-                    self.keep(Last::Word(token));
-                }
-                Kind::Punct(_) | Kind::Name => self.keep(Last::Other),
-                Kind::Number => self.literal(token, token.start, Last::Other),
+                Kind::Number => self.literal(token, Last::Other),
                 Kind::Text => self.string(token),
                 Kind::End => break,
                 _ if !self.rare(token) => return,
@@ -74,12 +77,48 @@ impl Writer<'_, '_> {
         }
     }
 
+    /// Takes note of what was passed over.
+    #[inline(always)]
+    fn skimmed(&mut self, start: usize, end: usize) {
+        self.blank = self.text.get(end - 1) == Some(&b' ');
+        let end = end - usize::from(self.blank);
+        if end > start {
+            self.last = Last::Skimmed(start, end);
+            self.mark = self.out_position(end);
+        }
+    }
+
+    /// The word before a literal, if it could belong to it; and where it begins in the output.
+    fn last_word(&self) -> Option<(&[u8], usize)> {
+        let (start, end) = match self.last {
+            Last::Word(start, end) => {
+                let word = self.text.get(start..end)?;
+                return Some((word, self.mark - word.len()));
+            }
+            Last::Skimmed(start, end) => (start, end),
+            Last::Text | Last::Other => return None,
+        };
+        let passed = self.text.get(start..end)?;
+        let len = passed
+            .iter()
+            .rev()
+            .take(LONGEST_PREFIX + 1)
+            .take_while(|byte| is_ident_tail(**byte))
+            .count();
+        let (before, word) = passed.split_at_checked(passed.len() - len)?;
+        (before.last() != Some(&b'.')).then_some((word, self.mark - len))
+    }
+
     /// The rarer tokens; false when the text cannot be read on.
     fn rare(&mut self, token: Token) -> bool {
         match token.kind {
             Kind::Comment => self.squeeze(token),
             Kind::Hex => self.hex(token),
-            Kind::National => self.literal(token, token.start, Last::Text),
+            Kind::National => self.literal(token, Last::Text),
+            Kind::Word => {
+                self.keep(Last::Word(token.start, token.end));
+                self.mark = self.out_position(token.end);
+            }
             Kind::ConditionalOpen => {
                 self.cut = Some(self.out_position(token.start));
                 self.keep(Last::Other);
@@ -97,7 +136,6 @@ impl Writer<'_, '_> {
         true
     }
 
-    #[inline(always)]
     fn keep(&mut self, last: Last) {
         self.last = last;
         self.blank = false;
@@ -115,7 +153,6 @@ impl Writer<'_, '_> {
         self.span = end;
     }
 
-    #[inline(always)]
     fn blank(&mut self, token: Token) {
         let is_plain = token.end - token.start == 1
             && !self.blank
@@ -132,47 +169,47 @@ impl Writer<'_, '_> {
         self.copy_to(token.start);
         self.span = token.end;
         if !self.blank {
+            part_dashes(self.out);
             self.out.push(b' ');
             self.blank = true;
         }
     }
 
     fn string(&mut self, token: Token) {
-        match self.last {
-            Last::Text => {
-                self.out.truncate(self.mark);
-                self.span = token.end;
-                self.blank = false;
+        if self.last == Last::Text {
+            self.out.truncate(self.mark);
+            self.span = token.end;
+            self.blank = false;
+            return;
+        }
+        match self.last_word() {
+            Some((word, at)) if is_temporal(word) => self.absorb_word(token, at, Last::Other),
+            Some((word, at)) if charset::is_introducer(word) => {
+                self.absorb_word(token, at, Last::Text);
             }
-            Last::Word(word) if is_temporal(self.lexer.bytes(word)) => {
-                self.absorb_word(token, Last::Other);
-            }
-            Last::Word(word) if charset::is_introducer(self.lexer.bytes(word)) => {
-                self.absorb_word(token, Last::Text);
-            }
-            Last::Word(_) | Last::Other => self.literal(token, token.start, Last::Text),
+            _ => self.literal(token, Last::Text),
         }
     }
 
     fn hex(&mut self, token: Token) {
-        match self.last {
-            Last::Word(word) if charset::is_introducer(self.lexer.bytes(word)) => {
-                self.absorb_word(token, Last::Other);
+        match self.last_word() {
+            Some((word, at)) if charset::is_introducer(word) => {
+                self.absorb_word(token, at, Last::Other);
             }
-            _ => self.literal(token, token.start, Last::Other),
+            _ => self.literal(token, Last::Other),
         }
     }
 
     /// A literal that the word before it belongs to.
-    fn absorb_word(&mut self, token: Token, last: Last) {
+    fn absorb_word(&mut self, token: Token, at: usize, last: Last) {
         self.copy_to(token.start);
-        self.out.truncate(self.mark);
-        self.literal(token, token.start, last);
+        self.out.truncate(at);
+        self.literal(token, last);
     }
 
     #[inline(always)]
-    fn literal(&mut self, token: Token, from: usize, last: Last) {
-        self.copy_to(from);
+    fn literal(&mut self, token: Token, last: Last) {
+        self.copy_to(token.start);
         self.span = token.end;
         self.out.push(b'?');
         self.mark = self.out.len();
@@ -189,9 +226,27 @@ impl Writer<'_, '_> {
     }
 }
 
+/// Parts the dashes at the end of the output: with a blank behind them, where a comment was, they
+/// would begin a comment themselves.
+fn part_dashes(out: &mut Vec<u8>) {
+    let dashes = out.iter().rev().take_while(|byte| **byte == b'-').count();
+    for _ in 1..dashes {
+        out.pop();
+    }
+    for _ in 1..dashes {
+        out.extend_from_slice(b" -");
+    }
+}
+
+/// The longest word that can belong to a literal: TIMESTAMP, `_armscii8`, and one to spare.
+const LONGEST_PREFIX: usize = 10;
+
 /// The words that make a date of the string behind them.
 fn is_temporal(word: &[u8]) -> bool {
     ["DATE", "TIME", "TIMESTAMP"]
         .iter()
         .any(|name| word.eq_ignore_ascii_case(name.as_bytes()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,12 +71,27 @@ impl Facts {
         }
     }
 
+    /// Adds what is known about a statement.
+    pub(super) fn add(&mut self, statement: &Statement) {
+        self.mask |= statement.mask;
+        self.varies |= !statement.repeatable;
+        match &statement.tables {
+            TableUse::Many => self.many_tables = true,
+            TableUse::Named(tables) => {
+                for table in tables {
+                    self.table(table.clone());
+                }
+            }
+        }
+        self.variables.extend_from_slice(&statement.variables);
+    }
+
     /// Hands everything over to the statement.
     pub(super) fn finish(mut self, statement: &mut Statement) {
         statement.mask |= self.mask;
         statement.previous |= self.previous;
-        statement.takes_user_lock = self.takes_user_lock;
-        statement.releases_user_locks = self.releases_user_locks;
+        statement.takes_user_lock |= self.takes_user_lock;
+        statement.releases_user_locks |= self.releases_user_locks;
         statement.repeatable = !self.varies;
         statement.tables = if self.many_tables {
             TableUse::Many

@@ -9,6 +9,7 @@ mod compound;
 mod ddl;
 mod dml;
 mod facts;
+mod join;
 mod kill;
 mod prepare;
 mod scan;
@@ -18,16 +19,13 @@ mod tokens;
 mod transaction;
 mod verb;
 
-use crate::effect::TrxEffect;
 use crate::lexer::{Kind, Reading};
 use crate::mask::TypeMask;
 use crate::modes::Modes;
-use crate::statement::{Parsed, Statement, TableUse};
+use crate::statement::{Parsed, Statement};
+use join::{Parts, both_readings, worse};
 use scan::Scan;
 use tokens::Tokens;
-
-/// More parts of a multi-statement text than this are classified, but not kept one by one.
-const MAX_PARTS: usize = 64;
 
 /// Classifies a whole text.
 #[must_use]
@@ -72,13 +70,13 @@ impl Source<'_> {
             return run;
         }
         let (skip, _) = self.read(Reading::Skip);
-        join(run, skip)
+        both_readings(run, skip)
     }
 
     /// The outcome of one reading, and whether the other could differ.
     fn read(self, reading: Reading) -> (Statement, bool) {
         let mut tokens = Tokens::new(self.text, self.modes, reading);
-        let mut whole = Whole::default();
+        let mut parts = Parts::default();
         loop {
             while tokens.eat_punct(b';') {}
             if tokens.peek().is_end() {
@@ -87,124 +85,11 @@ impl Source<'_> {
             let mut parser = Parser::new(tokens, self);
             parser.verb();
             let (part, rest) = parser.finish();
-            whole.add(part);
+            parts.add(part);
             tokens = rest;
         }
         let broken = tokens.is_broken() && !self.head;
-        (whole.finish(broken), tokens.saw_conditional())
-    }
-}
-
-/// The statements of a text, put together.
-#[derive(Default)]
-struct Whole {
-    parts: Vec<Statement>,
-    count: usize,
-    sum: Statement,
-}
-
-impl Whole {
-    fn add(&mut self, part: Statement) {
-        self.count += 1;
-        if self.count == 1 {
-            self.sum = part.clone();
-        } else {
-            self.sum = both(std::mem::take(&mut self.sum), &part);
-        }
-        if self.parts.len() < MAX_PARTS {
-            self.parts.push(part);
-        }
-    }
-
-    fn finish(mut self, broken: bool) -> Statement {
-        let mut whole = match self.count {
-            0 => Statement {
-                mask: TypeMask::UNKNOWN,
-                cacheable: true,
-                repeatable: true,
-                ..Statement::default()
-            },
-            1 => self.sum,
-            _ => Statement {
-                multi: true,
-                trx: TrxEffect::Opaque,
-                effect: None,
-                session_id_column: None,
-                parts: std::mem::take(&mut self.parts).into(),
-                ..self.sum
-            },
-        };
-        if broken {
-            whole.mask = (whole.mask - TypeMask::UNKNOWN) | TypeMask::WRITE;
-            whole.parsed = Parsed::Invalid;
-            whole.cacheable = false;
-        }
-        whole
-    }
-}
-
-/// Both readings of a text that servers read differently.
-fn join(run: Statement, skip: Statement) -> Statement {
-    if skip.mask == TypeMask::UNKNOWN {
-        return run;
-    }
-    if run.mask == TypeMask::UNKNOWN {
-        return skip;
-    }
-    let trx = match (run.trx, skip.trx) {
-        (one, other) if one == other => one,
-        (TrxEffect::None, only) | (only, TrxEffect::None) => only,
-        _ => TrxEffect::Opaque,
-    };
-    let effect = run.effect.clone().or_else(|| skip.effect.clone());
-    let session_id_column = run
-        .session_id_column
-        .clone()
-        .filter(|_| skip.session_id_column.is_some());
-    let parts = if run.multi {
-        run.parts.clone()
-    } else {
-        skip.parts.clone()
-    };
-    Statement {
-        trx,
-        effect,
-        session_id_column,
-        parts,
-        multi: run.multi || skip.multi,
-        ..both(run, &skip)
-    }
-}
-
-/// Everything that adds up, of two statements; the rest is the first one's.
-fn both(mut sum: Statement, other: &Statement) -> Statement {
-    sum.mask |= other.mask;
-    sum.previous |= other.previous;
-    sum.takes_user_lock |= other.takes_user_lock;
-    sum.releases_user_locks |= other.releases_user_locks;
-    sum.repeatable &= other.repeatable;
-    sum.cacheable &= other.cacheable;
-    sum.parsed = worse(sum.parsed, other.parsed);
-    sum.tables = match (sum.tables, &other.tables) {
-        (TableUse::Named(own), TableUse::Named(others)) => {
-            TableUse::Named(own.iter().chain(others).cloned().collect())
-        }
-        _ => TableUse::Many,
-    };
-    sum.variables = sum
-        .variables
-        .iter()
-        .chain(&other.variables)
-        .cloned()
-        .collect();
-    sum
-}
-
-fn worse(one: Parsed, other: Parsed) -> Parsed {
-    match (one, other) {
-        (Parsed::Invalid, _) | (_, Parsed::Invalid) => Parsed::Invalid,
-        (Parsed::Partial, _) | (_, Parsed::Partial) => Parsed::Partial,
-        (Parsed::Full, Parsed::Full) => Parsed::Full,
+        (parts.finish(broken), tokens.saw_conditional())
     }
 }
 

@@ -76,3 +76,10 @@ pub(crate) fn is_ident(byte: u8) -> bool {
 pub(crate) fn is_blank(byte: u8) -> bool {
     class(byte) == Class::Blank
 }
+
+/// Whether `byte`, standing behind a letter, belongs to the same word: 0xA0 does behind a byte
+/// outside ASCII.
+#[inline(always)]
+pub(crate) fn is_ident_tail(byte: u8) -> bool {
+    is_ident(byte) || byte == 0xA0
+}

@@ -12,8 +12,10 @@ mod bytes;
 mod comment;
 mod multibyte;
 mod scan;
+mod skim;
 
 use crate::modes::{Modes, Multibyte};
+pub(crate) use bytes::is_ident_tail;
 use bytes::{Class, class, is_blank};
 pub(crate) use multibyte::char_len;
 
@@ -109,6 +111,11 @@ impl<'a> Lexer<'a> {
             ident_end: usize::MAX,
             dot_end: usize::MAX,
         }
+    }
+
+    /// Where the next token begins.
+    pub(crate) fn position(&self) -> usize {
+        self.position
     }
 
     /// The bytes of a token.
