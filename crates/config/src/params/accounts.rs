@@ -20,9 +20,9 @@ crate::params! {
         /// Failed logins refresh the accounts at most once in this time. Negative: never.
         users_refresh_time: Option<Duration> = seconds_or_never(30).at_once(),
         /// Refresh the accounts this often. 0: never.
-        users_refresh_interval: Duration = seconds(0).at_once().reserved(),
+        users_refresh_interval: Duration = seconds(0).at_once(),
         /// Do not look up the names of clients' addresses.
-        skip_name_resolve: bool = flag(false).at_once(),
+        skip_name_resolve: bool = flag(false).at_once().reserved(),
         /// Reverse look-ups cached per worker. 0: none.
         host_cache_size: u64 = count(128).at_once().since("24.08").reserved(),
         /// Failed logins after which an address is refused for a minute. 0: never.

@@ -79,7 +79,7 @@ crate::params! {
         /// Milliseconds in time stamps.
         ms_timestamp: bool = flag(false).at_once(),
         /// 1: append the place in the program to each line.
-        log_augmentation: u64 = count(0).range(0, 1).at_once().reserved(),
+        log_augmentation: u64 = count(0).range(0, 1).at_once(),
         /// After so many messages from one place within a window it is silenced for a while.
         log_throttling: Throttling = throttling(DEFAULT_THROTTLING).at_once(),
         /// Warn when an account with SUPER logs in.
