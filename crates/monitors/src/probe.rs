@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use tidegate_sqlclient::{Client, ConnectOptions, Error};
 
-use crate::mariadbmon::{ContactError, ContactFailure, Note, Observation, ask};
+use crate::mariadbmon::{AskError, ContactError, ContactFailure, Note, Observation, ask};
 use crate::settings::{MonitorSettings, MonitoredServer};
 
 /// Errors by which a server ends a connection or a statement for reasons of its own: shutdown,
@@ -62,11 +62,18 @@ impl Probe {
                     return (Observation::Answered(Box::new(facts)), note);
                 }
                 // The next tick connects anew, so that privileges given meanwhile count.
-                Err(error) if is_refusal(&error) => {
+                Err(AskError::Client(error)) if is_refusal(&error) => {
                     return (Observation::NotPermitted(error.to_string()), note);
                 }
-                Err(error) if retries == 0 || error.is_timeout() => return (lost(&error), note),
-                Err(_) => retries -= 1,
+                Err(AskError::Client(error)) if retries == 0 || error.is_timeout() => {
+                    return (lost(&error), note);
+                }
+                Err(AskError::Client(_)) => retries -= 1,
+                Err(error @ AskError::Unreadable { .. }) => {
+                    let kind = ContactFailure::Other;
+                    let text = error.to_string();
+                    return (Observation::Lost(ContactError { kind, text }), note);
+                }
             }
         }
     }

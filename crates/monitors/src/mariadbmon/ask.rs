@@ -3,11 +3,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use tidegate_sqlclient::{Client, Error, ResultSet, Row, quote_text};
+use thiserror::Error;
+use tidegate_sqlclient::{Client, Error as ClientError, ResultSet, Row, quote_text};
 
 use super::facts::{Facts, IoState, LinkRow};
 use crate::gtid::GtidList;
 use crate::version::{ServerKind, ServerVersion};
+
+/// Why the questions were not answered.
+#[derive(Debug, Error)]
+pub(crate) enum AskError {
+    /// The connection or a statement failed.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// An answer makes no sense. Nothing is guessed in its place.
+    #[error("the server's answer to '{question}' cannot be read")]
+    Unreadable {
+        /// What was asked.
+        question: String,
+    },
+}
 
 /// Asks everything. Nothing asked here changes the server.
 ///
@@ -16,7 +31,10 @@ use crate::version::{ServerKind, ServerVersion};
 ///
 /// # Cancel safety
 /// As [`Client::query`].
-pub(crate) async fn ask(client: &mut Client, variables: &BTreeSet<String>) -> Result<Facts, Error> {
+pub(crate) async fn ask(
+    client: &mut Client,
+    variables: &BTreeSet<String>,
+) -> Result<Facts, AskError> {
     let ping = client.ping().await?;
     let version = ServerVersion::new(&client.server_version());
     let caps = client.server().offered;
@@ -48,7 +66,7 @@ struct Identity {
     gtid_domain_id: Option<u32>,
 }
 
-async fn ask_identity(client: &mut Client, version: &ServerVersion) -> Result<Identity, Error> {
+async fn ask_identity(client: &mut Client, version: &ServerVersion) -> Result<Identity, AskError> {
     let domain = if version.has_gtid() {
         ", @@global.gtid_domain_id"
     } else {
@@ -58,14 +76,20 @@ async fn ask_identity(client: &mut Client, version: &ServerVersion) -> Result<Id
     let result = client.rows(&sql).await?;
     let first = result.rows().first();
     let text = |column| first.and_then(|row| row.text(column));
-    Ok(Identity {
-        server_id: number(text(0)).unwrap_or(0),
-        read_only: is_on(text(1)),
-        gtid_domain_id: number(text(2)),
-    })
+    match (number(text(0)), text(1)) {
+        (Some(server_id), Some(read_only)) => Ok(Identity {
+            server_id,
+            read_only: is_on(read_only),
+            gtid_domain_id: number(text(2)),
+        }),
+        (_, _) => Err(AskError::Unreadable { question: sql }),
+    }
 }
 
-async fn ask_links(client: &mut Client, version: &ServerVersion) -> Result<Vec<LinkRow>, Error> {
+async fn ask_links(
+    client: &mut Client,
+    version: &ServerVersion,
+) -> Result<Vec<LinkRow>, ClientError> {
     let many = version.kind() != ServerKind::MySql && version.number() >= 100_000;
     let sql = if many {
         "SHOW ALL SLAVES STATUS"
@@ -98,7 +122,9 @@ fn read_link(result: &ResultSet, row: &Row) -> LinkRow {
     }
 }
 
-async fn ask_positions(client: &mut Client) -> Result<(Option<GtidList>, Option<GtidList>), Error> {
+async fn ask_positions(
+    client: &mut Client,
+) -> Result<(Option<GtidList>, Option<GtidList>), ClientError> {
     let result = client
         .rows("SELECT @@gtid_current_pos, @@gtid_binlog_pos")
         .await?;
@@ -109,7 +135,7 @@ async fn ask_positions(client: &mut Client) -> Result<(Option<GtidList>, Option<
     Ok((position(0), position(1)))
 }
 
-async fn ask_uptime(client: &mut Client) -> Result<Duration, Error> {
+async fn ask_uptime(client: &mut Client) -> Result<Duration, ClientError> {
     let result = client.rows("SHOW GLOBAL STATUS LIKE 'Uptime'").await?;
     let first = result.rows().first();
     let seconds = number(first.and_then(|row| row.text(1))).unwrap_or(0);
@@ -119,7 +145,7 @@ async fn ask_uptime(client: &mut Client) -> Result<Duration, Error> {
 async fn ask_variables(
     client: &mut Client,
     wanted: &BTreeSet<String>,
-) -> Result<BTreeMap<String, String>, Error> {
+) -> Result<BTreeMap<String, String>, ClientError> {
     if wanted.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -137,6 +163,6 @@ fn number<T: std::str::FromStr>(text: Option<&str>) -> Option<T> {
 
 /// `read_only` is a number in older servers and a word in newer ones, which know several kinds of
 /// "on".
-fn is_on(text: Option<&str>) -> bool {
-    !matches!(text, None | Some("0" | "OFF"))
+fn is_on(text: &str) -> bool {
+    !matches!(text, "0" | "OFF")
 }

@@ -21,7 +21,7 @@ mod rules;
 mod tests;
 mod view;
 
-pub(crate) use ask::ask;
+pub(crate) use ask::{AskError, ask};
 pub use diagnose::{Diagnosis, diagnose};
 pub use facts::{ContactError, ContactFailure, Facts, IoState, LinkRow, Liveness, Observation};
 pub use note::Note;

@@ -540,14 +540,18 @@ fn any_observation(count: usize, index: usize) -> impl Strategy<Value = Observat
         sql_running,
         ..link(source)
     });
-    let answered =
-        (prop::collection::vec(link, 0..3), any::<bool>()).prop_map(move |(links, read_only)| {
+    let answered = (prop::collection::vec(link, 0..3), any::<bool>()).prop_map(
+        move |(mut links, read_only)| {
+            for (number, link) in links.iter_mut().enumerate() {
+                link.connection_name = number.to_string();
+            }
             Observation::Answered(Box::new(Facts {
                 links,
                 read_only,
                 ..facts(index)
             }))
-        });
+        },
+    );
     prop_oneof![
         4 => answered,
         1 => Just(lost(ContactFailure::Refused)),
