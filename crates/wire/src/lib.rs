@@ -8,7 +8,8 @@
 //! Left out: compression, authentication plugins other than `mysql_native_password` and
 //! `mysql_clear_password`, MySQL's query attributes.
 //!
-//! The invariant: no input, however malformed, panics or allocates more than its own size.
+//! The invariant: no input, however malformed, panics, or allocates more than a small
+//! multiple of its own size.
 //! A peer's nonsense is a [`WireError`], a [`ReplyError`] or a [`LoginError`].
 
 #![forbid(unsafe_code)]
@@ -18,7 +19,8 @@
         clippy::unwrap_used,
         clippy::expect_used,
         clippy::panic,
-        clippy::indexing_slicing
+        clippy::indexing_slicing,
+        clippy::wildcard_enum_match_arm
     )
 )]
 

@@ -398,9 +398,9 @@ impl Script {
         };
         self.push(event, |out| {
             if deprecated {
-                end.encode(caps, out)
+                end.encode(caps, out);
             } else {
-                eof.encode(out)
+                eof.encode(out);
             }
         });
     }

@@ -4,7 +4,9 @@
 use tidegate_wire::auth::native::{self, NativeHash, Proof};
 use tidegate_wire::auth::{CLEAR, NATIVE};
 use tidegate_wire::frame::{Header, frame_into, split_packet};
-use tidegate_wire::handshake::{AuthSwitch, ChangeUser, Greeting, HandshakeResponse};
+use tidegate_wire::handshake::{
+    AuthSwitch, ChangeUser, Greeting, HandshakeResponse, MAX_ATTRIBUTES,
+};
 use tidegate_wire::login::{
     ClientHello, ClientLogin, ClientStep, Identity, LoginError, MAX_PACKET, Secret, ServerInfo,
     ServerLogin, ServerLoginConfig, ServerStep, Verify,
@@ -92,6 +94,17 @@ fn cut_packets_are_errors() {
     let greeting = payload(GREETING);
     for len in 0..greeting.len() - 23 {
         assert!(Greeting::parse(&greeting[..len]).is_err(), "{len}");
+    }
+}
+
+#[test]
+fn attributes_are_counted() {
+    let mut response = HandshakeResponse::parse(payload(RESPONSE), offered()).unwrap();
+    for (count, allowed) in [(MAX_ATTRIBUTES, true), (MAX_ATTRIBUTES + 1, false)] {
+        response.attributes = vec![(Vec::new(), Vec::new()); count];
+        let mut out = Vec::new();
+        response.encode(&mut out);
+        assert_eq!(HandshakeResponse::parse(&out, offered()).is_ok(), allowed);
     }
 }
 

@@ -19,11 +19,21 @@ use crate::codec::{Reader, lenenc_len, put_lenenc_bytes, put_lenenc_int};
 /// Connection attributes: names and values, in the client's order.
 pub type Attributes = Vec<(Vec<u8>, Vec<u8>)>;
 
+/// Clients send a dozen. Two bytes are enough for one, and it takes fifty in memory, so that without
+/// a limit a login of 1 MiB could cost 25.
+pub const MAX_ATTRIBUTES: usize = 4096;
+
 /// Length of all (lenenc), then name and value (lenenc each).
 fn read_attributes(reader: &mut Reader<'_>) -> Result<Attributes, WireError> {
     let mut inner = Reader::new(reader.lenenc_bytes()?);
     let mut attributes = Vec::new();
     while !inner.is_empty() {
+        if attributes.len() == MAX_ATTRIBUTES {
+            return Err(WireError::OverLimit {
+                got: MAX_ATTRIBUTES as u64 + 1,
+                limit: MAX_ATTRIBUTES as u64,
+            });
+        }
         let name = inner.lenenc_bytes()?.to_vec();
         let value = inner.lenenc_bytes()?.to_vec();
         attributes.push((name, value));

@@ -95,8 +95,10 @@ mod tests {
         ("count", ColumnType::LONGLONG),
     ];
 
+    type Row = Vec<Option<Vec<u8>>>;
+
     /// What a client with `caps` reads.
-    fn read_back(caps: Caps, result: &[u8]) -> (Vec<String>, Vec<Vec<Option<Vec<u8>>>>) {
+    fn read_back(caps: Caps, result: &[u8]) -> (Vec<String>, Vec<Row>) {
         let mut tracker = ReplyTracker::new(caps).with_whole_limit(1 << 20);
         tracker.expect(Shape::Query);
         let (mut names, mut rows, mut rest) = (Vec::new(), Vec::new(), result);

@@ -3,7 +3,8 @@
 
 mod mariadb_10_11;
 
-use tidegate_wire::{Caps, Event, ReplyTracker, Shape, Status, Step};
+use tidegate_wire::reply::Kind;
+use tidegate_wire::{Caps, Event, ReplyTracker, Shape, Status, Step, Summary};
 
 /// A command, the packets of its reply, and the events of [`Step::PerPacket`].
 struct Recording {
@@ -99,7 +100,43 @@ fn follow(caps: Caps, shape: Shape, reply: &[u8], cut: usize, step: Step) -> Vec
         assert_eq!(progress.done, tracker.is_idle());
     }
     assert_eq!(tracker.bytes(), reply.len() as u64);
+    check_summary(shape, &events, tracker.summary());
     events
+}
+
+/// Rows that one go in fast steps counts.
+fn count_rows(caps: Caps, recording: &Recording, reply: &[u8]) -> usize {
+    let mut tracker = ReplyTracker::new(caps);
+    tracker.expect(recording.shape);
+    let mut rest = reply;
+    while !rest.is_empty() {
+        rest = &rest[tracker.advance(rest, Step::Fast).unwrap().consumed..];
+        tracker.expect_infile_end();
+    }
+    tracker.rows() as usize
+}
+
+/// What the summary must say after a reply with these events.
+fn check_summary(shape: Shape, events: &[Event], summary: &Summary) {
+    let last = events.last().unwrap();
+    let (kind, error_code, status) = match *last {
+        Event::Err { code } => (Kind::Err, code, summary.status),
+        Event::End { status, .. } => (Kind::ResultSet, 0, status),
+        Event::Ok { status, .. } | Event::Eof { status, .. } => (Kind::Ok, 0, status),
+        _ => (Kind::Ok, 0, Status::default()),
+    };
+    assert_eq!(
+        (summary.kind, summary.error_code, summary.status),
+        (kind, error_code, status),
+        "{last:?}"
+    );
+    let cursor_open = matches!(last, Event::End { .. })
+        && match shape {
+            Shape::Execute => status.contains(Status::CURSOR_EXISTS),
+            Shape::Fetch => !status.contains(Status::LAST_ROW_SENT),
+            _ => false,
+        };
+    assert_eq!(summary.cursor_open, cursor_open);
 }
 
 /// `Row Row Row` is written `Row*3`.
@@ -150,6 +187,8 @@ fn check(group: &Group, recording: &Recording) {
         .collect();
     loud.push(*last);
     assert_eq!(fast(reply.len()), loud, "{name}");
+    let rows = events.iter().filter(|event| **event == Event::Row).count();
+    assert_eq!(count_rows(group.caps, recording, &reply), rows, "{name}");
     for cut in 1..=40 {
         assert_eq!(per_packet(cut), events, "{name}, in runs of {cut} bytes");
         assert_eq!(fast(cut), loud, "{name}, in runs of {cut} bytes");

@@ -57,10 +57,15 @@ impl ReplyTracker {
             }
             State::Fields => self.take_field(packet, step),
             State::InfileEnd => self.take_ok(packet),
-            State::Params(..)
-            | State::ParamsEof(_)
-            | State::PreparedColumns(_)
-            | State::PreparedColumnsEof => self.take_prepared(packet, step),
+            State::Params(..) | State::PreparedColumns(_) => {
+                self.refuse_eof(packet)?;
+                Ok(self.step_prepared(step, Event::Column))
+            }
+            State::ParamsEof(_) | State::PreparedColumnsEof => {
+                self.demand_eof(packet)?;
+                let event = self.read_end(packet)?.eof();
+                Ok(self.step_prepared(step, event))
+            }
             State::Idle | State::Infile => Err(self.unexpected(packet)),
         }
     }
@@ -90,6 +95,14 @@ impl ReplyTracker {
 
     fn refuse_eof(&self, packet: Packet<'_>) -> Result<(), ReplyError> {
         if packet.first == EOF {
+            return Err(self.unexpected(packet));
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn demand_eof(&self, packet: Packet<'_>) -> Result<(), ReplyError> {
+        if packet.first != EOF {
             return Err(self.unexpected(packet));
         }
         Ok(())
@@ -163,9 +176,7 @@ impl ReplyTracker {
     /// With a cursor the reply ends here, and rows come with `COM_STMT_FETCH`.
     #[inline]
     fn take_columns_eof(&mut self, packet: Packet<'_>, step: Step) -> Result<Turn, ReplyError> {
-        if packet.first != EOF {
-            return Err(self.unexpected(packet));
-        }
+        self.demand_eof(packet)?;
         let end = self.read_end(packet)?;
         if self.shape == Shape::Execute && end.status.contains(Status::CURSOR_EXISTS) {
             return Ok(self.end_rows(&end));
@@ -339,22 +350,13 @@ impl ReplyTracker {
         Ok(Turn::Report(event))
     }
 
-    /// A definition of a prepare reply, or an EOF after definitions.
-    fn take_prepared(&mut self, packet: Packet<'_>, step: Step) -> Result<Turn, ReplyError> {
-        let event = match self.state {
-            State::ParamsEof(_) | State::PreparedColumnsEof if packet.first == EOF => {
-                self.read_end(packet)?.eof()
-            }
-            State::Params(..) | State::PreparedColumns(_) if packet.first != EOF => Event::Column,
-            _ => return Err(self.unexpected(packet)),
+    /// A definition of a prepare reply, or an EOF after definitions, was read.
+    fn step_prepared(&mut self, step: Step, event: Event) -> Turn {
+        let Some(state) = self.after_prepared() else {
+            return Turn::Done(event);
         };
-        match self.after_prepared() {
-            None => Ok(Turn::Done(event)),
-            Some(state) => {
-                self.state = state;
-                Ok(quiet_unless(step, event))
-            }
-        }
+        self.state = state;
+        quiet_unless(step, event)
     }
 
     /// The state after the next packet of a prepare reply; `None`: the reply is over.
