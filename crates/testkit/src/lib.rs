@@ -24,7 +24,7 @@ mod wait;
 
 pub use http::{Response, Rest};
 pub use mariadb::{Account, Accounts, GroupBuilder, Server, ServerGroup};
-pub use ports::PortLease;
+pub use ports::{PortLease, is_listening};
 pub use relay::{Direction, Fault, Relay};
 pub use scratch::{Managed, Scratch};
 pub use tidegate::{Prepared, Tidegate, TidegateBuilder};

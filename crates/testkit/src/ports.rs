@@ -72,6 +72,23 @@ impl PortLease {
     }
 }
 
+/// Whether somebody listens on a TCP port of this machine. Asks the kernel's table, so that the
+/// listener sees no connection for it.
+#[must_use]
+pub fn is_listening(port: u16) -> bool {
+    // A line: number, local address:port, remote address:port, state; in hexadecimal.
+    const LISTEN: &str = "0A";
+    let port = format!("{port:04X}");
+    ["/proc/net/tcp", "/proc/net/tcp6"].iter().any(|path| {
+        let table = fs::read_to_string(path).unwrap_or_default();
+        table.lines().any(|line| {
+            let mut fields = line.split_whitespace().skip(1);
+            let local = fields.next().and_then(|local| local.rsplit_once(':'));
+            local.is_some_and(|(_, found)| found == port) && fields.nth(1) == Some(LISTEN)
+        })
+    })
+}
+
 fn ephemeral_start() -> u16 {
     fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range")
         .ok()
@@ -100,5 +117,13 @@ mod tests {
         let _rival = TcpListener::bind(lease.address()).expect("the leased port is free");
         drop(lease);
         assert!(PortLease::try_port(port).is_none());
+    }
+
+    #[test]
+    fn the_kernel_tells_who_listens() {
+        let lease = PortLease::take().expect("a port");
+        assert!(!is_listening(lease.port()));
+        let _listener = TcpListener::bind(lease.address()).expect("the leased port is free");
+        assert!(is_listening(lease.port()));
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fs::{self, File};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -18,7 +18,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::Signal;
 
 use crate::http::Rest;
-use crate::ports::PortLease;
+use crate::ports::{PortLease, is_listening};
 use crate::scratch::{Managed, Scratch};
 use crate::wait::{PATIENCE, wait_for};
 
@@ -93,7 +93,7 @@ impl TidegateBuilder {
         self
     }
 
-    /// Starts the program and waits until all its ports accept.
+    /// Starts the program and waits until all its ports listen.
     ///
     /// # Errors
     /// The program is not built, or ended, or did not listen in time; the text carries its log.
@@ -241,21 +241,22 @@ impl Tidegate {
         .with_context(|| self.log())
     }
 
-    /// Waits until every port of the configuration accepts.
+    /// Waits until every port of the configuration listens. No connection is made for it, so
+    /// sessions and counters begin with the test's own.
     ///
     /// # Errors
     /// The program ended instead, or a port stayed closed; the text carries the log.
     pub fn wait_ready(&mut self) -> Result<()> {
-        let addresses: Vec<SocketAddr> = self.ports.values().map(PortLease::address).collect();
-        for address in addresses {
+        let ports: Vec<u16> = self.ports.values().map(PortLease::port).collect();
+        for port in ports {
             wait_for(
-                &format!("tidegate to accept on {address}"),
+                &format!("tidegate to listen on port {port}"),
                 PATIENCE,
                 || {
                     if let Some(status) = self.process.exited()? {
                         bail!("tidegate ended at its start, {status}");
                     }
-                    Ok(TcpStream::connect(address).ok().map(drop))
+                    Ok(is_listening(port).then_some(()))
                 },
             )
             .with_context(|| self.log())?;

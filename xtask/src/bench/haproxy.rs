@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use tidegate_testkit::mariadb::find_program;
-use tidegate_testkit::{Managed, PortLease, Scratch, ServerGroup, wait_until};
+use tidegate_testkit::{Managed, PortLease, Scratch, ServerGroup, is_listening, wait_until};
 
 /// A running HAProxy in front of a group.
 #[derive(Debug)]
@@ -44,9 +44,7 @@ impl HaProxy {
             primary,
         };
         for address in [haproxy.replicas(), haproxy.primary()] {
-            wait_until("HAProxy to accept", || {
-                std::net::TcpStream::connect(address).is_ok()
-            })?;
+            wait_until("HAProxy to listen", || is_listening(address.port()))?;
         }
         Ok(haproxy)
     }

@@ -53,7 +53,7 @@ impl DemoAccounts {
             GRANT ALL ON {DATABASE}.* TO {app};
             CREATE DATABASE {DATABASE};
             CREATE TABLE {DATABASE}.orders (
-                id INT AUTO_INCREMENT PRIMARY KEY, item VARCHAR(40)
+                id INT AUTO_INCREMENT PRIMARY KEY, item VARCHAR(40), server INT
             );
             INSERT INTO {DATABASE}.orders (item) VALUES ('coffee');",
             service = service.sql_name(),

@@ -130,6 +130,15 @@ impl Backends {
         self.writable.then_some(accounts::DATABASE)
     }
 
+    /// Which server the last row of the demo's table was written on, as the primary has it.
+    pub(super) fn last_writer(&self) -> Result<u32> {
+        let query = format!(
+            "SELECT server FROM {}.orders ORDER BY id DESC LIMIT 1",
+            accounts::DATABASE
+        );
+        Ok(accounts::value(&self.primary().options, &query)?.parse()?)
+    }
+
     /// The folder everything lives in.
     pub(super) fn scratch(&self) -> &Arc<Scratch> {
         &self.scratch
@@ -186,15 +195,6 @@ impl Backends {
 }
 
 impl Backend {
-    /// How often the server ran this kind of statement so far, by its own count.
-    pub(super) fn count(&self, command: &str) -> Result<u64> {
-        let query = format!(
-            "SELECT variable_value FROM information_schema.global_status \
-             WHERE variable_name = 'Com_{command}'"
-        );
-        Ok(accounts::value(&self.options, &query)?.parse()?)
-    }
-
     fn look(scratch: &Scratch, number: u32, address: &str, admin: &Account) -> Result<Self> {
         let (host, port) = address
             .rsplit_once(':')
