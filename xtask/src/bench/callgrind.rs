@@ -30,7 +30,7 @@ struct Case {
 
 const CASES: &[Case] = &[
     Case {
-        package: "tidegate-session",
+        package: "tidegate-sim",
         example: "session_cost",
         arguments: &[],
         what: "session core: a routed text point select, request and reply, seen before",

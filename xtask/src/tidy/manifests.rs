@@ -22,7 +22,7 @@ const IMPURE: [&str; 14] = [
 ];
 
 /// Where errors are only shown, never decided upon.
-const ANYHOW: [&str; 6] = ["tidegate", "tidectl", "testkit", "sim", "bench", "xtask"];
+const ANYHOW: [&str; 5] = ["tidegate", "tidectl", "testkit", "sim", "xtask"];
 
 /// Only ever an independent peer in tests.
 const PEERS: [&str; 1] = ["mysql_async"];

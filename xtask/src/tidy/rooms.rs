@@ -43,7 +43,7 @@ const TABLE: &[Room] = &[
     },
     Room {
         name: "session",
-        knows: &["wire", "sql", "config"],
+        knows: &["wire", "sql"],
     },
     Room {
         name: "routers",
@@ -67,9 +67,7 @@ const TABLE: &[Room] = &[
     },
     Room {
         name: "runtime",
-        knows: &[
-            "session", "routers", "filters", "accounts", "wire", "sql", "config",
-        ],
+        knows: &["session", "wire", "sql"],
     },
     Room {
         name: "catalog",
@@ -88,7 +86,7 @@ const TABLE: &[Room] = &[
     },
     Room {
         name: "admin",
-        knows: &["catalog", "jsonapi"],
+        knows: &["jsonapi"],
     },
     Room {
         name: "sim",
@@ -115,12 +113,6 @@ const TABLE: &[Room] = &[
     Room {
         name: "tidectl",
         knows: &["jsonapi"],
-    },
-    Room {
-        name: "bench",
-        knows: &[
-            "routers", "filters", "session", "wire", "sql", "config", "testkit",
-        ],
     },
     Room {
         name: "xtask",
