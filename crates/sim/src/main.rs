@@ -1,0 +1,181 @@
+//! `tidegate-sim`: runs seeded schedules on all cores and says whether a law was broken.
+//!
+//! `--schedules N` (default 1000), `--seed-base N` (default 1), `--threads N`, `--planted BUG` (with the
+//! feature `planted`): succeeds if the bug is found. `TIDEGATE_SEED=N` replays one schedule and prints
+//! its events.
+
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tidegate_sim::{Coverage, replay, schedule};
+
+/// Broken laws that are shown; one is enough to fail.
+const SHOWN: usize = 10;
+/// How often the progress line is renewed.
+const PROGRESS: Duration = Duration::from_secs(5);
+
+/// What was asked for on the command line.
+struct Args {
+    schedules: u64,
+    seed_base: u64,
+    threads: usize,
+    planted: Option<String>,
+}
+
+impl Args {
+    fn read(mut words: impl Iterator<Item = String>) -> Result<Args, String> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let mut args = Args { schedules: 1000, seed_base: 1, threads: cores, planted: None };
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or(format!("{word} wants a value"));
+            let number = |text: String| text.replace('_', "").parse().map_err(|_| format!("{text} is not a number"));
+            match word.as_str() {
+                "--schedules" => args.schedules = number(value()?)?,
+                "--seed-base" => args.seed_base = number(value()?)?,
+                "--threads" => args.threads = (number(value()?)? as usize).max(1),
+                "--planted" => args.planted = Some(value()?),
+                _ => return Err(format!("unknown argument {word}")),
+            }
+        }
+        Ok(args)
+    }
+}
+
+/// What all threads have found together.
+#[derive(Default)]
+struct Found {
+    coverage: Coverage,
+    commands: u64,
+    broken: Vec<(u64, String)>,
+}
+
+fn main() -> ExitCode {
+    let args = match Args::read(std::env::args().skip(1)) {
+        Ok(args) => args,
+        Err(text) => {
+            eprintln!("tidegate-sim: {text}");
+            return ExitCode::from(2);
+        }
+    };
+    if let Some(bug) = &args.planted
+        && let Err(text) = plant(bug)
+    {
+        eprintln!("tidegate-sim: {text}");
+        return ExitCode::from(2);
+    }
+    if let Ok(seed) = std::env::var("TIDEGATE_SEED") {
+        return match seed.parse() {
+            Ok(seed) => show(seed),
+            Err(_) => {
+                eprintln!("tidegate-sim: TIDEGATE_SEED is not a number: {seed}");
+                ExitCode::from(2)
+            }
+        };
+    }
+    let begun = Instant::now();
+    let found = run_all(&args);
+    report(&args, &found, begun.elapsed())
+}
+
+#[cfg(feature = "planted")]
+fn plant(bug: &str) -> Result<(), String> {
+    tidegate_sim::plant(bug)
+}
+
+#[cfg(not(feature = "planted"))]
+fn plant(_bug: &str) -> Result<(), String> {
+    Err("--planted needs the feature planted".to_owned())
+}
+
+/// Replays one schedule and prints its events.
+fn show(seed: u64) -> ExitCode {
+    let (outcome, lines) = replay(seed);
+    for line in lines {
+        println!("{line}");
+    }
+    println!("seed {seed}: {} commands, trace {:016x}", outcome.commands, outcome.trace);
+    match outcome.broken {
+        Some(text) => {
+            println!("broken: {text}");
+            ExitCode::FAILURE
+        }
+        None => ExitCode::SUCCESS,
+    }
+}
+
+fn run_all(args: &Args) -> Found {
+    let next = AtomicU64::new(0);
+    let stop = AtomicBool::new(false);
+    let found = Mutex::new(Found::default());
+    let shown = Mutex::new(Instant::now());
+    std::thread::scope(|scope| {
+        for _ in 0..args.threads {
+            scope.spawn(|| work(args, &next, &stop, &found, &shown));
+        }
+    });
+    found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn work(args: &Args, next: &AtomicU64, stop: &AtomicBool, found: &Mutex<Found>, shown: &Mutex<Instant>) {
+    let mut mine = Found::default();
+    while !stop.load(Ordering::Relaxed) {
+        let index = next.fetch_add(1, Ordering::Relaxed);
+        if index >= args.schedules {
+            break;
+        }
+        let seed = args.seed_base.wrapping_add(index);
+        let outcome = schedule(seed);
+        mine.commands += outcome.commands as u64;
+        mine.coverage.merge(&outcome.coverage);
+        if let Some(text) = outcome.broken {
+            mine.broken.push((seed, text));
+            // A planted bug is found, or enough is broken.
+            if args.planted.is_some() || mine.broken.len() >= SHOWN {
+                stop.store(true, Ordering::Relaxed);
+            }
+        }
+        progress(args, index, shown);
+    }
+    let mut all = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    all.coverage.merge(&mine.coverage);
+    all.commands += mine.commands;
+    all.broken.append(&mut mine.broken);
+}
+
+fn progress(args: &Args, index: u64, shown: &Mutex<Instant>) {
+    if let Ok(mut at) = shown.try_lock()
+        && at.elapsed() >= PROGRESS
+    {
+        *at = Instant::now();
+        eprintln!("{index} of {} schedules", args.schedules);
+    }
+}
+
+fn report(args: &Args, found: &Found, took: Duration) -> ExitCode {
+    for (name, count) in found.coverage.iter() {
+        println!("{count:>12}  {name}");
+    }
+    let mut broken = found.broken.clone();
+    broken.sort();
+    for (seed, text) in broken.iter().take(SHOWN) {
+        println!("TIDEGATE_SEED={seed}: {text}");
+    }
+    println!(
+        "{} schedules from seed {}, {} commands, {} broken, {:.1} s",
+        args.schedules,
+        args.seed_base,
+        found.commands,
+        broken.len(),
+        took.as_secs_f64()
+    );
+    match (&args.planted, broken.is_empty()) {
+        (None, true) | (Some(_), false) => ExitCode::SUCCESS,
+        (None, false) => ExitCode::FAILURE,
+        (Some(bug), true) => {
+            println!("the planted bug {bug} was not found");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! The shadow model: what clients have said, what servers have done with it, what clients were told,
+//! and the laws that tie the three together.
+//!
+//! The model knows nothing of the core. It hears of commands when clients write them, of statements
+//! when servers run them, and of answers when the core writes them. The first law that is broken ends
+//! the schedule.
+
+mod answers;
+mod runs;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use tidegate_session::Cause;
+
+use crate::meaning::Trx;
+use crate::sql::{Table, Text};
+use crate::state::SessionState;
+
+pub(crate) use answers::Answer;
+pub(crate) use runs::Run;
+
+/// What a command is.
+#[derive(Debug, Clone)]
+pub(crate) enum What {
+    /// COM_QUERY.
+    Text(Text),
+    /// COM_STMT_PREPARE.
+    Prepare(Text),
+    /// COM_STMT_EXECUTE of the statement with that token; `carries_token`: in its first parameter.
+    Execute { stmt: u32, carries_token: bool, cursor: bool, client_id: u32 },
+    /// COM_STMT_BULK_EXECUTE of the statement with that token.
+    Bulk { stmt: u32 },
+    /// COM_STMT_FETCH of so many rows.
+    Fetch { client_id: u32, rows: u32 },
+    /// COM_STMT_RESET.
+    StmtReset { client_id: u32 },
+    /// COM_INIT_DB.
+    InitDb(String),
+    /// COM_SET_OPTION.
+    MultiStatements(bool),
+    /// COM_PING, COM_DEBUG: nothing but OK.
+    Plain,
+    /// COM_RESET_CONNECTION.
+    ResetConnection,
+    /// COM_FIELD_LIST.
+    FieldList,
+    /// COM_STATISTICS.
+    Statistics,
+    /// COM_CHANGE_USER, with the right password or not.
+    ChangeUser { user: String, database: Option<String>, good: bool },
+    /// Something that is answered with this error by the proxy or by a server.
+    Refused(u16),
+    /// Something a filter of the simulator answers with its token.
+    FilterAnswers,
+    /// A command without an answer.
+    Silent,
+}
+
+/// What became of what a statement wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Nothing was written.
+    None,
+    /// In an open transaction.
+    Pending,
+    Durable,
+    RolledBack,
+    /// Its transaction was lost with its connection.
+    Vanished,
+}
+
+/// A command that a client has written.
+#[derive(Debug)]
+pub(crate) struct Issued {
+    pub(crate) session: usize,
+    /// When: the world's step.
+    pub(crate) step: u64,
+    pub(crate) command: u8,
+    /// Frames of the command's packet.
+    pub(crate) frames: u8,
+    pub(crate) what: What,
+    /// Long data that was sent for it, by length and sum.
+    pub(crate) long: (usize, u64),
+    /// How often servers have run it.
+    pub(crate) executions: u32,
+    pub(crate) answered: bool,
+    pub(crate) fate: Fate,
+    /// The default database a statement was prepared under.
+    pub(crate) database: Option<String>,
+}
+
+impl Issued {
+    pub(crate) fn new(session: usize, step: u64, command: u8, what: What) -> Issued {
+        Issued {
+            session,
+            step,
+            command,
+            frames: 1,
+            what,
+            long: (0, 0),
+            executions: 0,
+            answered: false,
+            fate: Fate::None,
+            database: None,
+        }
+    }
+}
+
+/// A cursor that a client has open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    pub(crate) token: u32,
+    pub(crate) next_row: u32,
+    pub(crate) table: Table,
+}
+
+/// What is known of one session.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// Every statement's class decides where it goes.
+    pub(crate) splits: bool,
+    /// A session keeps a history: its state is the same wherever a statement runs.
+    pub(crate) history: bool,
+    /// What the session's state is after the last answered command.
+    pub(crate) state: SessionState,
+    /// It cannot be known, because a command that changes it ended in an error of the proxy.
+    pub(crate) uncertain: bool,
+    /// Commands whose answer is due, oldest first.
+    pub(crate) queue: VecDeque<u32>,
+    /// The explicit transaction that is open.
+    pub(crate) trx: Trx,
+    /// Writes that were acknowledged in the transaction.
+    pub(crate) acknowledged: Vec<u32>,
+    pub(crate) cursors: BTreeMap<u32, Cursor>,
+    /// The last step at which something happened that excuses an error.
+    pub(crate) trouble: u64,
+    /// Causes that what happened so far excuses, one bit each.
+    pub(crate) excused: u32,
+    /// An error of the proxy that nothing has explained yet.
+    pub(crate) unexplained: Option<String>,
+    pub(crate) over: Option<Cause>,
+    /// A filter of the simulator changes commands on their way.
+    pub(crate) filtered: bool,
+}
+
+impl Known {
+    pub(crate) fn new(splits: bool, history: bool, state: SessionState) -> Known {
+        Known {
+            splits,
+            history,
+            state,
+            uncertain: false,
+            queue: VecDeque::new(),
+            trx: Trx::None,
+            acknowledged: Vec::new(),
+            cursors: BTreeMap::new(),
+            trouble: 0,
+            excused: 0,
+            unexplained: None,
+            over: None,
+            filtered: false,
+        }
+    }
+
+    /// From now on the session may end so.
+    pub(crate) fn excuse(&mut self, cause: Cause) {
+        self.excused |= 1 << cause as u32;
+    }
+}
+
+/// The shadow model of one schedule.
+#[derive(Debug, Default)]
+pub(crate) struct Model {
+    /// The world's step.
+    pub(crate) step: u64,
+    issued: Vec<Issued>,
+    pub(crate) sessions: Vec<Known>,
+    /// Servers that take writes now, and the last step at which each did.
+    pub(crate) primaries: Vec<(bool, u64)>,
+    /// The first broken law.
+    pub(crate) broken: Option<String>,
+}
+
+impl Model {
+    /// The token of the next command.
+    pub(crate) fn next_token(&self) -> u32 {
+        self.issued.len() as u32 + 1
+    }
+
+    /// A client has written a command. Its token is the one that was next.
+    pub(crate) fn issue(&mut self, issued: Issued) -> u32 {
+        let token = self.next_token();
+        if !matches!(issued.what, What::Silent) {
+            self.sessions[issued.session].queue.push_back(token);
+        }
+        self.issued.push(issued);
+        token
+    }
+
+    pub(crate) fn get(&self, token: u32) -> Option<&Issued> {
+        self.issued.get((token as usize).checked_sub(1)?)
+    }
+
+    fn get_mut(&mut self, token: u32) -> Option<&mut Issued> {
+        self.issued.get_mut((token as usize).checked_sub(1)?)
+    }
+
+    /// How many commands there were.
+    pub(crate) fn count(&self) -> usize {
+        self.issued.len()
+    }
+
+    /// The command that is answered next.
+    pub(crate) fn front(&self, session: usize) -> Option<u32> {
+        self.sessions[session].queue.front().copied()
+    }
+
+    /// A law is broken.
+    pub(crate) fn breach(&mut self, text: String) {
+        self.broken.get_or_insert(text);
+    }
+
+    /// Something happened to a session that excuses errors, and its end with these causes.
+    pub(crate) fn trouble(&mut self, session: usize, causes: &[Cause]) {
+        let step = self.step;
+        let known = &mut self.sessions[session];
+        known.trouble = step;
+        for cause in causes {
+            known.excuse(*cause);
+        }
+    }
+
+    /// Who takes writes has changed.
+    pub(crate) fn set_primaries(&mut self, now: &[bool]) {
+        self.primaries.resize(now.len(), (false, 0));
+        let step = self.step;
+        for (known, is_primary) in self.primaries.iter_mut().zip(now) {
+            if known.0 {
+                known.1 = step;
+            }
+            known.0 = *is_primary;
+        }
+    }
+
+    /// Did the server take writes at some time since that step?
+    fn was_primary(&self, server: usize, since: u64) -> bool {
+        self.primaries.get(server).is_some_and(|(now, last)| *now || *last >= since)
+    }
+
+    /// Has the server not taken writes since the beginning?
+    pub(crate) fn never_primary(&self, server: usize) -> bool {
+        self.primaries.get(server).is_some_and(|(now, last)| !*now && *last == 0)
+    }
+
+    /// The session has ended.
+    pub(crate) fn ended(&mut self, session: usize, cause: Cause) {
+        let known = &mut self.sessions[session];
+        known.unexplained = None;
+        if known.over.replace(cause).is_some() {
+            self.breach(format!("session {session} ended twice"));
+        } else if known.excused >> cause as u32 & 1 == 0 {
+            self.breach(format!("session {session} ended with {}, which nothing explains", cause.word()));
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! What servers run: each statement once, where its class allows, in the session's state.
+
+use super::{Fate, Issued, Model, What};
+use crate::meaning::Trx;
+use crate::sql::Text;
+use crate::state::SessionState;
+
+/// A statement that a server is about to run.
+#[derive(Debug)]
+pub(crate) struct Run<'a> {
+    pub(crate) session: usize,
+    pub(crate) server: usize,
+    pub(crate) conn: u32,
+    /// Of the command; `None` where the command cannot carry one.
+    pub(crate) token: Option<u32>,
+    /// The prepared statement's token, and the default database it was prepared under there.
+    pub(crate) prepared: Option<(u32, &'a Option<String>)>,
+    pub(crate) text: &'a Text,
+    pub(crate) state: &'a SessionState,
+    pub(crate) trx: Trx,
+    /// Long data that came for it.
+    pub(crate) long: (usize, u64),
+}
+
+impl Model {
+    /// A server is about to run a statement. Returns the command's token.
+    pub(crate) fn runs(&mut self, run: &Run<'_>) -> Option<u32> {
+        let token = match run.token {
+            Some(token) => token,
+            None => self.silent_execution(run)?,
+        };
+        let Some(issued) = self.get(token) else {
+            self.breach(format!("{} runs a statement that nobody issued: token {token}", place(run)));
+            return None;
+        };
+        let found = self.check_run(run, token, issued);
+        if let Err(text) = found {
+            self.breach(format!("{}, command {token}: {text}", place(run)));
+        }
+        if let Some(issued) = self.get_mut(token) {
+            issued.executions += 1;
+        }
+        Some(token)
+    }
+
+    /// The command that executes a prepared statement without parameters: the oldest unanswered one.
+    fn silent_execution(&self, run: &Run<'_>) -> Option<u32> {
+        let (stmt, _) = run.prepared?;
+        let known = self.sessions.get(run.session)?;
+        known.queue.iter().copied().find(|token| {
+            self.get(*token).is_some_and(|issued| {
+                matches!(issued.what, What::Execute { stmt: of, carries_token: false, .. } if of == stmt)
+            })
+        })
+    }
+
+    fn check_run(&self, run: &Run<'_>, token: u32, issued: &Issued) -> Result<(), String> {
+        let known = &self.sessions[run.session];
+        if issued.session != run.session {
+            return Err(format!("it is a statement of session {}", issued.session));
+        }
+        if is_repeatable(run.text) {
+            return Ok(());
+        }
+        if run.text.writes() && issued.executions > 0 {
+            return Err("a write runs a second time".to_owned());
+        }
+        self.check_prepared(run, issued)?;
+        if known.over.is_some() || known.uncertain && known.trx == Trx::None {
+            return Ok(());
+        }
+        let Some(place_in_queue) = known.queue.iter().position(|due| *due == token) else {
+            // Answered with an error because its connection was given up: it may still arrive.
+            return if known.trouble >= issued.step { Ok(()) } else { Err("it runs after its answer".to_owned()) };
+        };
+        let settled = known.queue.iter().take(place_in_queue).all(|before| !self.has_effect(*before));
+        self.check_place(run, issued, settled)?;
+        if settled && known.history && !known.uncertain && *run.state != known.state {
+            return Err(format!("the session's state there is {:?}, not {:?}", run.state, known.state));
+        }
+        if settled && known.trx != Trx::None && run.trx == Trx::None {
+            return Err("it runs outside of the transaction that the client has open".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The right statement, with all that was sent for it.
+    fn check_prepared(&self, run: &Run<'_>, issued: &Issued) -> Result<(), String> {
+        let (What::Execute { stmt, .. } | What::Bulk { stmt }) = &issued.what else { return Ok(()) };
+        let Some((found, database)) = run.prepared else { return Err("it is not prepared".to_owned()) };
+        if found != *stmt {
+            return Err(format!("it executes statement {found} in the place of {stmt}"));
+        }
+        if issued.long != run.long {
+            return Err(format!("long data of {:?} in the place of {:?} (length, sum)", run.long, issued.long));
+        }
+        let expected = self.get(*stmt).and_then(|prepare| prepare.database.as_ref());
+        if self.sessions[run.session].history && expected != database.as_ref() {
+            return Err(format!("its statement was prepared under {database:?}, not {expected:?}"));
+        }
+        Ok(())
+    }
+
+    /// Writes, and what is not understood, run on the primary alone.
+    fn check_place(&self, run: &Run<'_>, issued: &Issued, settled: bool) -> Result<(), String> {
+        let known = &self.sessions[run.session];
+        if !known.splits || !settled || known.trx == Trx::ReadOnly {
+            return Ok(());
+        }
+        let writing = run.text.needs_primary() || known.trx == Trx::ReadWrite || !known.state.autocommit();
+        if writing && !self.was_primary(run.server, issued.step) {
+            return Err("it runs on a server that is not the primary".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Does the command change state that later statements see?
+    pub(super) fn has_effect(&self, token: u32) -> bool {
+        match self.get(token).map(|issued| &issued.what) {
+            Some(What::Text(text)) => text.has_effect(),
+            Some(What::Execute { stmt, .. } | What::Bulk { stmt }) => self.prepared(*stmt).is_some_and(Text::has_effect),
+            Some(
+                What::InitDb(_)
+                | What::MultiStatements(_)
+                | What::ResetConnection
+                | What::ChangeUser { .. }
+                | What::Prepare(_),
+            ) => true,
+            Some(
+                What::Fetch { .. }
+                | What::StmtReset { .. }
+                | What::Plain
+                | What::FieldList
+                | What::Statistics
+                | What::Refused(_)
+                | What::FilterAnswers
+                | What::Silent,
+            )
+            | None => false,
+        }
+    }
+
+    /// The text of a prepared statement.
+    pub(crate) fn prepared(&self, stmt: u32) -> Option<&Text> {
+        match &self.get(stmt)?.what {
+            What::Prepare(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// What a statement wrote has come to this.
+    pub(crate) fn settle(&mut self, token: u32, fate: Fate) {
+        if let Some(issued) = self.get_mut(token) {
+            issued.fate = fate;
+        }
+    }
+}
+
+/// Statements that a history repeats on every connection.
+fn is_repeatable(text: &Text) -> bool {
+    use crate::sql::Stmt;
+    matches!(
+        text.stmts.as_slice(),
+        [Stmt::Set(_) | Stmt::Use(_) | Stmt::Prepare { .. } | Stmt::Deallocate(_) | Stmt::ProxySetup]
+    )
+}
+
+fn place(run: &Run<'_>) -> String {
+    format!("session {}: server {} on connection {}", run.session, run.server, run.conn)
+}

@@ -1,0 +1,207 @@
+//! What a schedule is like: drawn from the seed before anything happens, so that schedules differ in
+//! kind and not only in order. A third of all commands is left out of each client's repertoire, and
+//! faults are left out of some schedules, for rare combinations need the common ones out of their way.
+
+use std::time::Duration;
+
+use crate::caps;
+use crate::client::{Goodbye, Kind};
+use crate::rng::Rng;
+
+/// Which routers stand behind a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tree {
+    /// readwritesplit over servers.
+    Split,
+    /// readconnroute over servers.
+    Connection,
+    /// readwritesplit over two readwritesplit services over the same servers.
+    SplitOverSplit,
+    /// readconnroute over readwritesplit.
+    ConnectionOverSplit,
+}
+
+/// Which modules of the simulator's own are in the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Modules {
+    /// Counts what passes.
+    pub(crate) counting: bool,
+    /// Answers, replaces and refuses commands.
+    pub(crate) meddling: bool,
+    /// Panics after so many calls.
+    pub(crate) panic_after: Option<u32>,
+    /// The hintfilter.
+    pub(crate) hints: bool,
+}
+
+/// How often things go wrong, in a thousand steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct FaultRates {
+    pub(crate) connection_dies: usize,
+    pub(crate) server_dies: usize,
+    pub(crate) monitor: usize,
+    pub(crate) control: usize,
+    pub(crate) freeze: usize,
+    pub(crate) odd_bytes: usize,
+    pub(crate) client_dies: usize,
+    /// In a hundred connections: how many are refused, never answered, refused at login.
+    pub(crate) connect: usize,
+    /// In a hundred questions: how many are answered wrongly, late or never.
+    pub(crate) question: usize,
+}
+
+/// One client's character.
+#[derive(Debug, Clone)]
+pub(crate) struct ClientPlan {
+    pub(crate) commands: usize,
+    /// How many commands it sends ahead of their answers.
+    pub(crate) depth: usize,
+    pub(crate) user: String,
+    pub(crate) database: Option<String>,
+    pub(crate) optional_caps: u64,
+    pub(crate) attributes: bool,
+    pub(crate) other_plugin: bool,
+    pub(crate) wrong_password: bool,
+    pub(crate) half_login: bool,
+    pub(crate) goodbye: Goodbye,
+    pub(crate) repertoire: Vec<(u32, Kind)>,
+    /// How eagerly it reads, by weight.
+    pub(crate) reading: u32,
+}
+
+/// A whole schedule's character.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) tree: Tree,
+    pub(crate) servers: usize,
+    /// What servers offer.
+    pub(crate) offered: u64,
+    /// Sessions at once.
+    pub(crate) at_once: usize,
+    pub(crate) modules: Modules,
+    pub(crate) faults: FaultRates,
+    /// High and low water marks.
+    pub(crate) marks: (usize, usize),
+    pub(crate) wait_timeout: Option<Duration>,
+    pub(crate) retain: usize,
+    pub(crate) trace: usize,
+    /// History limits: how many, and whether the oldest are forgotten.
+    pub(crate) history: (usize, bool),
+    pub(crate) master_accept_reads: bool,
+    pub(crate) max_replicas: u64,
+    pub(crate) log_info: bool,
+    /// Most bytes of one read.
+    pub(crate) read_bytes: usize,
+    /// Packets of 16 MiB happen.
+    pub(crate) giants: bool,
+}
+
+impl Plan {
+    pub(crate) fn draw(rng: &mut Rng) -> Plan {
+        let tree = rng.weighted(&[
+            (12, Tree::Split),
+            (4, Tree::Connection),
+            (3, Tree::SplitOverSplit),
+            (2, Tree::ConnectionOverSplit),
+        ]);
+        let mut offered = caps::MARIADB_10_11;
+        for cap in caps::OPTIONAL {
+            if rng.one_in(6) {
+                offered &= !cap;
+            }
+        }
+        let giants = rng.one_in(400);
+        Plan {
+            tree,
+            servers: rng.weighted(&[(1, 1), (3, 2), (6, 3), (1, 4)]),
+            offered,
+            at_once: rng.weighted(&[(5, 1), (3, 2), (2, 3)]),
+            modules: draw_modules(rng),
+            faults: draw_faults(rng),
+            marks: if giants { (1 << 20, 1 << 18) } else { *rng.pick(&[(512, 100), (4096, 1024), (65_536, 16_384)]) },
+            wait_timeout: rng.one_in(8).then(|| Duration::from_secs(60)),
+            retain: if rng.one_in(4) { 5 } else { 0 },
+            trace: if rng.one_in(4) { 10 } else { 0 },
+            history: if rng.one_in(12) { (rng.between(0, 4), false) } else { (1000, true) },
+            master_accept_reads: rng.coin(),
+            max_replicas: if rng.one_in(5) { rng.below(2) as u64 } else { 255 },
+            log_info: rng.one_in(5),
+            read_bytes: if giants { 1 << 20 } else { *rng.pick(&[300, 4096, 16_384, 65_536]) },
+            giants,
+        }
+    }
+
+    /// Whether every statement's class decides where it goes.
+    pub(crate) fn splits(&self) -> bool {
+        self.tree != Tree::Connection
+    }
+
+    pub(crate) fn draw_client(&self, rng: &mut Rng, left: usize) -> ClientPlan {
+        let mut optional = 0;
+        for cap in caps::OPTIONAL {
+            if rng.coin() {
+                optional |= cap;
+            }
+        }
+        let faulty = self.faults.question > 0;
+        ClientPlan {
+            commands: rng.between(10, 40).min(left.max(5)),
+            depth: rng.weighted(&[(6, 1), (3, 3), (2, 12)]),
+            user: format!("user{}", rng.below(3)),
+            database: rng.coin().then(|| format!("db{}", rng.below(3))),
+            optional_caps: optional,
+            attributes: rng.coin(),
+            other_plugin: rng.one_in(5),
+            wrong_password: faulty && rng.one_in(15),
+            half_login: faulty && rng.one_in(25),
+            goodbye: rng.weighted(&[(6, Goodbye::Quit), (2, Goodbye::Close), (1, Goodbye::Silence)]),
+            repertoire: self.draw_repertoire(rng),
+            reading: rng.weighted(&[(6, 12), (2, 3), (1, 1)]),
+        }
+    }
+
+    fn draw_repertoire(&self, rng: &mut Rng) -> Vec<(u32, Kind)> {
+        let kinds = Kind::WEIGHTS.iter().filter(|(_, kind)| match kind {
+            Kind::Giant => self.giants,
+            Kind::Meddled => self.modules.meddling,
+            Kind::Garbage | Kind::HangUp => self.faults.client_dies > 0,
+            _ => true,
+        });
+        let mut chosen: Vec<(u32, Kind)> = kinds
+            .filter(|(_, kind)| matches!(kind, Kind::Read | Kind::Write) || !rng.one_in(3))
+            .map(|(weight, kind)| (*weight, *kind))
+            .collect();
+        if let Some(favourite) = Some(rng.below(chosen.len())).filter(|_| rng.coin()) {
+            chosen[favourite].0 *= 5;
+        }
+        chosen
+    }
+}
+
+fn draw_modules(rng: &mut Rng) -> Modules {
+    Modules {
+        counting: rng.one_in(3),
+        meddling: rng.one_in(5),
+        panic_after: rng.one_in(12).then(|| rng.between(1, 150) as u32),
+        hints: rng.one_in(5),
+    }
+}
+
+fn draw_faults(rng: &mut Rng) -> FaultRates {
+    if rng.one_in(4) {
+        // Calm: every command gets exactly the answer that is foreseen.
+        return FaultRates { freeze: if rng.coin() { 20 } else { 0 }, ..FaultRates::default() };
+    }
+    let mut rate = |most: usize| if rng.one_in(3) { 0 } else { rng.below(most + 1) };
+    FaultRates {
+        connection_dies: rate(6),
+        server_dies: rate(3),
+        monitor: rate(6),
+        control: rate(4),
+        freeze: rate(30),
+        odd_bytes: rate(2),
+        client_dies: rate(2),
+        connect: rate(15),
+        question: rate(15),
+    }
+}

@@ -1,0 +1,40 @@
+//! Running schedules.
+
+use crate::coverage::Coverage;
+use crate::world::World;
+
+/// How one schedule went.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Everything that happened, as one number.
+    pub trace: u64,
+    /// The law that was broken.
+    pub broken: Option<String>,
+    /// Client commands that were issued.
+    pub commands: usize,
+    /// What rare things happened.
+    pub coverage: Coverage,
+}
+
+/// Runs the schedule of a seed.
+#[must_use]
+pub fn schedule(seed: u64) -> Outcome {
+    outcome(World::new(seed, false)).0
+}
+
+/// Runs the schedule of a seed and says all that happened.
+#[must_use]
+pub fn replay(seed: u64) -> (Outcome, Vec<String>) {
+    outcome(World::new(seed, true))
+}
+
+fn outcome(mut world: World) -> (Outcome, Vec<String>) {
+    world.run();
+    let outcome = Outcome {
+        trace: world.trace.hash(),
+        broken: world.model.broken.take(),
+        commands: world.model.count(),
+        coverage: world.coverage,
+    };
+    (outcome, world.trace.into_lines())
+}

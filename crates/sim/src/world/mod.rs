@@ -1,0 +1,249 @@
+//! The world of one schedule: clients, sessions, servers, the links between them and the clock; and the
+//! loop that lets one thing after another happen, in an order that only the seed knows.
+
+mod check;
+mod driver;
+mod events;
+mod faults;
+mod freeze;
+mod panics;
+mod services;
+mod slot;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_session::question::ClientAddress;
+use tidegate_session::world::{Counters, Rank, ServerStatus, ServerView, ServerViews};
+use tidegate_session::{Birth, Env, GreetingFacts, Instant, LogSwitches, Output, Session, SessionId, WallTime};
+use tidegate_sql::Cache;
+use tidegate_wire::Caps;
+
+use crate::client::Client;
+use crate::coverage::{Coverage, Rare};
+use crate::meaning::Trx;
+use crate::model::{Known, Model};
+use crate::plan::Plan;
+use crate::rng::Rng;
+use crate::server::{Accounts, Conn, VERSION};
+use crate::state::SessionState;
+use crate::trace::Trace;
+
+use services::{Services, WORKERS};
+use slot::{Input, Slot};
+
+/// Commands that clients issue at least, in every schedule.
+const COMMANDS: usize = 50;
+/// Sessions after which no more are begun.
+const MAX_SESSIONS: usize = 60;
+/// Steps after which a schedule must have come to its end.
+const MAX_STEPS: u64 = 400_000;
+
+/// A server host.
+#[derive(Debug)]
+struct Host {
+    /// It accepts connections.
+    alive: bool,
+    /// It does not even refuse.
+    silent: bool,
+    /// Marks that an administrator set.
+    marks: ServerStatus,
+}
+
+/// The world of one schedule.
+pub(crate) struct World {
+    plan: Plan,
+    rng: Rng,
+    now: Instant,
+    hosts: Vec<Host>,
+    /// Who takes writes.
+    primary: usize,
+    views: ServerViews,
+    services: Services,
+    accounts: Accounts,
+    slots: Vec<Slot>,
+    conns: Vec<Conn>,
+    pub(crate) model: Model,
+    pub(crate) coverage: Coverage,
+    pub(crate) trace: Trace,
+    classifier: Cache,
+    out: Output,
+    /// Faults may happen.
+    troubled: bool,
+}
+
+/// How many of `there` bytes go on at once.
+pub(crate) fn cut(rng: &mut Rng, there: usize) -> usize {
+    let most = match rng.below(10) {
+        0 => 1,
+        1 => 4,
+        2 | 3 => 60,
+        4 => 1500,
+        _ => there,
+    };
+    // Large transfers are not taken apart into single bytes.
+    most.max(there / 24).min(there)
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, readable: bool) -> World {
+        let mut rng = Rng::new(seed);
+        let plan = Plan::draw(&mut rng);
+        let services = Services::build(&plan, &mut rng);
+        let hosts: Vec<Host> = (0..plan.servers)
+            .map(|_| Host { alive: true, silent: false, marks: ServerStatus::default() })
+            .collect();
+        let accounts = (0..3).map(|n| (format!("user{n}"), if n == 0 { String::new() } else { format!("secret-{n}") }));
+        let mut world = World {
+            rng,
+            now: Instant(1_000_000),
+            primary: 0,
+            views: ServerViews::default(),
+            services,
+            accounts: Accounts(accounts.collect()),
+            slots: Vec::new(),
+            conns: Vec::new(),
+            model: Model::default(),
+            coverage: Coverage::default(),
+            trace: Trace::new(readable),
+            classifier: Cache::new(1 << 20),
+            out: Output::default(),
+            troubled: true,
+            hosts,
+            plan,
+        };
+        world.views = ServerViews((0..world.plan.servers).map(|ix| world.first_view(ix)).collect());
+        world.observe();
+        world
+    }
+
+    fn first_view(&self, ix: usize) -> ServerView {
+        ServerView {
+            name: format!("server{ix}").into(),
+            status: ServerStatus::default(),
+            lag: Some(Duration::ZERO),
+            rank: Rank::Primary,
+            version: 101_106,
+            version_string: VERSION.into(),
+            mysql_family: false,
+            caps: Some(Caps::from_bits(self.plan.offered)),
+            collation: 45,
+            connect_timeout: None,
+            counters: Arc::new(Counters::new(WORKERS)),
+        }
+    }
+
+    /// The monitor looks at the servers.
+    fn observe(&mut self) {
+        for (ix, (host, view)) in self.hosts.iter().zip(&mut self.views.0).enumerate() {
+            view.status = if host.alive {
+                let role = if ix == self.primary { ServerStatus::MASTER } else { ServerStatus::SLAVE };
+                ServerStatus::RUNNING.with(role).with(host.marks)
+            } else {
+                host.marks
+            };
+        }
+        let primaries: Vec<bool> = self
+            .views
+            .0
+            .iter()
+            .map(|view| view.status.has(ServerStatus::MASTER.with(ServerStatus::RUNNING)))
+            .collect();
+        self.model.set_primaries(&primaries);
+        for slot in self.slots.iter_mut().filter(|slot| slot.session.is_some()) {
+            slot.uninformed = true;
+        }
+    }
+
+    /// Lets everything happen. The model knows how it went.
+    pub(crate) fn run(&mut self) {
+        while self.model.broken.is_none() {
+            self.model.step += 1;
+            if self.model.step > MAX_STEPS {
+                self.model.breach("the schedule does not come to an end".to_owned());
+            } else if !self.step() && !self.pass_time() && !self.quiet() {
+                self.check_end();
+                return;
+            }
+        }
+    }
+
+    /// Begins sessions while there is something left to say.
+    fn begin_sessions(&mut self) {
+        let open = self.slots.iter().filter(|slot| !slot.is_done()).count();
+        let due = open < self.plan.at_once && self.model.count() < COMMANDS && self.slots.len() < MAX_SESSIONS;
+        if due && (open == 0 || self.rng.one_in(30)) {
+            self.begin_session();
+        }
+    }
+
+    fn begin_session(&mut self) {
+        let ix = self.slots.len();
+        let mut rng = self.rng.fork();
+        let left = COMMANDS.saturating_sub(self.model.count());
+        let plan = self.plan.draw_client(&mut rng, left);
+        let history = self.plan.splits();
+        let state = SessionState::new(&plan.user, plan.database.clone(), true);
+        let mut known = Known::new(self.plan.splits(), history, state);
+        known.trx = Trx::None;
+        known.filtered = self.plan.modules.hints;
+        if plan.wrong_password {
+            known.excuse(tidegate_session::Cause::LoginFailed);
+        }
+        self.model.sessions.push(known);
+        let mut scramble = [0; 20];
+        for byte in &mut scramble {
+            *byte = rng.between(1, 127) as u8;
+        }
+        let birth = Birth {
+            id: SessionId(ix as u64 + 1),
+            service: Arc::clone(&self.services.root),
+            listener: "listener".into(),
+            address: ClientAddress::Unix,
+            scramble,
+            greeting: GreetingFacts {
+                version: format!("5.5.5-{VERSION}").into(),
+                caps: Caps::offered(Caps::from_bits(self.plan.offered), false),
+                collation: 45,
+                mysql_family: false,
+            },
+        };
+        let worker = self.rng.below(WORKERS);
+        self.coverage.count(Rare::Sessions);
+        if self.plan.tree != crate::plan::Tree::Split && self.plan.tree != crate::plan::Tree::Connection {
+            self.coverage.count(Rare::Nested);
+        }
+        self.trace.note(&[1, ix as u64], || format!("session {ix} begins: {plan:?}"));
+        self.slots.push(Slot {
+            session: None,
+            client: Client::new(ix, plan, rng),
+            input: Input::default(),
+            links: Vec::new(),
+            wake: None,
+            asked: Vec::new(),
+            uninformed: false,
+            worker,
+            closed: false,
+            heard: self.now,
+            doomed: None,
+            draining: false,
+        });
+        let mut out = std::mem::take(&mut self.out);
+        let session = Session::start(birth, &mut self.env(worker, &mut out));
+        self.slots[ix].session = Some(session);
+        self.carry_out(ix, &[], &mut out);
+        self.out = out;
+    }
+
+    fn env<'a>(&'a mut self, worker: usize, out: &'a mut Output) -> Env<'a> {
+        Env {
+            now: self.now,
+            wall: WallTime(1_700_000_000_000_000 + self.now.0 as i64),
+            servers: &self.views,
+            worker,
+            log: LogSwitches { error: true, warning: true, notice: true, info: self.plan.log_info, debug: false },
+            classifier: &mut self.classifier,
+            out,
+        }
+    }
+}
