@@ -156,8 +156,16 @@ impl Runtime {
         let thread = std::thread::Builder::new()
             .name(format!("worker-{index}"))
             .spawn(move || {
-                if let Err(error) = worker.run() {
-                    log.say(Level::Error, format!("worker {index} ended: {error}"));
+                let reason = match panic::catch(|| worker.run()) {
+                    Ok(Ok(())) => None,
+                    Ok(Err(error)) => Some(error.to_string()),
+                    Err(caught) => {
+                        Some(format!("a defect in Tidegate, please report it: {caught}"))
+                    }
+                };
+                if let Some(reason) = reason {
+                    let text = format!("worker {index} ended, and its sessions with it: {reason}");
+                    log.say(Level::Error, text);
                 }
                 drop(running);
             })?;

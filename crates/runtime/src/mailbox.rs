@@ -55,28 +55,31 @@ impl Mailbox {
 
     /// Leaves a message. The mailbox of a worker that has ended drops it.
     pub(crate) fn post(&self, message: Message) {
-        self.leave(|inbox| {
+        self.leave(message, |inbox, message| {
             inbox.messages.push_back(message);
-            Ok::<_, ()>(())
+            None
         });
     }
 
     /// Leaves something that may be refused: then it comes back.
     pub(crate) fn offer(&self, message: Optional) -> Result<(), Optional> {
-        self.leave(|inbox| {
+        let refused = self.leave(message, |inbox, message| {
             if inbox.optional.len() >= OPTIONAL_MAX {
-                return Err(message);
+                return Some(message);
             }
             inbox.optional.push_back(message);
-            Ok(())
-        })
-        .unwrap_or(Ok(()))
+            None
+        });
+        refused.map_or(Ok(()), Err)
     }
 
     /// Replaces the servers.
     pub(crate) fn set_servers(&self, servers: Servers) {
-        let old = self.leave(|inbox| Ok::<_, ()>(inbox.servers.replace(servers)));
-        drop(old);
+        let mut old = None;
+        self.leave(servers, |inbox, servers| {
+            old = inbox.servers.replace(servers);
+            None
+        });
     }
 
     /// Takes out everything; `into` must be empty, its memory is used for what comes next.
@@ -96,23 +99,121 @@ impl Mailbox {
         drop(inbox);
     }
 
-    fn leave<T, E>(&self, put: impl FnOnce(&mut Inbox) -> Result<T, E>) -> Option<Result<T, E>> {
+    /// Puts something in and wakes the worker; what was not taken comes back.
+    fn leave<T>(&self, what: T, put: impl FnOnce(&mut Inbox, T) -> Option<T>) -> Option<T> {
         let mut inner = self.lock();
         if inner.closed {
-            return None;
+            return Some(what);
         }
-        let result = put(&mut inner.inbox);
-        let wake = result.is_ok() && !std::mem::replace(&mut inner.woken, true);
+        let refused = put(&mut inner.inbox, what);
+        let wake = refused.is_none() && !std::mem::replace(&mut inner.woken, true);
         drop(inner);
         if wake {
             // An eventfd that exists can be written to.
             let _ = self.waker.wake();
         }
-        Some(result)
+        refused
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing in here panics while it holds the lock.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+    use std::time::Duration;
+
+    use mio::{Events, Poll, Token};
+
+    use super::*;
+    use crate::config::Tuning;
+    use crate::gather::{Gather, Gathered, Unanswered};
+    use crate::message::Which;
+    use tidegate_session::SessionView;
+
+    fn mailbox() -> (Poll, Mailbox) {
+        let poll = Poll::new().unwrap();
+        let waker = Waker::new(poll.registry(), Token(1)).unwrap();
+        (poll, Mailbox::new(waker))
+    }
+
+    type Outcome = Result<Gathered<SessionView>, Unanswered>;
+
+    fn list() -> (Optional, Receiver<Outcome>) {
+        let (send, receive) = channel();
+        let done = Box::new(move |result| drop(send.send(result)));
+        let (_, mut shares) = Gather::shares(1, done);
+        let share = shares.remove(0);
+        let which = Which::All;
+        (Optional::List { which, share }, receive)
+    }
+
+    fn wakes(poll: &mut Poll) -> usize {
+        let mut events = Events::with_capacity(8);
+        poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        events.iter().count()
+    }
+
+    #[test]
+    fn a_full_mailbox_refuses_lists_and_takes_everything_else() {
+        let (_poll, mailbox) = mailbox();
+        for _ in 0..OPTIONAL_MAX {
+            mailbox.offer(list().0).unwrap();
+        }
+        let (refused, outcome) = list();
+        drop(mailbox.offer(refused).unwrap_err());
+        assert!(outcome.recv().unwrap().is_err(), "whoever waits is told");
+        for _ in 0..3 * OPTIONAL_MAX {
+            mailbox.post(Message::Shutdown { now: true });
+        }
+        let mut inbox = Inbox::default();
+        mailbox.take(&mut inbox);
+        assert_eq!(inbox.messages.len(), 3 * OPTIONAL_MAX);
+        mailbox.offer(list().0).unwrap();
+    }
+
+    #[test]
+    fn the_worker_is_woken_once_until_it_has_looked() {
+        let (mut poll, mailbox) = mailbox();
+        mailbox.post(Message::Tuning(Tuning::default()));
+        assert_eq!(wakes(&mut poll), 1);
+        mailbox.post(Message::Tuning(Tuning::default()));
+        assert_eq!(wakes(&mut poll), 0);
+        let mut inbox = Inbox::default();
+        mailbox.take(&mut inbox);
+        assert_eq!(inbox.messages.len(), 2);
+        mailbox.post(Message::Tuning(Tuning::default()));
+        assert_eq!(wakes(&mut poll), 1);
+    }
+
+    #[test]
+    fn only_the_newest_servers_are_kept() {
+        let (_poll, mailbox) = mailbox();
+        let newest = Servers {
+            endpoints: [crate::ServerEndpoint::default()].into(),
+            ..Servers::default()
+        };
+        mailbox.set_servers(Servers::default());
+        mailbox.set_servers(newest);
+        let mut inbox = Inbox::default();
+        mailbox.take(&mut inbox);
+        assert_eq!(inbox.servers.unwrap().endpoints.len(), 1);
+    }
+
+    #[test]
+    fn a_closed_mailbox_drops_what_it_held_and_takes_nothing() {
+        let (_poll, mailbox) = mailbox();
+        let (waiting, outcome) = list();
+        mailbox.offer(waiting).unwrap();
+        mailbox.close();
+        assert!(outcome.recv().unwrap().is_err());
+        assert!(mailbox.offer(list().0).is_err());
+        mailbox.post(Message::Shutdown { now: false });
+        let mut inbox = Inbox::default();
+        mailbox.take(&mut inbox);
+        assert!(inbox.messages.is_empty());
     }
 }

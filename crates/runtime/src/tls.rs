@@ -99,9 +99,9 @@ impl Tls {
         self.peer_closed
     }
 
-    /// Bytes it holds.
-    pub(crate) fn held(&self) -> usize {
-        self.incoming.len() + self.waiting.len()
+    /// Bytes that wait to be encrypted.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     /// Encrypts `plain` into `out`, or keeps it until that is possible.
@@ -366,7 +366,7 @@ mod tests {
                 .unwrap();
         }
         assert_eq!(at_server.as_slice(), b"early");
-        assert_eq!((server.held(), client.held()), (0, 0));
+        assert_eq!((server.waiting(), client.waiting()), (0, 0));
     }
 
     #[test]

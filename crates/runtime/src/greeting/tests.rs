@@ -48,7 +48,7 @@ fn only_mariadb_10_gets_the_prefix() {
         assert_eq!(
             &*facts_of(vec![server(version, text, caps)]).version,
             expect
-        )
+        );
     };
     check(110_402, "11.4.2-MariaDB", NEW, "11.4.2-MariaDB");
     check(80_036, "8.0.36", NEW | Caps::MYSQL, "8.0.36");

@@ -130,7 +130,7 @@ impl Desk {
                 self.shard().total_sockets.add(1);
                 seated.backends[place] = Some(conn);
             }
-            Err(reason) => self.refusals.push(Refusal {
+            Err(reason) => self.refusals.push_back(Refusal {
                 session: seated.client.key,
                 backend,
                 reason,

@@ -182,7 +182,7 @@ impl Conn {
     pub(crate) fn unsent(&self) -> usize {
         let held = match &self.transport {
             Transport::Plain => 0,
-            Transport::Tls(tls) => tls.held(),
+            Transport::Tls(tls) => tls.waiting(),
         };
         self.output.len() + held
     }
@@ -208,10 +208,13 @@ impl Conn {
         self.output.clear(bench.pool);
     }
 
-    /// Names it anew.
+    /// Names it anew: its session is over, and somebody else looks after it.
     pub(crate) fn rename(&mut self, key: Key, registry: &Registry) -> std::io::Result<()> {
         self.key = key;
         self.queued = false;
+        self.again = false;
+        self.paused = false;
+        self.ended = false;
         let interest = interest(self.watches_writable);
         registry.reregister(&mut SourceFd(&self.fd.as_raw_fd()), key.token(), interest)
     }

@@ -61,7 +61,7 @@ pub(crate) struct Desk {
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) log: Log,
     pub(crate) counters: Arc<Counters<WorkerShard>>,
-    pub(crate) refusals: Vec<Refusal>,
+    pub(crate) refusals: VecDeque<Refusal>,
     /// Connections to servers that were closed with unsent bytes.
     pub(crate) parted: Vec<Conn>,
     pub(crate) serial: u32,
@@ -161,7 +161,7 @@ impl Desk {
                 self.enter(seated, |session, env| session.on_answer(token, answer, env))?;
             } else if let Some(side) = self.swollen.pop() {
                 self.enter(seated, |session, env| {
-                    session.on_backlog(side, Backlog::High, env)
+                    session.on_backlog(side, Backlog::High, env);
                 })?;
             } else {
                 return Ok(());

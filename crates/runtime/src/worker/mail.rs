@@ -54,7 +54,7 @@ impl Worker {
             } => self.control(session, &control, share),
             Message::Open(opening) => self.open(opening),
             Message::Listener { name, change } => {
-                self.change_listeners(&change, |door| *door.opening.name == *name)
+                self.change_listeners(&change, |door| *door.opening.name == *name);
             }
             Message::Tuning(tuning) => self.desk.tuning = tuning,
             Message::Shutdown { now } => {

@@ -59,6 +59,10 @@ const EVENTS: usize = 1024;
 /// Turns in one round, at least: short turns do not cost a wait each.
 const ROUND_TURNS: usize = 64;
 
+/// The room that lists of things to do have from the beginning, so that the first of their kind
+/// allocates nothing in the middle of the work.
+const SCRATCH: usize = 64;
+
 /// What a worker is made of.
 pub(crate) struct Parts {
     pub(crate) index: usize,
@@ -113,18 +117,18 @@ impl Worker {
             read_buffer: vec![0; READ_BYTES].into_boxed_slice(),
             pool: Pool::default(),
             registry,
-            queue: VecDeque::new(),
+            queue: VecDeque::with_capacity(SCRATCH),
             wheel: Wheel::new(now),
             answers: parts.answers,
             mailbox: parts.mailbox,
             log: parts.log,
             counters: parts.counters,
-            refusals: Vec::new(),
-            parted: Vec::new(),
+            refusals: VecDeque::with_capacity(SCRATCH),
+            parted: Vec::with_capacity(SCRATCH),
             serial: 0,
-            touched: Vec::new(),
-            swollen: Vec::new(),
-            known: Vec::new(),
+            touched: Vec::with_capacity(SCRATCH),
+            swollen: Vec::with_capacity(SCRATCH),
+            known: Vec::with_capacity(SCRATCH),
         };
         Ok(Worker {
             poll: parts.poll,
@@ -134,7 +138,7 @@ impl Worker {
             ids: HashMap::new(),
             jobs: Jobs::default(),
             inbox: Inbox::default(),
-            fired: Vec::new(),
+            fired: Vec::with_capacity(SCRATCH),
             colleagues: parts.colleagues,
             session_ids: parts.ids,
             spare: Spare::new(),
@@ -365,7 +369,8 @@ impl Worker {
         let _ = panic::catch(|| drop(session));
         drop((place, ticket));
         client.flush(&mut desk.bench());
-        let silent = cause == Cause::Panic || Desk::client_is_gone(cause);
+        // Whom there is nothing to tell, or who does not listen any more.
+        let silent = matches!(cause, Cause::Panic | Cause::ClientQuit | Cause::ClientLost);
         if client.broken || (silent && client.output.is_empty()) {
             desk.wheel.remove(timer);
             desk.retire(client);
@@ -439,13 +444,17 @@ impl Worker {
 
     /// Tells sessions about connects that failed at once.
     fn report_refusals(&mut self) {
-        for refusal in std::mem::take(&mut self.desk.refusals) {
+        // A session may try again at once: that one's turn comes in the next round.
+        for _ in 0..self.desk.refusals.len() {
+            let Some(refusal) = self.desk.refusals.pop_front() else {
+                break;
+            };
             self.with_session(refusal.session.seat(), |desk, seated| {
                 if seated.client.key != refusal.session {
                     return Ok(());
                 }
                 desk.event(seated, |session, env| {
-                    session.on_backend_down(refusal.backend, &refusal.reason, env)
+                    session.on_backend_down(refusal.backend, &refusal.reason, env);
                 })
             });
         }

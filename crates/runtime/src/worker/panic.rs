@@ -46,9 +46,9 @@ pub(crate) fn install_hook() {
 /// Calls `call`; a panic in it comes back as a value.
 #[inline]
 pub(crate) fn catch<R>(call: impl FnOnce() -> R) -> Result<R, Catch> {
-    GUARDED.set(true);
+    let outer = GUARDED.replace(true);
     let result = catch_unwind(AssertUnwindSafe(call));
-    GUARDED.set(false);
+    GUARDED.set(outer);
     result.map_err(|payload| {
         // Dropping a payload may panic in its turn; it is small, and this is rare.
         std::mem::forget(payload);

@@ -4,7 +4,7 @@
 //! that brings less than asked for has emptied the socket, so it is not read again before the
 //! kernel reports more; only a connection that its peer has closed is read to its end.
 
-use tidegate_session::{Backlog, Cause, Level, LogLine, Session, Side};
+use tidegate_session::{Backlog, Level, LogLine, Session, Side};
 
 use super::conn::Transport;
 use super::desk::{Desk, Flow, READ_BYTES};
@@ -55,7 +55,7 @@ impl Desk {
                 self.shard().errors.add(1);
                 self.close_backend(seated, backend);
                 self.event(seated, |session, env| {
-                    session.on_backend_down(backend, &reason, env)
+                    session.on_backend_down(backend, &reason, env);
                 })
             }
         }
@@ -74,7 +74,7 @@ impl Desk {
         }
         conn.swollen = false;
         self.event(seated, |session, env| {
-            session.on_backlog(key.side(), Backlog::Low, env)
+            session.on_backlog(key.side(), Backlog::Low, env);
         })
     }
 
@@ -85,7 +85,9 @@ impl Desk {
                 return Ok(());
             };
             let again = std::mem::take(&mut conn.again) && !conn.input.is_empty();
-            let closed = conn.broken && (conn.paused || !conn.readable);
+            // What a server sent before it broke is still worth reading, once somebody takes it.
+            let unread = conn.readable && !(conn.paused && key.side() == Side::Client);
+            let closed = conn.broken && !unread;
             let read = conn.readable && !conn.paused && conn.input.len() < Session::WINDOW;
             if conn.ended || !(again || closed || read) {
                 return Ok(());
@@ -205,7 +207,7 @@ impl Desk {
         });
         match seated.named(key) {
             Some(conn) if was_plain == matches!(conn.transport, Transport::Plain) => {
-                conn.input = input
+                conn.input = input;
             }
             _ => {
                 let kept = self.keep(seated, key, input.as_slice(), was_plain);
@@ -295,10 +297,5 @@ impl Desk {
             return Ok(());
         }
         self.event(seated, |session, env| session.on_eof(key.side(), env))
-    }
-
-    /// Is this an end after which the client will not read any more?
-    pub(crate) fn client_is_gone(cause: Cause) -> bool {
-        matches!(cause, Cause::ClientQuit | Cause::ClientLost)
     }
 }
