@@ -81,13 +81,13 @@ const STAGES: &[Stage] = &[
     Stage {
         name: "fuzz",
         what: "the fuzz targets compile; their bodies ran among the tests",
-        work: Work::Cargo(&["check", "--manifest-path", "fuzz/Cargo.toml"]),
+        work: Work::Cargo(&["check", "--locked", "--manifest-path", "fuzz/Cargo.toml"]),
         env: &[],
         limit: minutes(10),
     },
     Stage {
         name: "simulator",
-        what: "100,000 seeded schedules, then the planted bugs",
+        what: "100,000 seeded schedules without a broken law",
         work: Work::Cargo(&[
             "run",
             "--locked",
@@ -101,6 +101,27 @@ const STAGES: &[Stage] = &[
         ]),
         env: &[],
         limit: minutes(20),
+    },
+    Stage {
+        name: "planted",
+        what: "bugs planted in the session core, each found by the simulator",
+        work: Work::Cargo(&[
+            "run",
+            "--locked",
+            "--profile",
+            "sim",
+            "-p",
+            "tidegate-sim",
+            "--features",
+            "planted",
+            "--",
+            "--planted",
+            "all",
+            "--schedules",
+            "5000",
+        ]),
+        env: &[],
+        limit: minutes(15),
     },
     Stage {
         name: "demo",
