@@ -188,6 +188,8 @@ fn a_chain_has_a_relay_and_survives_its_loss() {
     world.expect(&[M, DOWN, S]);
     world.rules.slave.linked_master = true;
     world.expect(&[M, DOWN, UP]);
+    world.facts(2).links[0].io = IoState::Running;
+    world.expect(&[M, DOWN, UP]);
 }
 
 #[test]
@@ -227,6 +229,33 @@ fn the_server_with_most_replicas_is_chosen_the_first_among_equals() {
     world.expect(&[UP, M, S, S]);
     let mut world = World::new(2);
     world.expect(&[M, UP]);
+}
+
+#[test]
+fn only_live_links_to_running_servers_count_for_the_choice() {
+    let mut world = World::linked(5, &[(2, 0), (3, 0), (4, 1)]);
+    world.facts(2).links[0].sql_running = false;
+    world.facts(3).links[0].sql_running = false;
+    world.expect(&[UP, M, UP, UP, S]);
+
+    let mut world = World::linked(5, &[(2, 0), (3, 0), (4, 1)]).read_only(&[0, 1]);
+    world.tick();
+    assert_eq!(world.primary(), None);
+    world.facts(0).read_only = false;
+    world.facts(1).read_only = false;
+    world.down(2);
+    world.down(3);
+    world.expect(&[UP, M, DOWN, DOWN, S]);
+}
+
+#[test]
+fn a_stopped_link_joins_nobody() {
+    let mut world = World::linked(2, &[(1, 0)]).read_only(&[0]);
+    let row = &mut world.facts(1).links[0];
+    (row.io, row.sql_running) = (IoState::Stopped, false);
+    world.expect(&[UP, M]);
+    assert_eq!(world.view.nodes[1].sources, [Some(0)]);
+    assert_eq!(world.view.nodes[1].details, None);
 }
 
 #[test]
@@ -373,6 +402,20 @@ fn a_ring_fed_from_outside_gives_no_primary() {
     world.expect(&[M, R, UP]);
     world.facts(1).links.push(link(2));
     world.expect(&[R, R, M]);
+    let mut world = World::linked(3, &[(0, 1), (1, 0), (1, 2)]).read_only(&[2]);
+    world.expect(&[UP, UP, UP]);
+    assert!(world.noted("'a': it replicates from another server"));
+}
+
+#[test]
+fn a_primary_stays_when_a_ring_forms_around_it() {
+    let mut world = World::linked(2, &[(1, 0)]);
+    world.expect(&[M, S]);
+    world.facts(0).links.push(link(1));
+    world.expect(&[M, R]);
+    assert!(!world.noted("primary"), "{:?}", world.notes);
+    world.facts(1).links.clear();
+    world.expect(&[S, M]);
 }
 
 #[test]
