@@ -1,0 +1,12 @@
+//! The built program before real servers, as its users see it.
+//!
+//! The servers of [`house::group`] are shared by all tests that leave them as they are; a test
+//! that breaks a server starts its own. What is asked here is what a user notices: results,
+//! error texts, the log, the REST interface, the exit status.
+
+mod house;
+mod login;
+mod readconnroute;
+mod readwritesplit;
+mod rest;
+mod start;

@@ -1,0 +1,443 @@
+//! Reads on replicas, writes on the primary, one connection as far as the client can tell.
+
+use std::collections::BTreeSet;
+
+use mysql_async::prelude::Queryable as _;
+use tidegate_testkit::raw::{
+    CLIENT_LOCAL_FILES, CLIENT_MULTI_STATEMENTS, Login, RawClient, Reply, native_password,
+};
+use tidegate_testkit::{ServerGroup, Tidegate, wait_until};
+
+use crate::house::{Plan, connect, document, group, run, value, wait_document};
+
+const COM_CHANGE_USER: u8 = 0x11;
+const COM_RESET_CONNECTION: u8 = 0x1F;
+const COM_INIT_DB: u8 = 0x02;
+
+/// The `server_id` of the primary; replicas have 2 and 3.
+const PRIMARY: &str = "1";
+
+/// Where a statement ran that would be a read on its own.
+fn place(client: &mut RawClient) -> String {
+    value(client, "SELECT @@server_id")
+}
+
+/// A session that has connections to all three servers.
+fn well_connected(tidegate: &Tidegate) -> RawClient {
+    let mut client = connect(tidegate, "rw");
+    let id = client.connection_id();
+    for _ in 0..20 {
+        place(&mut client);
+    }
+    run(&mut client, "SET @seen = 1");
+    run(&mut client, "DO 1");
+    wait_document(tidegate, &format!("/v1/sessions/{id}"), |session| {
+        let connections = session["data"]["attributes"]["connections"].as_array();
+        connections.is_some_and(|list| list.len() == 3)
+    });
+    client
+}
+
+#[test]
+fn reads_go_to_replicas_and_writes_to_the_primary() {
+    let tidegate = Plan::new(group()).start();
+    let mut client = connect(&tidegate, "rw");
+    assert_ne!(place(&mut client), PRIMARY);
+    run(
+        &mut client,
+        "CREATE TABLE split (id INT PRIMARY KEY, made_on INT)",
+    );
+    run(&mut client, "INSERT INTO split VALUES (1, @@server_id)");
+    run(&mut client, "UPDATE split SET made_on = made_on + 0");
+    let on_primary = group().primary().value("SELECT made_on FROM test.split");
+    assert_eq!(on_primary.expect("a row"), PRIMARY);
+    assert_eq!(
+        value(&mut client, "SELECT @@server_id FROM split FOR UPDATE"),
+        PRIMARY
+    );
+    assert_eq!(
+        value(&mut client, "SELECT @@server_id, LAST_INSERT_ID()"),
+        PRIMARY
+    );
+    assert_ne!(place(&mut client), PRIMARY);
+}
+
+#[test]
+fn a_transaction_stays_on_the_primary_unless_it_only_reads() {
+    let tidegate = Plan::new(group()).start();
+    let mut client = connect(&tidegate, "rw");
+    run(&mut client, "BEGIN");
+    assert_eq!(place(&mut client), PRIMARY);
+    run(&mut client, "COMMIT");
+    assert_ne!(place(&mut client), PRIMARY);
+    run(&mut client, "START TRANSACTION READ ONLY");
+    let first = place(&mut client);
+    assert_ne!(first, PRIMARY);
+    for _ in 0..5 {
+        assert_eq!(place(&mut client), first);
+    }
+    run(&mut client, "COMMIT");
+    run(&mut client, "SET autocommit = 0");
+    assert_eq!(place(&mut client), PRIMARY);
+    assert_eq!(place(&mut client), PRIMARY);
+    run(&mut client, "COMMIT");
+    run(&mut client, "SET autocommit = 1");
+    assert_ne!(place(&mut client), PRIMARY);
+}
+
+#[test]
+fn session_commands_reach_every_server() {
+    let tidegate = Plan::new(group()).start();
+    let mut client = well_connected(&tidegate);
+    run(&mut client, "SET @word = 'tide'");
+    run(&mut client, "SET SESSION sql_select_limit = 7");
+    run(&mut client, "USE information_schema");
+    let seen: BTreeSet<String> = (0..40)
+        .map(|_| {
+            let row = client
+                .query("SELECT @word, @@sql_select_limit, DATABASE(), @@server_id")
+                .and_then(|reply| reply.text_rows())
+                .expect("a row")
+                .remove(0);
+            let row: Vec<String> = row.into_iter().map(Option::unwrap_or_default).collect();
+            assert_eq!(row[..3], ["tide", "7", "information_schema"]);
+            row[3].clone()
+        })
+        .collect();
+    assert!(!seen.is_empty() && !seen.contains(PRIMARY), "{seen:?}");
+    run(&mut client, "BEGIN");
+    assert_eq!(value(&mut client, "SELECT @word"), "tide");
+    assert_eq!(
+        value(&mut client, "SELECT DATABASE()"),
+        "information_schema"
+    );
+    assert_eq!(place(&mut client), PRIMARY);
+    run(&mut client, "ROLLBACK");
+    client
+        .send(&[&[COM_INIT_DB], "test".as_bytes()].concat())
+        .expect("sent");
+    client.replies().expect("OK");
+    assert_eq!(value(&mut client, "SELECT DATABASE()"), "test");
+    let id = client.connection_id();
+    let session = document(&tidegate, &format!("/v1/sessions/{id}"));
+    assert_eq!(session["data"]["attributes"]["database"], "test");
+}
+
+#[test]
+fn a_session_command_that_fails_is_told_and_changes_nothing() {
+    let tidegate = Plan::new(group()).start();
+    let mut client = well_connected(&tidegate);
+    let reply = client.query("SET no_such_variable = 1").expect("a reply");
+    assert_eq!(reply.error_code(), Some(1193), "{reply:?}");
+    let reply = client.query("USE no_such_database").expect("a reply");
+    assert!(matches!(reply.error_code(), Some(1044 | 1049)), "{reply:?}");
+    assert_eq!(value(&mut client, "SELECT DATABASE()"), "test");
+    assert_ne!(place(&mut client), PRIMARY);
+}
+
+#[test]
+fn the_connection_id_is_the_sessions() {
+    let tidegate = Plan::new(group()).start();
+    let mut client = connect(&tidegate, "rw");
+    let id = client.connection_id().to_string();
+    assert_eq!(value(&mut client, "SELECT CONNECTION_ID()"), id);
+    let session = document(&tidegate, &format!("/v1/sessions/{id}"));
+    assert_eq!(session["data"]["id"], id);
+    assert_eq!(session["data"]["attributes"]["user"], "app");
+}
+
+/// The servers count their connections by themselves: what KILL would hit there is somebody else.
+#[test]
+fn kill_never_reaches_a_server_with_the_sessions_number() {
+    let tidegate = Plan::new(group()).start();
+    let mut client = connect(&tidegate, "rw");
+    let id = client.connection_id();
+    let reply = client.query(&format!("KILL {id}")).expect("a reply");
+    let Reply::Err { code, message, .. } = &reply else {
+        panic!("{reply:?}")
+    };
+    assert_eq!(*code, 1235);
+    assert!(message.contains("DELETE /v1/sessions/"), "{message}");
+    assert_eq!(value(&mut client, "SELECT 1"), "1");
+}
+
+#[test]
+fn statements_prepared_once_run_on_every_server() {
+    let tidegate = Plan::new(group()).start();
+    let app = &group().accounts().app;
+    let options = mysql_async::OptsBuilder::default()
+        .ip_or_hostname("127.0.0.1")
+        .tcp_port(tidegate.address("rw").port())
+        .user(Some(&app.user))
+        .pass(Some(&app.password))
+        .db_name(Some("test"))
+        .prefer_socket(false);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let mut client = mysql_async::Conn::new(options).await.expect("a login");
+        client
+            .query_drop("CREATE TABLE prepared (id INT PRIMARY KEY, note VARCHAR(40))")
+            .await
+            .expect("a table");
+        let insert = client
+            .prep("INSERT INTO prepared VALUES (?, ?)")
+            .await
+            .expect("prepared");
+        let place = client
+            .prep("SELECT @@server_id + ?")
+            .await
+            .expect("prepared");
+        for n in 0..20i32 {
+            client
+                .exec_drop(&insert, (n, Some(format!("note {n}"))))
+                .await
+                .expect("a row more");
+            let on: Option<i64> = client.exec_first(&place, (100,)).await.expect("a row");
+            assert!(matches!(on, Some(102 | 103)), "{on:?}");
+            client.query_drop("BEGIN").await.expect("a transaction");
+            let on: Option<i64> = client.exec_first(&place, (200,)).await.expect("a row");
+            assert_eq!(on, Some(201));
+            client.query_drop("COMMIT").await.expect("its end");
+        }
+        client.close(place).await.expect("closed");
+        let rows: Vec<(i32, Option<String>)> = client
+            .exec(
+                "SELECT id, note FROM prepared WHERE id >= ? ORDER BY id FOR UPDATE",
+                (18,),
+            )
+            .await
+            .expect("rows");
+        let expected = [(18, Some("note 18".into())), (19, Some("note 19".into()))];
+        assert_eq!(rows, expected);
+        client.disconnect().await.expect("a good-bye");
+    });
+}
+
+#[test]
+fn statements_prepared_in_text_run_on_every_server() {
+    let tidegate = Plan::new(group()).start();
+    let mut client = well_connected(&tidegate);
+    run(
+        &mut client,
+        "PREPARE where_am_i FROM 'SELECT @@server_id, ?'",
+    );
+    run(&mut client, "SET @n = 5");
+    for _ in 0..5 {
+        let reply = client
+            .query("EXECUTE where_am_i USING @n")
+            .expect("a reply");
+        let row = reply.text_rows().expect("a row").remove(0);
+        assert_eq!(row[1].as_deref(), Some("5"));
+    }
+    run(&mut client, "DEALLOCATE PREPARE where_am_i");
+    let gone = client
+        .query("EXECUTE where_am_i USING @n")
+        .expect("a reply");
+    assert_eq!(gone.error_code(), Some(1243), "{gone:?}");
+}
+
+#[test]
+fn results_come_whole_when_there_are_several() {
+    let tidegate = Plan::new(group()).start();
+    let login = Login::new(&group().accounts().admin)
+        .database("test")
+        .capabilities(CLIENT_MULTI_STATEMENTS);
+    let mut client = RawClient::connect(tidegate.address("rw"), &login).expect("a login");
+    run(
+        &mut client,
+        "CREATE PROCEDURE three_results() BEGIN SELECT 1; SELECT 2 UNION SELECT 3; DO 1; END",
+    );
+    client.send_query("CALL three_results()").expect("sent");
+    let replies = client.replies().expect("replies");
+    assert_eq!(replies.len(), 3, "{replies:?}");
+    assert_eq!(replies[1].text_rows().expect("rows").len(), 2);
+    client
+        .send_query("SELECT 1; SET @a = 4; SELECT @a; SELECT no_such_column")
+        .expect("sent");
+    let replies = client.replies().expect("replies");
+    assert_eq!(replies.len(), 4, "{replies:?}");
+    assert_eq!(replies[2].text_value().expect("a value"), "4");
+    assert_eq!(replies[3].error_code(), Some(1054));
+    assert_eq!(value(&mut client, "SELECT 5"), "5");
+}
+
+/// LOAD DATA LOCAL INFILE over this port; the lines are 0 to `count`.
+pub(crate) fn load_local(tidegate: &Tidegate, port: &str, table: &str, count: u32) {
+    let login = Login::new(&group().accounts().app)
+        .database("test")
+        .capabilities(CLIENT_LOCAL_FILES);
+    let mut client = RawClient::connect(tidegate.address(port), &login).expect("a login");
+    client
+        .send_query(&format!(
+            "LOAD DATA LOCAL INFILE 'lines' INTO TABLE {table}"
+        ))
+        .expect("sent");
+    let asked = client.packets().read().expect("a question for the file");
+    assert_eq!(asked, b"\xFBlines", "{}", String::from_utf8_lossy(&asked));
+    let lines: Vec<String> = (0..count).map(|n| format!("{n}\n")).collect();
+    for piece in lines.chunks(1000) {
+        client
+            .packets()
+            .write(piece.concat().as_bytes())
+            .expect("taken");
+    }
+    client.packets().write(b"").expect("taken");
+    let replies = client.replies().expect("a reply");
+    let Reply::Ok { affected_rows, .. } = replies[0] else {
+        panic!("{replies:?}")
+    };
+    assert_eq!(affected_rows, u64::from(count));
+    assert_eq!(value(&mut client, "SELECT 1"), "1");
+}
+
+#[test]
+fn a_local_file_is_loaded() {
+    let tidegate = Plan::new(group()).start();
+    let primary = group().primary();
+    primary
+        .sql("CREATE TABLE test.loaded_rw (n INT)")
+        .expect("a table");
+    load_local(&tidegate, "rw", "loaded_rw", 50_000);
+    let count = primary.value("SELECT COUNT(*) FROM test.loaded_rw");
+    assert_eq!(count.expect("a count"), "50000");
+}
+
+#[test]
+fn packets_of_more_than_sixteen_mebibytes_pass_both_ways() {
+    let tidegate = Plan::new(group()).start();
+    let mut client = connect(&tidegate, "rw");
+    for len in [0xFF_FFFF - 30, 0xFF_FFFF, 0x100_0000, 20 << 20] {
+        let text = "x".repeat(len);
+        assert_eq!(
+            value(&mut client, &format!("SELECT LENGTH('{text}')")),
+            len.to_string()
+        );
+        let back = value(&mut client, &format!("SELECT REPEAT('y', {len})"));
+        assert!(back.len() == len && back.bytes().all(|byte| byte == b'y'));
+    }
+    run(&mut client, "CREATE TABLE large (body LONGTEXT)");
+    let text = "z".repeat(17 << 20);
+    run(&mut client, &format!("INSERT INTO large VALUES ('{text}')"));
+    let len = group()
+        .primary()
+        .value("SELECT LENGTH(body) FROM test.large");
+    assert_eq!(len.expect("a row"), text.len().to_string());
+}
+
+#[test]
+fn a_big_result_comes_whole() {
+    let tidegate = Plan::new(group()).start();
+    for port in ["rw", "read"] {
+        let mut client = connect(&tidegate, port);
+        client
+            .send_query("SELECT seq, REPEAT('r', 500) FROM seq_1_to_60000")
+            .expect("sent");
+        let (rows, bytes) = client.count_rows().expect("rows");
+        assert_eq!(rows, 60_000);
+        assert!(bytes > 30_000_000, "{bytes}");
+        assert_eq!(value(&mut client, "SELECT 1"), "1");
+    }
+}
+
+#[test]
+fn a_reset_connection_forgets_everywhere() {
+    let tidegate = Plan::new(group()).start();
+    let mut client = well_connected(&tidegate);
+    run(&mut client, "SET @kept = 'yes'");
+    client.send(&[COM_RESET_CONNECTION]).expect("sent");
+    let replies = client.replies().expect("a reply");
+    assert!(matches!(replies[0], Reply::Ok { .. }), "{replies:?}");
+    for sql in ["SELECT @kept IS NULL", "SELECT @kept IS NULL FOR UPDATE"] {
+        assert_eq!(value(&mut client, sql), "1", "{sql}");
+    }
+    assert_ne!(place(&mut client), PRIMARY);
+}
+
+#[test]
+fn a_changed_user_is_another_one_on_every_server() {
+    let other = group()
+        .create_account("other_user", "SELECT ON test.*")
+        .expect("an account");
+    let tidegate = Plan::new(group()).start();
+    let mut client = well_connected(&tidegate);
+    run(&mut client, "SET @kept = 'yes'");
+    change_user(&mut client, &other.user, &other.password);
+    let replies = client.replies().expect("a reply");
+    assert!(matches!(replies[0], Reply::Ok { .. }), "{replies:?}");
+    for _ in 0..5 {
+        assert!(value(&mut client, "SELECT CURRENT_USER()").starts_with("other_user@"));
+        assert_eq!(value(&mut client, "SELECT @kept IS NULL"), "1");
+    }
+    run(&mut client, "BEGIN");
+    assert!(value(&mut client, "SELECT CURRENT_USER()").starts_with("other_user@"));
+    run(&mut client, "COMMIT");
+    let id = client.connection_id();
+    let session = document(&tidegate, &format!("/v1/sessions/{id}"));
+    assert_eq!(session["data"]["attributes"]["user"], "other_user");
+}
+
+/// Sends COM_CHANGE_USER and answers the scramble that comes back.
+fn change_user(client: &mut RawClient, user: &str, password: &str) {
+    let mut command = vec![COM_CHANGE_USER];
+    command.extend_from_slice(user.as_bytes());
+    // No proof yet: the server has to ask with a scramble of its own.
+    command.extend_from_slice(&[0, 0]);
+    command.extend_from_slice(b"test\0");
+    command.extend_from_slice(&[45, 0]);
+    command.extend_from_slice(b"mysql_clear_password\0");
+    client.send(&command).expect("sent");
+    let asked = client.packets().read().expect("an answer");
+    let scramble = asked
+        .strip_prefix(b"\xFEmysql_native_password\0")
+        .unwrap_or_else(|| panic!("no switch: {}", String::from_utf8_lossy(&asked)));
+    let proof = native_password(password, &scramble[..20]);
+    client.packets().write(&proof).expect("sent");
+}
+
+#[test]
+fn without_its_replicas_a_session_goes_on() {
+    let group = ServerGroup::start(2).expect("a server group");
+    let tidegate = Plan::new(&group).start();
+    let login = Login::new(&group.accounts().app).database("test");
+    let mut client = RawClient::connect(tidegate.address("rw"), &login).expect("a login");
+    for replica in group.replicas() {
+        assert_ne!(place(&mut client), PRIMARY);
+        replica.kill().expect("killed");
+        assert_eq!(value(&mut client, "SELECT 7"), "7", "{}", tidegate.log());
+    }
+    assert_eq!(place(&mut client), PRIMARY);
+    wait_document(&tidegate, "/v1/servers/replica1", |server| {
+        server["data"]["attributes"]["state"] == "Down"
+    });
+    tidegate
+        .wait_log("replica2")
+        .expect("the lost server is named");
+}
+
+#[test]
+fn without_its_primary_a_session_ends_and_says_so() {
+    let group = ServerGroup::start(1).expect("a server group");
+    let tidegate = Plan::new(&group).start();
+    let login = Login::new(&group.accounts().app).database("test");
+    let mut client = RawClient::connect(tidegate.address("rw"), &login).expect("a login");
+    run(&mut client, "CREATE TABLE survives (n INT)");
+    let mut reader = RawClient::connect(tidegate.address("read"), &login).expect("a login");
+    assert_eq!(place(&mut reader), "2");
+    group.primary().kill().expect("killed");
+    let reply = client.query("INSERT INTO survives VALUES (1)");
+    if let Ok(reply) = &reply {
+        assert!(
+            matches!(reply, Reply::Err { message, .. } if message.contains("server_lost")
+                || message.contains("primary")),
+            "{reply:?}"
+        );
+    }
+    wait_until("the session's end", || client.query("SELECT 1").is_err()).expect("ended");
+    tidegate
+        .wait_log("server_lost")
+        .expect("the cause in the log");
+    assert_eq!(place(&mut reader), "2");
+}

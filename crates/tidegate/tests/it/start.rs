@@ -1,0 +1,482 @@
+//! How the program starts, refuses to, and ends.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, getuid, kill_process, test_kill_process};
+use tidegate_testkit::raw::{Login, RawClient};
+use tidegate_testkit::{PATIENCE, PortLease, Rest, Scratch, Tidegate, wait_until};
+
+use crate::house::{Plan, connect, group, value};
+
+/// Nothing but the REST interface.
+const BARE: &str = "[maxscale]\nthreads=1\nadmin_host=127.0.0.1\nadmin_port=<port:admin>\n";
+
+/// Runs the program to its end, without the usual arguments of the tests.
+fn program(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Starts what should not start, and returns its status and its words.
+fn refusal(mut tidegate: Tidegate) -> (Option<i32>, String) {
+    let status = tidegate.wait(PATIENCE).expect("its end");
+    (status.code(), tidegate.log())
+}
+
+#[test]
+fn ten_mistakes_are_told_at_once_with_their_lines() {
+    let config = "\
+[maxscale]
+thread=2
+admin_port=none
+query_retries=-1
+
+[db1]
+type=server
+addres=127.0.0.1
+port=99999
+
+[Split]
+type=service
+router=readwritesplitt
+servers=db1,db2
+user=u
+password=p
+
+[Connections]
+type=service
+router=readconnroute
+router_options=leader
+user=u
+password=p
+servers=db1
+
+[Front]
+type=listner
+service=Split
+
+[Front2]
+type=listener
+service=Splitt
+port=<port:front>
+
+[Watch]
+type=monitor
+module=mariadbmon
+servers=db1
+user=u
+password=p
+monitor_interval=fast
+";
+    let launched = Tidegate::builder(config).launch().expect("launched");
+    let file = launched.folder().join("tidegate.cnf");
+    let (status, said) = refusal(launched);
+    assert_eq!(status, Some(1), "{said}");
+    for (line, words) in [
+        (2, "thread"),
+        (3, "admin_port"),
+        (4, "query_retries"),
+        (8, "addres"),
+        (9, "99999"),
+        (13, "readwritesplitt"),
+        (14, "db2"),
+        (21, "leader"),
+        (27, "listner"),
+        (32, "Splitt"),
+        (41, "fast"),
+    ] {
+        let place = format!("{}:{line}", file.display());
+        let found = said
+            .lines()
+            .any(|told| told.contains(&place) && told.contains(words));
+        assert!(found, "nothing about {place} {words}:\n{said}");
+    }
+    assert!(said.contains("did you mean"), "{said}");
+}
+
+#[test]
+fn a_configuration_can_be_checked_without_a_start() {
+    let scratch = Scratch::new("tidegate-check").expect("a folder");
+    let good = scratch
+        .write("good.cnf", "[maxscale]\nthreads=1\n")
+        .expect("a file");
+    let bad = scratch
+        .write("bad.cnf", "[maxscale]\nthreads=few\n")
+        .expect("a file");
+    for path in [&good, &bad] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("private");
+    }
+    let output = program(&["--config-check", "--config", &good.display().to_string()]);
+    assert!(output.status.success(), "{output:?}");
+    let output = program(&["-c", "-f", &bad.display().to_string()]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let place = format!("{}:2", bad.display());
+    assert!(text(&output.stderr).contains(&place), "{output:?}");
+    let output = program(&["-c", "-f", "/no/such/file.cnf"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(
+        text(&output.stderr).contains("/no/such/file.cnf"),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn the_command_line_is_held_to_its_rules() {
+    let output = program(&["--usr=somebody"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("did you mean '--user'") && said.contains("--help"),
+        "{said}"
+    );
+    let output = program(&["--version"]);
+    assert!(text(&output.stdout).starts_with("Tidegate "), "{output:?}");
+    let output = program(&["--help"]);
+    assert!(output.status.success() && text(&output.stdout).contains("--config"));
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let lease = PortLease::take().expect("a port");
+    let _rival = TcpListener::bind(lease.address()).expect("the rival");
+    let more = format!(
+        "[Extra]\ntype=listener\nservice=RW-Split-Router\naddress=127.0.0.1\nport={}\n",
+        lease.port()
+    );
+    let plan = Plan::new(group()).more(&more);
+    let (status, said) = refusal(plan.builder().launch().expect("launched"));
+    assert_eq!(status, Some(3), "{said}");
+    for words in [
+        "Extra",
+        &lease.address().to_string(),
+        "in use",
+        "another port",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let bare = BARE.replace("<port:admin>", &lease.port().to_string());
+    let (status, said) = refusal(Tidegate::builder(&bare).launch().expect("launched"));
+    assert_eq!(status, Some(3), "{said}");
+    assert!(said.contains(&lease.address().to_string()), "{said}");
+}
+
+#[test]
+fn a_log_folder_that_cannot_be_written_is_named() {
+    let scratch = Scratch::new("tidegate-closed").expect("a folder");
+    let prepared = Tidegate::builder(BARE)
+        .argument("--log=file")
+        .scratch(&scratch)
+        .prepare()
+        .expect("prepared");
+    let folder = scratch.path().join("tidegate/logdir");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o500)).expect("closed");
+    let (status, said) = refusal(prepared.launch().expect("launched"));
+    assert_eq!(status, Some(3), "{said}");
+    assert!(
+        said.contains(&folder.display().to_string()) && said.contains("logdir"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_full_disk_under_the_log_stops_nothing() {
+    let scratch = Scratch::new("tidegate-full").expect("a folder");
+    let plan = Plan::new(group());
+    let prepared = plan
+        .builder()
+        .argument("--log=file")
+        .scratch(&scratch)
+        .prepare()
+        .expect("prepared");
+    symlink(
+        "/dev/full",
+        scratch.path().join("tidegate/logdir/tidegate.log"),
+    )
+    .expect("a link");
+    let mut tidegate = prepared.launch().expect("launched");
+    tidegate.wait_ready().expect("a start");
+    let mut client = connect(&tidegate, "rw");
+    for n in 0..100 {
+        assert_eq!(value(&mut client, &format!("SELECT {n}")), n.to_string());
+    }
+    tidegate
+        .wait_log("tidegate.log")
+        .expect("a word about the file on the standard error");
+    assert!(tidegate.terminate().expect("an end").success());
+}
+
+#[test]
+fn a_second_process_on_the_same_folders_is_refused() {
+    let scratch = Scratch::new("tidegate-twice").expect("a folder");
+    let mut first = Tidegate::builder(BARE)
+        .scratch(&scratch)
+        .start()
+        .expect("the first");
+    let file = scratch.path().join("tidegate/piddir/tidegate.pid");
+    let written = fs::read_to_string(&file).expect("the id file");
+    assert_eq!(written.trim(), first.pid().to_string());
+    let second = Tidegate::builder(BARE).scratch(&scratch).launch();
+    let (status, said) = refusal(second.expect("launched"));
+    assert_eq!(status, Some(3), "{said}");
+    assert!(
+        said.contains(&format!("process {}", first.pid())) && said.contains("tidegate.pid"),
+        "{said}"
+    );
+    assert!(first.terminate().expect("an end").success());
+    assert!(!file.exists(), "the id file is left behind");
+}
+
+/// Ends a process by its id when dropped.
+struct Ended(i32);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        if let Some(pid) = Pid::from_raw(self.0) {
+            // A process that has ended already is what was wanted.
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+}
+
+fn user_name() -> String {
+    let output = Command::new("id").arg("-un").output().expect("id");
+    text(&output.stdout).trim().to_owned()
+}
+
+/// The arguments for folders below `path`.
+fn folders(path: &Path) -> Vec<String> {
+    [
+        "logdir",
+        "cachedir",
+        "datadir",
+        "persistdir",
+        "piddir",
+        "module_configdir",
+    ]
+    .map(|name| {
+        let folder = path.join(name);
+        fs::create_dir_all(&folder).expect("a folder");
+        format!("--{name}={}", folder.display())
+    })
+    .to_vec()
+}
+
+#[test]
+fn as_a_daemon_it_returns_when_it_serves() {
+    let scratch = tempfile::tempdir().expect("a folder");
+    let port = PortLease::take().expect("a port");
+    let config = scratch.path().join("tidegate.cnf");
+    fs::write(
+        &config,
+        BARE.replace("<port:admin>", &port.port().to_string()),
+    )
+    .expect("a file");
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o600)).expect("private");
+    let status = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        .arg(format!("--config={}", config.display()))
+        .arg(format!("--user={}", user_name()))
+        .args(folders(scratch.path()))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .expect("the program");
+    assert!(status.success(), "{status}");
+    let pid = fs::read_to_string(scratch.path().join("piddir/tidegate.pid")).expect("the id file");
+    let daemon = Ended(pid.trim().parse().expect("a number"));
+    let rest = Rest::new(port.address()).login("admin", "mariadb");
+    assert_eq!(rest.get("/v1/maxscale").expect("an answer").status, 200);
+    let log = fs::read_to_string(scratch.path().join("logdir/tidegate.log")).expect("the log");
+    assert!(log.contains("started with 1 workers"), "{log}");
+    let pid = Pid::from_raw(daemon.0).expect("a process");
+    kill_process(pid, Signal::TERM).expect("it runs");
+    wait_until("the daemon's end", || test_kill_process(pid).is_err()).expect("ended");
+}
+
+#[test]
+fn a_daemon_that_cannot_start_says_so_with_its_status() {
+    let scratch = tempfile::tempdir().expect("a folder");
+    let port = PortLease::take().expect("a port");
+    let _rival = TcpListener::bind(port.address()).expect("the rival");
+    let config = scratch.path().join("tidegate.cnf");
+    fs::write(
+        &config,
+        BARE.replace("<port:admin>", &port.port().to_string()),
+    )
+    .expect("a file");
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o600)).expect("private");
+    let output = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        .arg(format!("--config={}", config.display()))
+        .arg(format!("--user={}", user_name()))
+        .args(folders(scratch.path()))
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program");
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let said = text(&output.stderr);
+    assert!(said.contains(&port.address().to_string()), "{said}");
+}
+
+#[test]
+fn short_flags_may_be_bundled_and_root_is_left_behind() {
+    let scratch = Scratch::new("tidegate-user").expect("a folder");
+    let port = PortLease::take().expect("a port");
+    let text_of_file = BARE.replace("<port:admin>", &port.port().to_string());
+    let config = scratch
+        .write("tidegate.cnf", &text_of_file)
+        .expect("a file");
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o644)).expect("readable");
+    let user = if getuid().is_root() {
+        "nobody".to_owned()
+    } else {
+        user_name()
+    };
+    let own = tempfile::tempdir().expect("a folder");
+    fs::set_permissions(own.path(), fs::Permissions::from_mode(0o755)).expect("open");
+    fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).expect("open");
+    let arguments = folders(own.path());
+    for name in fs::read_dir(own.path()).expect("folders") {
+        let path = name.expect("a folder").path();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o777)).expect("open");
+    }
+    let mut process = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        .args([
+            "-dU",
+            &user,
+            "-lstdout",
+            "-f",
+            &config.display().to_string(),
+        ])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the program");
+    let guard = Ended(i32::try_from(process.id()).expect("an id"));
+    wait_until("the REST interface", || {
+        TcpStream::connect(port.address()).is_ok()
+    })
+    .expect("a start");
+    let status = fs::read_to_string(format!("/proc/{}/status", guard.0)).expect("its status");
+    let id = Command::new("id").args(["-u", &user]).output().expect("id");
+    let id = text(&id.stdout).trim().to_owned();
+    let uids = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Uid:"))
+        .expect("its users");
+    assert!(
+        uids.split_whitespace().all(|uid| uid == id),
+        "{uids} not {id}"
+    );
+    kill_process(Pid::from_raw(guard.0).expect("a process"), Signal::TERM).expect("it runs");
+    assert!(process.wait().expect("its end").success());
+}
+
+#[test]
+fn an_orderly_stop_lets_statements_finish() {
+    let plan = Plan::new(group())
+        .globals("shutdown_timeout=60s\n")
+        .read("router_options=master\n");
+    let mut tidegate = plan.start();
+    let login = Login::new(&group().accounts().admin);
+    let mut holder = RawClient::connect(group().primary().address(), &login).expect("a login");
+    assert_eq!(
+        value(&mut holder, "SELECT GET_LOCK('orderly_stop', 0)"),
+        "1"
+    );
+    let mut busy = RawClient::connect(tidegate.address("read"), &login).expect("a login");
+    let mut idle = connect(&tidegate, "rw");
+    assert_eq!(value(&mut idle, "SELECT 1"), "1");
+    busy.send_query("SELECT GET_LOCK('orderly_stop', 60)")
+        .expect("sent");
+    let waiting = "SELECT COUNT(*) FROM information_schema.processlist \
+                   WHERE info LIKE 'SELECT GET_LOCK(''orderly%60)' AND state = 'User lock'";
+    wait_until("the statement to wait", || {
+        value(&mut holder, waiting) == "1"
+    })
+    .expect("waiting");
+    tidegate.signal(Signal::TERM).expect("it runs");
+    tidegate.wait_log("Stopping").expect("the word of it");
+    wait_until("the listener's end", || {
+        TcpStream::connect(tidegate.address("rw")).is_err()
+    })
+    .expect("closed");
+    assert!(
+        tidegate.exited().expect("its status").is_none(),
+        "it did not wait"
+    );
+    assert_eq!(
+        value(&mut holder, "SELECT RELEASE_LOCK('orderly_stop')"),
+        "1"
+    );
+    let replies = busy.replies().expect("the result");
+    assert_eq!(replies[0].text_value().expect("a row"), "1");
+    let status = tidegate.wait(Duration::from_secs(30)).expect("its end");
+    assert!(status.success(), "{status}");
+    assert!(tidegate.log().contains("Stopped"), "{}", tidegate.log());
+}
+
+#[test]
+fn without_a_time_limit_a_stop_waits_for_nobody() {
+    let mut tidegate = Plan::new(group()).start();
+    let mut client = connect(&tidegate, "rw");
+    client.send_query("SELECT SLEEP(50)").expect("sent");
+    assert!(tidegate.terminate().expect("its end").success());
+    assert!(client.replies().is_err() || client.query("SELECT 1").is_err());
+}
+
+#[test]
+fn listeners_may_be_unix_sockets_and_ipv6() {
+    let port = PortLease::take().expect("a port");
+    let six = TcpListener::bind("[::1]:0").is_ok();
+    let mut more =
+        "[Local]\ntype=listener\nservice=RW-Split-Router\nsocket=<folder>/client.sock\n".to_owned();
+    if six {
+        more.push_str(&format!(
+            "\n[Six]\ntype=listener\nservice=RW-Split-Router\naddress=::1\nport={}\n",
+            port.port()
+        ));
+    }
+    let tidegate = Plan::new(group()).more(&more).start();
+    let admin = &group().accounts().admin;
+    let output = Command::new("mariadb")
+        .arg("--no-defaults")
+        .arg(format!(
+            "--socket={}/client.sock",
+            tidegate.folder().display()
+        ))
+        .arg(format!("--user={}", admin.user))
+        .args([
+            "--batch",
+            "--skip-column-names",
+            "--execute=SELECT CONNECTION_ID() > 0, 'here'",
+        ])
+        .env("MYSQL_PWD", &admin.password)
+        .output()
+        .expect("MariaDB's client");
+    assert_eq!(
+        text(&output.stdout),
+        "1\there\n",
+        "{output:?}\n{}",
+        tidegate.log()
+    );
+    if six {
+        let address = (std::net::Ipv6Addr::LOCALHOST, port.port()).into();
+        let mut client = RawClient::connect(address, &Login::new(admin)).expect("a login");
+        assert_eq!(value(&mut client, "SELECT 6"), "6");
+    } else {
+        eprintln!("this machine has no IPv6 loopback: only the UNIX socket was tried");
+    }
+}
