@@ -207,7 +207,8 @@ impl Cache {
     }
 
     fn insert(&mut self, entry: Entry) -> usize {
-        if self.stats.entries >= self.sets.len() * WAYS / 2 {
+        // A quarter full: sets that overflow, and evict what is in use, are rare then.
+        if self.stats.entries >= self.sets.len() * WAYS / 4 {
             self.grow();
         }
         let digest = entry.digest;
@@ -350,7 +351,7 @@ fn size_of(statement: &Statement) -> usize {
         .map(|variable| std::mem::size_of_val(variable) + variable.name.len())
         .sum();
     let parts: usize = statement.parts.iter().map(size_of).sum();
-    std::mem::size_of::<Entry>() + std::mem::size_of::<Set>() / WAYS + tables + variables + parts
+    std::mem::size_of::<Entry>() + std::mem::size_of::<Set>() / 2 + tables + variables + parts
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@
 //! twice changes nothing. Code in comments stays in its comment; a string that never ends leaves
 //! its quote and nothing of its content.
 
-use crate::charset;
 use crate::lexer::{Kind, Lexer, Reading, Token, is_ident_tail};
 use crate::modes::Modes;
+use crate::prefix::{LONGEST_PREFIX, Prefix};
 
 /// Writes the canonical form of `text` to `out`, in place of what was there.
 pub fn canonical(text: &[u8], modes: Modes, out: &mut Vec<u8>) {
@@ -88,7 +88,7 @@ impl Writer<'_, '_> {
         }
     }
 
-    /// The word before a literal, if it could belong to it; and where it begins in the output.
+    /// The word before a literal, or the end of a longer one; and where it begins in the output.
     fn last_word(&self) -> Option<(&[u8], usize)> {
         let (start, end) = match self.last {
             Last::Word(start, end) => {
@@ -182,22 +182,24 @@ impl Writer<'_, '_> {
             self.blank = false;
             return;
         }
-        match self.last_word() {
-            Some((word, at)) if is_temporal(word) => self.absorb_word(token, at, Last::Other),
-            Some((word, at)) if charset::is_introducer(word) => {
-                self.absorb_word(token, at, Last::Text);
-            }
-            _ => self.literal(token, Last::Text),
+        match self.prefix() {
+            Some((Prefix::Temporal, at)) => self.absorb_word(token, at, Last::Other),
+            Some((Prefix::Charset, at)) => self.absorb_word(token, at, Last::Text),
+            None => self.literal(token, Last::Text),
         }
     }
 
     fn hex(&mut self, token: Token) {
-        match self.last_word() {
-            Some((word, at)) if charset::is_introducer(word) => {
-                self.absorb_word(token, at, Last::Other);
-            }
-            _ => self.literal(token, Last::Other),
+        match self.prefix() {
+            Some((Prefix::Charset, at)) => self.absorb_word(token, at, Last::Other),
+            Some((Prefix::Temporal, _)) | None => self.literal(token, Last::Other),
         }
+    }
+
+    /// What the word before a literal makes of it, and where the word begins in the output.
+    fn prefix(&self) -> Option<(Prefix, usize)> {
+        let (word, at) = self.last_word()?;
+        Some((Prefix::of(word)?, at))
     }
 
     /// A literal that the word before it belongs to.
@@ -236,16 +238,6 @@ fn part_dashes(out: &mut Vec<u8>) {
     for _ in 1..dashes {
         out.extend_from_slice(b" -");
     }
-}
-
-/// The longest word that can belong to a literal: TIMESTAMP, `_armscii8`, and one to spare.
-const LONGEST_PREFIX: usize = 10;
-
-/// The words that make a date of the string behind them.
-fn is_temporal(word: &[u8]) -> bool {
-    ["DATE", "TIME", "TIMESTAMP"]
-        .iter()
-        .any(|name| word.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 #[cfg(test)]

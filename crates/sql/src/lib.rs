@@ -25,7 +25,6 @@
 
 mod cache;
 mod canonical;
-mod charset;
 mod classify;
 mod digest;
 mod effect;
@@ -35,6 +34,7 @@ mod keyword;
 mod lexer;
 mod mask;
 mod modes;
+mod prefix;
 mod statement;
 mod steps;
 mod temporary;

@@ -119,3 +119,64 @@ fn qualified(table: &TableName, database: Option<&[u8]>) -> TableName {
         name: table.name.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Modes, classify};
+
+    fn tables(texts: &[&str]) -> TempTables {
+        let mut tables = TempTables::default();
+        for text in texts {
+            tables.follow(&classify(text.as_bytes(), Modes::default()), Some(b"test"));
+        }
+        tables
+    }
+
+    #[track_caller]
+    fn check(tables: &TempTables, text: &str, database: &str, reads: bool) {
+        let statement = classify(text.as_bytes(), Modes::default());
+        let mask = tables.mask_of(&statement, Some(database.as_bytes()));
+        assert_eq!(mask.contains(TypeMask::READ_TMP_TABLE), reads, "{text}");
+    }
+
+    #[test]
+    fn a_table_is_known_from_its_making_to_its_end() {
+        let made = "CREATE TEMPORARY TABLE tt (a INT)";
+        check(&tables(&[made]), "SELECT * FROM TT", "test", true);
+        check(&tables(&[made]), "SELECT * FROM tt", "other", false);
+        check(&tables(&[made]), "SELECT * FROM test.tt", "other", true);
+        check(
+            &tables(&[made]),
+            "PREPARE s FROM 'SELECT * FROM tt'",
+            "test",
+            true,
+        );
+        check(
+            &tables(&[made, "DROP TABLE x, tt"]),
+            "SELECT * FROM tt",
+            "test",
+            false,
+        );
+        let renamed = tables(&[made, "ALTER TABLE tt RENAME u", "RENAME TABLE u TO v"]);
+        check(&renamed, "SELECT * FROM tt, u", "test", false);
+        check(&renamed, "SELECT * FROM v", "test", true);
+        let hidden = tables(&["SELECT 1; CREATE TEMPORARY TABLE tt (a INT)"]);
+        check(&hidden, "SELECT * FROM tt", "test", true);
+        assert!(tables(&["RENAME TABLE a TO b"]).is_empty());
+    }
+
+    #[test]
+    fn beyond_the_limit_every_table_counts() {
+        let mut many = TempTables::default();
+        for index in 0..=MAX_TABLES {
+            let text = format!("CREATE TEMPORARY TABLE t{index} (a INT)");
+            many.follow(&classify(text.as_bytes(), Modes::default()), None);
+        }
+        assert!(many.overflowed() && many.tables().len() == MAX_TABLES);
+        check(&many, "SELECT * FROM other", "test", true);
+        check(&many, "SELECT 1", "test", false);
+        let restored = TempTables::restore(many.tables().to_vec(), many.overflowed());
+        assert_eq!(restored, many);
+    }
+}

@@ -2,9 +2,7 @@
 
 use super::Parser;
 use super::scan::{Frame, table_name};
-use super::tokens::Tokens;
 use crate::keyword::Keyword as K;
-use crate::lexer::Kind;
 use crate::mask::TypeMask;
 use crate::statement::Operation;
 
@@ -26,7 +24,7 @@ impl Parser<'_> {
         self.out.operation = Operation::Select;
         self.flag(TypeMask::READ);
         if !self.scan.is_nested() {
-            self.out.session_id_column = session_id_column(self.tokens.clone());
+            self.ask_session_id();
         }
         if self.tokens.eat(K::Table) {
             *self.scan.top() = table_list();
@@ -40,7 +38,7 @@ impl Parser<'_> {
         self.tokens.eat(K::Recursive);
         // The first name is no call, whatever stands behind it.
         let first = self.tokens.take();
-        let mut names = vec![self.tokens.content(first)];
+        let mut names = vec![self.tokens.name(first)];
         let depth = self.scan.depth();
         self.scan.top().with = true;
         while !self.tokens.peek().is_end() {
@@ -52,7 +50,7 @@ impl Parser<'_> {
                     break;
                 }
                 if self.tokens.previous().is_punct(b',') {
-                    names.push(self.tokens.content(next));
+                    names.push(self.tokens.name(next));
                 }
             }
             self.scan.step(&mut self.tokens);
@@ -191,47 +189,4 @@ fn table_list() -> Frame {
         table: true,
         ..Frame::default()
     }
-}
-
-/// The column name, if the text is exactly `SELECT CONNECTION_ID()` or
-/// `SELECT @@pseudo_thread_id`, with or without an alias.
-fn session_id_column(mut tokens: Tokens<'_>) -> Option<Box<[u8]>> {
-    tokens.bump();
-    let mut name = if tokens.peek().kind() == Kind::SystemVar {
-        tokens.bump();
-        let mut written = b"@@".to_vec();
-        if tokens.second().is_punct(b'.') {
-            let scope = tokens.bump();
-            if !(tokens.is_word(scope, "SESSION") || tokens.is_word(scope, "LOCAL")) {
-                return None;
-            }
-            written.extend_from_slice(tokens.bytes(scope));
-            written.push(b'.');
-            tokens.bump();
-        }
-        let variable = tokens.bump();
-        if !tokens.is_word(variable, "PSEUDO_THREAD_ID") {
-            return None;
-        }
-        written.extend_from_slice(tokens.bytes(variable));
-        written
-    } else {
-        let function = tokens.bump();
-        let is_call =
-            function.is(K::ConnectionId) && tokens.eat_punct(b'(') && tokens.eat_punct(b')');
-        if !is_call {
-            return None;
-        }
-        [tokens.bytes(function), b"()"].concat()
-    };
-    let explicit = tokens.eat(K::As);
-    let next = tokens.peek();
-    if next.is_name() || next.kind() == Kind::Text {
-        name = tokens.content(tokens.peek()).into_vec();
-        tokens.bump();
-    } else if explicit {
-        return None;
-    }
-    while tokens.eat_punct(b';') {}
-    (tokens.peek().kind() == Kind::End && !tokens.is_broken()).then(|| name.into())
 }

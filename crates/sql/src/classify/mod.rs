@@ -13,6 +13,7 @@ mod join;
 mod kill;
 mod prepare;
 mod scan;
+mod session_id;
 mod set;
 mod show;
 mod tokens;

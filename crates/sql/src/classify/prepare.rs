@@ -62,11 +62,11 @@ impl Parser<'_> {
     fn execute_immediate(&mut self) {
         let inner = self.literal_statement(|item| item.is_end() || item.is(K::Using));
         match &inner {
-            Some(inner) => {
+            Some(inner) if inner.mask != TypeMask::UNKNOWN => {
                 self.out.mask |= inner.mask;
                 self.out.previous = inner.previous;
             }
-            None => self.flag(TypeMask::WRITE),
+            _ => self.flag(TypeMask::WRITE),
         }
         self.out.effect = Some(SessionEffect::ExecuteImmediate { inner });
         self.scan_rest();

@@ -307,7 +307,7 @@ impl Scan {
 pub(super) fn table_name(tokens: &mut Tokens<'_>, first: Item) -> TableName {
     let mut table = TableName {
         schema: None,
-        name: tokens.content(first),
+        name: tokens.name(first),
     };
     while tokens.peek().is_punct(b'.') && tokens.second().is_name() {
         tokens.bump();

@@ -71,7 +71,7 @@ impl Parser<'_> {
         let mut table = table_name(&mut self.tokens, first);
         if self.eat_from() {
             let schema = self.tokens.take();
-            table.schema = Some(self.tokens.content(schema));
+            table.schema = Some(self.tokens.name(schema));
         }
         self.scan.facts.table(table);
     }

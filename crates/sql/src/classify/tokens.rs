@@ -6,6 +6,7 @@
 use crate::keyword::Keyword;
 use crate::lexer::{Kind, Lexer, Reading, Token};
 use crate::modes::Modes;
+use crate::prefix::Prefix;
 use crate::unquote::unquote;
 
 /// How many tokens can be looked at before they are taken.
@@ -106,6 +107,7 @@ impl<'a> Tokens<'a> {
     fn pull(&mut self) -> Item {
         loop {
             let token = self.lexer.next();
+            let token = self.with_prefix(token);
             let keyword = match token.kind {
                 Kind::Blank
                 | Kind::Comment
@@ -120,6 +122,33 @@ impl<'a> Tokens<'a> {
                 _ => None,
             };
             return Item { token, keyword };
+        }
+    }
+
+    /// The literal behind a word that belongs to it, in place of the word: the canonical form does
+    /// not show the word either.
+    fn with_prefix(&mut self, token: Token) -> Token {
+        if token.kind != Kind::Word {
+            return token;
+        }
+        let Some(prefix) = Prefix::of(self.lexer.bytes(token)) else {
+            return token;
+        };
+        let mut ahead = self.lexer.clone();
+        let next = loop {
+            let next = ahead.next();
+            match next.kind {
+                Kind::Blank => {}
+                Kind::Comment if !ahead.bytes(next).starts_with(b"/*!") => {}
+                _ => break next,
+            }
+        };
+        match (prefix, next.kind) {
+            (_, Kind::Text) | (Prefix::Charset, Kind::Hex) => {
+                self.lexer = ahead;
+                next
+            }
+            _ => token,
         }
     }
 
@@ -181,6 +210,16 @@ impl<'a> Tokens<'a> {
     pub(super) fn is_word(&self, item: Item, word: &str) -> bool {
         matches!(item.kind(), Kind::Word | Kind::Name)
             && self.bytes(item).eq_ignore_ascii_case(word.as_bytes())
+    }
+
+    /// The name that a token is; empty if it is none. A literal is no name: what it holds must not
+    /// get into an outcome that is remembered for all texts of the same form.
+    pub(super) fn name(&self, item: Item) -> Box<[u8]> {
+        if item.is_name() {
+            self.content(item)
+        } else {
+            Box::default()
+        }
     }
 
     /// What a token stands for, without quotes, escapes and `@`.

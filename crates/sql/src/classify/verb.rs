@@ -141,10 +141,10 @@ impl Parser<'_> {
             if self.tokens.peek().is_name() {
                 name = self.tokens.bump();
             }
-            let hold = Hold::Handler(self.tokens.content(name));
+            let hold = Hold::Handler(self.tokens.name(name));
             self.out.effect = Some(SessionEffect::Hold(hold));
         } else if self.tokens.eat(K::Close) {
-            let hold = Hold::Handler(self.tokens.content(name));
+            let hold = Hold::Handler(self.tokens.name(name));
             self.out.effect = Some(SessionEffect::Release(hold));
         }
         self.scan_rest();

@@ -93,18 +93,17 @@ impl Lexer<'_> {
     /// Where a comment ends for a server that does not look into it.
     fn raw_end(&self, mut at: usize, nests: bool) -> Option<usize> {
         loop {
-            crate::steps::tick(1);
-            let close = at + memmem::find(self.text.get(at..)?, b"*/")?;
+            let close = at + search(self.text.get(at..)?, b"*/")?;
             // An opening may share its star with what looks like the end: `/*/`.
             let open = match nests {
-                true => memmem::find(self.text.get(at..=close)?, b"/*"),
+                true => search(self.text.get(at..=close)?, b"/*"),
                 false => None,
             };
             let Some(open) = open else {
                 return Some(close + 2);
             };
             let inner = at + open + 2;
-            at = inner + memmem::find(self.text.get(inner..)?, b"*/")? + 2;
+            at = inner + search(self.text.get(inner..)?, b"*/")? + 2;
         }
     }
 
@@ -112,9 +111,10 @@ impl Lexer<'_> {
     /// skips the code would take them for real.
     pub(super) fn hides_marks(&self, start: usize, end: usize) -> bool {
         self.fence != usize::MAX
-            && self.text.get(start..end).is_some_and(|part| {
-                memmem::find(part, b"/*").is_some() || memmem::find(part, b"*/").is_some()
-            })
+            && self
+                .text
+                .get(start..end)
+                .is_some_and(|part| search(part, b"/*").is_some() || search(part, b"*/").is_some())
     }
 
     /// `# ...` and `-- ...`, up to the end of the line.
@@ -127,4 +127,11 @@ impl Lexer<'_> {
         }
         self.token(Kind::Comment, end)
     }
+}
+
+/// Where `mark` is in `part`.
+fn search(part: &[u8], mark: &[u8]) -> Option<usize> {
+    let found = memmem::find(part, mark);
+    crate::steps::tick(found.unwrap_or(part.len()) as u64);
+    found
 }

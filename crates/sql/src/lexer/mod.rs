@@ -185,6 +185,7 @@ impl<'a> Lexer<'a> {
         if end > self.fence {
             return self.broken(start + 1);
         }
+        crate::steps::tick((end - start) as u64);
         self.position = end;
         Token { kind, start, end }
     }

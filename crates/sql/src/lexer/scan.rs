@@ -168,14 +168,14 @@ impl Lexer<'_> {
     #[inline(always)]
     fn quote_end(&self, mut at: usize, quote: u8, escapes: bool) -> Option<usize> {
         loop {
-            crate::steps::tick(1);
             let rest = self.text.get(at..)?;
             let found = if escapes {
-                memchr2(quote, b'\\', rest)?
+                memchr2(quote, b'\\', rest)
             } else {
-                memchr(quote, rest)?
+                memchr(quote, rest)
             };
-            at += found;
+            crate::steps::tick(found.unwrap_or(rest.len()) as u64);
+            at += found?;
             let next = self.text.get(at + 1);
             if self.text.get(at) == Some(&quote) && next != Some(&quote) {
                 return Some(at + 1);
