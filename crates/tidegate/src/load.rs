@@ -58,3 +58,23 @@ pub(crate) fn memory_bytes() -> u64 {
         .and_then(|units| units.checked_mul(u64::from(info.mem_unit)))
         .unwrap_or(1 << 30)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    /// The reference page of all parameters is written from their declarations.
+    #[test]
+    fn the_reference_page_is_up_to_date() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/parameters.md");
+        let page = tidegate_config::reference_page(&super::registry());
+        if std::env::var_os("TIDEGATE_BLESS").is_some() {
+            std::fs::write(&path, &page).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            written == page,
+            "docs/parameters.md is stale: run this test with TIDEGATE_BLESS=1"
+        );
+    }
+}
