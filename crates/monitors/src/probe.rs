@@ -140,6 +140,7 @@ fn lost(error: &Error) -> Observation {
         | Error::Login(_)
         | Error::Wire(_)
         | Error::Unexpected { .. }
+        | Error::NotAServer
         | Error::TooLarge { .. } => ContactFailure::Other,
     };
     Observation::Lost(ContactError {

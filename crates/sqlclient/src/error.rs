@@ -108,6 +108,9 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
+    /// Where a greeting was due came the head of a packet that no server greets with.
+    #[error("what answers there is no MariaDB or MySQL server; check address and port")]
+    NotAServer,
     /// An earlier operation was given up or failed midway.
     #[error("the connection was left in the middle of a command")]
     Unusable,
@@ -127,6 +130,7 @@ impl Error {
             | Self::Wire(_)
             | Self::Unexpected { .. }
             | Self::TooLarge { .. }
+            | Self::NotAServer
             | Self::Unusable => None,
         }
     }

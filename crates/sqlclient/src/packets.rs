@@ -129,6 +129,7 @@ impl PacketStream {
     fn take_whole(&mut self, allowance: &mut Allowance) -> Result<Option<Packet>, Error> {
         let rest = self.received.get(self.taken..).unwrap_or_default();
         let split = split_packet(rest, allowance.bytes_left).map_err(|error| match error {
+            WireError::OverLimit { .. } if self.next_seq.is_none() => Error::NotAServer,
             WireError::OverLimit { .. } => Error::TooLarge {
                 limit: allowance.bytes,
             },

@@ -10,3 +10,4 @@ mod readconnroute;
 mod readwritesplit;
 mod rest;
 mod start;
+mod trouble;
