@@ -7,8 +7,6 @@
 
 mod choice;
 mod params;
-#[cfg(test)]
-mod tests;
 
 use tidegate_session::freeze::{Decoder, Encoder, FreezeError};
 use tidegate_session::request::{ReplySummary, Request};

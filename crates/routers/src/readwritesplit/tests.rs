@@ -1,1 +1,163 @@
+//! Where statements go by their text and the session's state, row by row.
 
+use tidegate_session::request::Request;
+use tidegate_sql::hints::{Hint, Route};
+use tidegate_sql::{Modes, TempTables, TrxTracker, classify};
+use tidegate_wire::Command;
+
+use super::route::{Class, State, class};
+
+/// A session as far as the rules look at it.
+#[derive(Default)]
+struct Bench {
+    trx: TrxTracker,
+    temporary: TempTables,
+    pinned: bool,
+    own_variables: bool,
+    hints: Vec<Hint>,
+}
+
+impl Bench {
+    fn after(statements: &[&str]) -> Bench {
+        let mut bench = Bench::default();
+        for text in statements {
+            let statement = classify(text.as_bytes(), Modes::default());
+            bench.trx.predict(&statement);
+            bench.temporary.follow(&statement, Some(b"test"));
+        }
+        bench
+    }
+
+    fn class(&self, command: Command, text: &str) -> Class {
+        let statement = classify(text.as_bytes(), Modes::default());
+        let request = Request {
+            command,
+            payload: &[],
+            complete: true,
+            text: text.as_bytes(),
+            statement: (!text.is_empty()).then_some(&statement),
+            prepared: None,
+            hints: &self.hints,
+            trx: &self.trx,
+        };
+        let state = State {
+            temporary: &self.temporary,
+            database: Some(b"test"),
+            pinned: self.pinned,
+            own_variables: self.own_variables,
+        };
+        class(&request, state)
+    }
+
+    #[track_caller]
+    fn check(&self, rows: &[(&str, Class)]) {
+        for (text, expected) in rows {
+            assert_eq!(self.class(Command::Query, text), *expected, "{text}");
+        }
+    }
+}
+
+#[test]
+fn with_nothing_open() {
+    Bench::default().check(&[
+        ("SELECT a FROM t", Class::Replica),
+        ("SHOW TABLES", Class::Replica),
+        ("SELECT a FROM t FOR UPDATE", Class::Primary),
+        ("INSERT INTO t VALUES (1)", Class::Primary),
+        ("CREATE TABLE t (a INT)", Class::Primary),
+        ("CALL p()", Class::Primary),
+        ("SELECT LAST_INSERT_ID()", Class::Primary),
+        ("SET autocommit=0", Class::All),
+        ("SET NAMES utf8mb4", Class::All),
+        ("USE test", Class::All),
+        ("PREPARE s FROM 'SELECT 1'", Class::All),
+        ("BEGIN", Class::Primary),
+        ("START TRANSACTION READ ONLY", Class::Replica),
+        ("COMMIT", Class::Primary),
+        ("SELECT 1; SELECT 2", Class::Primary),
+        ("SHOW WARNINGS", Class::Last),
+        ("SELECT FOUND_ROWS()", Class::Last),
+        ("SELECT CONNECTION_ID()", Class::SessionId),
+        ("KILL 5", Class::Kill),
+        ("FROBNICATE THE TABLES", Class::Primary),
+    ]);
+}
+
+#[test]
+fn in_a_transaction_everything_but_session_state_stays() {
+    for begin in ["BEGIN", "START TRANSACTION READ ONLY", "SET autocommit=0"] {
+        Bench::after(&[begin]).check(&[
+            ("SELECT a FROM t", Class::Transaction),
+            ("INSERT INTO t VALUES (1)", Class::Transaction),
+            ("COMMIT", Class::Transaction),
+            ("SHOW WARNINGS", Class::Transaction),
+            ("SET @a=1", Class::All),
+        ]);
+    }
+}
+
+#[test]
+fn temporary_tables_are_where_they_were_made() {
+    Bench::after(&["CREATE TEMPORARY TABLE tt (a INT)"]).check(&[
+        ("SELECT a FROM tt", Class::Primary),
+        ("SELECT a FROM other", Class::Replica),
+        ("PREPARE s FROM 'SELECT a FROM tt'", Class::Primary),
+    ]);
+}
+
+#[test]
+fn a_pinned_session_reads_from_the_primary_and_still_sets_state_everywhere() {
+    let bench = Bench {
+        pinned: true,
+        ..Bench::default()
+    };
+    bench.check(&[
+        ("SELECT a FROM t", Class::Primary),
+        ("SET @a=1", Class::All),
+    ]);
+}
+
+#[test]
+fn a_variable_that_only_the_primary_has_is_read_there() {
+    let bench = Bench {
+        own_variables: true,
+        ..Bench::default()
+    };
+    bench.check(&[
+        ("SELECT @a", Class::Primary),
+        ("SELECT a FROM t", Class::Replica),
+    ]);
+    Bench::default().check(&[("SELECT @a", Class::Replica)]);
+}
+
+#[test]
+fn a_hint_counts_outside_of_transactions() {
+    let hints = vec![Hint::Route(Route::Master)];
+    let bench = Bench {
+        hints: hints.clone(),
+        ..Bench::default()
+    };
+    bench.check(&[("SELECT a FROM t", Class::Hinted)]);
+    let bench = Bench {
+        hints,
+        ..Bench::after(&["BEGIN"])
+    };
+    bench.check(&[("SELECT a FROM t", Class::Transaction)]);
+}
+
+#[test]
+fn commands_without_text() {
+    let bench = Bench::default();
+    for (command, expected) in [
+        (Command::InitDb, Class::All),
+        (Command::ResetConnection, Class::All),
+        (Command::SetOption, Class::All),
+        (Command::Ping, Class::Replica),
+        (Command::Statistics, Class::Replica),
+        (Command::FieldList, Class::Replica),
+        (Command::StmtFetch, Class::Last),
+        (Command::Shutdown, Class::Primary),
+    ] {
+        assert_eq!(bench.class(command, ""), expected, "{}", command.name());
+    }
+}
