@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use tidegate_testkit::raw::RawClient;
-use tidegate_testkit::wait_until;
+use tidegate_testkit::raw::{Login, RawClient, Reply};
+use tidegate_testkit::{ServerGroup, wait_until};
 
 use crate::house::{Plan, connect, group, run, value, wait_document};
 use crate::readwritesplit::load_local;
@@ -85,4 +85,36 @@ fn a_local_file_is_loaded() {
     load_local(&tidegate, "read", "loaded_read", 20_000);
     let count = primary.value("SELECT COUNT(*) FROM test.loaded_read");
     assert_eq!(count.expect("a count"), "20000");
+}
+
+#[test]
+fn a_session_whose_server_is_lost_ends_and_says_so() {
+    let group = ServerGroup::start(1).expect("a server group");
+    let tidegate = Plan::new(&group).start();
+    let login = Login::new(&group.accounts().app).database("test");
+    let mut client = RawClient::connect(tidegate.address("read"), &login).expect("a login");
+    let mut writer = RawClient::connect(tidegate.address("rw"), &login).expect("a login");
+    run(&mut writer, "BEGIN");
+    assert_eq!(place(&mut client), "2");
+    client.send_query("SELECT SLEEP(50)").expect("sent");
+    let asleep = "SELECT COUNT(*) FROM information_schema.processlist \
+                  WHERE info = 'SELECT SLEEP(50)'";
+    wait_until("the statement to run", || {
+        group.replicas()[0]
+            .value(asleep)
+            .is_ok_and(|count| count == "1")
+    })
+    .expect("running");
+    group.replicas()[0].kill().expect("killed");
+    let replies = client.replies().expect("a reply");
+    let Reply::Err { code, message, .. } = &replies[0] else {
+        panic!("{replies:?}")
+    };
+    assert_eq!(*code, 1927);
+    assert!(
+        message.contains("server_lost") && message.contains("'replica1'"),
+        "{message}"
+    );
+    assert!(client.query("SELECT 1").is_err());
+    assert_eq!(place(&mut writer), "1");
 }

@@ -13,6 +13,13 @@ use crate::house::{Plan, connect, document, group, run, value, wait_document};
 const COM_CHANGE_USER: u8 = 0x11;
 const COM_RESET_CONNECTION: u8 = 0x1F;
 const COM_INIT_DB: u8 = 0x02;
+const COM_STMT_EXECUTE: u8 = 0x17;
+const COM_STMT_FETCH: u8 = 0x1C;
+const COM_STMT_CLOSE: u8 = 0x19;
+
+/// The status flags that say that a cursor is open, and that it gave its last row.
+const CURSOR_EXISTS: u16 = 0x40;
+const LAST_ROW_SENT: u16 = 0x80;
 
 /// The `server_id` of the primary; replicas have 2 and 3.
 const PRIMARY: &str = "1";
@@ -239,6 +246,44 @@ fn statements_prepared_in_text_run_on_every_server() {
     assert_eq!(gone.error_code(), Some(1243), "{gone:?}");
 }
 
+/// Reads packets up to the next end of definitions or rows; their number, and the status there.
+fn until_end(client: &mut RawClient) -> (usize, u16) {
+    for count in 0.. {
+        let packet = client.packets().read().expect("a packet");
+        assert_ne!(packet[0], 0xFF, "{}", String::from_utf8_lossy(&packet));
+        if packet[0] == 0xFE && packet.len() == 5 {
+            return (count, u16::from_le_bytes([packet[3], packet[4]]));
+        }
+    }
+    unreachable!("an endless result")
+}
+
+#[test]
+fn a_cursor_is_read_piece_by_piece() {
+    let tidegate = Plan::new(group()).start();
+    let mut client = connect(&tidegate, "rw");
+    let id = client
+        .prepare("SELECT seq FROM seq_1_to_25")
+        .expect("prepared");
+    let named = |command: u8, rest: &[u8]| [&[command], &id.to_le_bytes()[..], rest].concat();
+    // Flag 1: a cursor that only reads. Once.
+    client
+        .send(&named(COM_STMT_EXECUTE, &[1, 1, 0, 0, 0]))
+        .expect("sent");
+    // The number of columns, one definition, and the end that says that a cursor is open.
+    let (packets, status) = until_end(&mut client);
+    assert_eq!((packets, status & CURSOR_EXISTS), (2, CURSOR_EXISTS));
+    for (expected, last) in [(10, false), (10, false), (5, true)] {
+        client
+            .send(&named(COM_STMT_FETCH, &10u32.to_le_bytes()))
+            .expect("sent");
+        let (rows, status) = until_end(&mut client);
+        assert_eq!((rows, status & LAST_ROW_SENT != 0), (expected, last));
+    }
+    client.send(&named(COM_STMT_CLOSE, &[])).expect("sent");
+    assert_eq!(value(&mut client, "SELECT 1"), "1");
+}
+
 #[test]
 fn results_come_whole_when_there_are_several() {
     let tidegate = Plan::new(group()).start();
@@ -420,21 +465,33 @@ fn without_its_replicas_a_session_goes_on() {
 #[test]
 fn without_its_primary_a_session_ends_and_says_so() {
     let group = ServerGroup::start(1).expect("a server group");
-    let tidegate = Plan::new(&group).start();
+    let tidegate = Plan::new(&group)
+        .globals("retain_last_statements=1\n")
+        .start();
     let login = Login::new(&group.accounts().app).database("test");
     let mut client = RawClient::connect(tidegate.address("rw"), &login).expect("a login");
     run(&mut client, "CREATE TABLE survives (n INT)");
+    let mut busy = RawClient::connect(tidegate.address("rw"), &login).expect("a login");
+    run(&mut busy, "BEGIN");
+    let busy_path = format!("/v1/sessions/{}", busy.connection_id());
+    busy.send_query("SELECT SLEEP(50)").expect("sent");
+    wait_document(&tidegate, &busy_path, |session| {
+        let queries = &session["data"]["attributes"]["queries"];
+        queries[0]["statement"] == "SELECT SLEEP(50)"
+    });
     let mut reader = RawClient::connect(tidegate.address("read"), &login).expect("a login");
     assert_eq!(place(&mut reader), "2");
     group.primary().kill().expect("killed");
-    let reply = client.query("INSERT INTO survives VALUES (1)");
-    if let Ok(reply) = &reply {
-        assert!(
-            matches!(reply, Reply::Err { message, .. } if message.contains("server_lost")
-                || message.contains("primary")),
-            "{reply:?}"
-        );
-    }
+    let replies = busy.replies().expect("a reply");
+    let Reply::Err { code, message, .. } = &replies[0] else {
+        panic!("{replies:?}")
+    };
+    assert_eq!(*code, 1927);
+    assert!(
+        message.contains("server_lost") && message.contains("'primary'"),
+        "{message}"
+    );
+    assert!(busy.query("SELECT 1").is_err());
     wait_until("the session's end", || client.query("SELECT 1").is_err()).expect("ended");
     tidegate
         .wait_log("server_lost")

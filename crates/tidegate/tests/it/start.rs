@@ -480,3 +480,24 @@ fn listeners_may_be_unix_sockets_and_ipv6() {
         eprintln!("this machine has no IPv6 loopback: only the UNIX socket was tried");
     }
 }
+
+#[test]
+fn a_moved_log_is_opened_anew() {
+    let mut tidegate = Tidegate::builder(BARE)
+        .argument("--log=file")
+        .start()
+        .expect("tidegate");
+    let log = tidegate.folder().join("logdir/tidegate.log");
+    let moved = tidegate.folder().join("logdir/tidegate.log.1");
+    fs::rename(&log, &moved).expect("moved");
+    tidegate.signal(Signal::HUP).expect("it runs");
+    wait_until("a new log", || log.exists()).expect("opened anew");
+    assert!(tidegate.terminate().expect("an end").success());
+    let text = fs::read_to_string(&log).expect("the new log");
+    assert!(text.contains("Stopped"), "{text}");
+    let text = fs::read_to_string(&moved).expect("the old log");
+    assert!(
+        text.contains("started with 1 workers") && !text.contains("Stopped"),
+        "{text}"
+    );
+}

@@ -278,3 +278,51 @@ fn a_silent_server_is_given_up() {
         server["data"]["attributes"]["state"] == "Slave, Running"
     });
 }
+
+#[test]
+fn a_client_idle_for_too_long_is_told() {
+    let text = Plan::new(group()).text();
+    let text = text.replace(
+        "[RW-Split-Router]\n",
+        "[RW-Split-Router]\nwait_timeout=1s\n",
+    );
+    let tidegate = Tidegate::start(&text).expect("tidegate");
+    let mut bystander = connect(&tidegate, "read");
+    let mut client = connect(&tidegate, "rw");
+    assert_eq!(value(&mut client, "SELECT 1"), "1");
+    let said = String::from_utf8_lossy(&closed(client.packets())).into_owned();
+    assert!(
+        said.contains("client_idle") && said.contains("wait_timeout"),
+        "{said}"
+    );
+    tidegate
+        .wait_log("client_idle")
+        .expect("the cause in the log");
+    assert_eq!(value(&mut bystander, "SELECT 1"), "1");
+}
+
+#[test]
+fn more_clients_than_a_service_takes_are_told() {
+    let text = Plan::new(group()).text();
+    let text = text.replace(
+        "[RW-Split-Router]\n",
+        "[RW-Split-Router]\nmax_connections=1\n",
+    );
+    let tidegate = Tidegate::start(&text).expect("tidegate");
+    // Those that asked whether the port is open may still be counted.
+    let login = Login::new(&group().accounts().app).database("test");
+    let mut only = None;
+    wait_until("the only place", || {
+        only = RawClient::connect(tidegate.address("rw"), &login).ok();
+        only.is_some()
+    })
+    .expect("a login");
+    let error = RawClient::connect(tidegate.address("rw"), &login).expect_err("one too many");
+    let error = format!("{error:#}");
+    assert!(error.contains("1040"), "{error}");
+    tidegate
+        .wait_log("service_full")
+        .expect("the cause in the log");
+    let mut only = only.expect("a login");
+    assert_eq!(value(&mut only, "SELECT 1"), "1");
+}
