@@ -94,7 +94,10 @@ pub fn hint(data: &[u8]) {
     assert!(stack.pushed().len() <= hints::MAX_PUSHED);
 }
 
-const BODIES: &[(&str, fn(&[u8]))] = &[
+/// What to call with any bytes; it panics where something does not hold.
+type Body = fn(&[u8]);
+
+const BODIES: &[(&str, Body)] = &[
     ("classification", classification),
     ("canonical form", canonical_form),
     ("cache", cache),
@@ -221,7 +224,7 @@ impl Random {
     }
 }
 
-fn run(name: &str, body: fn(&[u8]), data: &[u8]) {
+fn run(name: &str, body: Body, data: &[u8]) {
     let result = std::panic::catch_unwind(|| body(data));
     if result.is_err() {
         panic!("{name} fails for {:?}", data.escape_ascii().to_string());
