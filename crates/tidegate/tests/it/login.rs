@@ -4,12 +4,12 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use mysql_async::prelude::Queryable as _;
-use tidegate_testkit::Tidegate;
 use tidegate_testkit::mariadb::Account;
 use tidegate_testkit::raw::{
     CLIENT_PLUGIN_AUTH, CLIENT_PROTOCOL_41, CLIENT_SECURE_CONNECTION, Login, PacketStream,
     RawClient, native_password,
 };
+use tidegate_testkit::{ServerGroup, Tidegate};
 
 use crate::house::{Plan, connect, group, value};
 
@@ -101,6 +101,22 @@ fn hosts_and_empty_passwords_count_as_on_a_server() {
     }
     let far = refused(&tidegate, &Login::new(&account("host_far", "far")));
     assert!(far.contains("1045"), "{far}");
+}
+
+#[test]
+fn an_anonymous_account_takes_in_whoever_has_none() {
+    let group = ServerGroup::start(0).expect("a server");
+    group
+        .primary()
+        .sql("CREATE USER ''@'%' IDENTIFIED BY 'for all'")
+        .expect("an account");
+    let tidegate = Plan::new(&group).start();
+    let login = Login::new(&account("whoever", "for all"));
+    let mut client = RawClient::connect(tidegate.address("rw"), &login)
+        .unwrap_or_else(|error| panic!("{error:#}\n{}", tidegate.log()));
+    assert_eq!(value(&mut client, "SELECT CURRENT_USER()"), "@%");
+    let wrong = refused(&tidegate, &Login::new(&account("whoever", "for some")));
+    assert!(wrong.contains("1045"), "{wrong}");
 }
 
 #[test]

@@ -498,3 +498,50 @@ fn without_its_primary_a_session_ends_and_says_so() {
         .expect("the cause in the log");
     assert_eq!(place(&mut reader), "2");
 }
+
+#[test]
+fn a_replica_that_answers_a_session_command_differently_is_left_out() {
+    let group = ServerGroup::start(1).expect("a server group");
+    group
+        .primary()
+        .sql("SET sql_log_bin = 0; CREATE DATABASE only_here")
+        .expect("a database");
+    let tidegate = Plan::new(&group).start();
+    let login = Login::new(&group.accounts().admin);
+    let mut client = RawClient::connect(tidegate.address("rw"), &login).expect("a login");
+    assert_eq!(place(&mut client), "2");
+    run(&mut client, "USE only_here");
+    wait_until("the replica to be left out", || {
+        place(&mut client) == PRIMARY
+    })
+    .expect("left out");
+    assert_eq!(value(&mut client, "SELECT DATABASE()"), "only_here");
+    tidegate
+        .wait_log("answered a session command differently")
+        .expect("the reason in the log");
+    let mut other = RawClient::connect(tidegate.address("rw"), &login).expect("a login");
+    assert_eq!(place(&mut other), "2");
+}
+
+#[test]
+fn commands_without_text_are_answered() {
+    const COM_STATISTICS: u8 = 0x09;
+    const COM_PING: u8 = 0x0E;
+    let tidegate = Plan::new(group()).start();
+    let mut client = connect(&tidegate, "rw");
+    client.send(&[COM_PING]).expect("sent");
+    let replies = client.replies().expect("a reply");
+    assert!(matches!(replies[0], Reply::Ok { .. }), "{replies:?}");
+    client.send(&[COM_STATISTICS]).expect("sent");
+    let text = client.packets().read().expect("a reply");
+    assert!(
+        text.starts_with(b"Uptime: "),
+        "{}",
+        String::from_utf8_lossy(&text)
+    );
+    assert_eq!(value(&mut client, "SELECT 1"), "1");
+    client.send(&[0xF0]).expect("sent");
+    let replies = client.replies().expect("a reply");
+    assert_eq!(replies[0].error_code(), Some(1047), "{replies:?}");
+    assert_eq!(value(&mut client, "SELECT 1"), "1");
+}

@@ -512,3 +512,79 @@ fn strangers_and_nonsense_are_turned_away() {
     let head = rest.request("HEAD", &path, &[], "").expect("an answer");
     assert_eq!(head.status, 200);
 }
+
+#[test]
+fn passwords_in_statements_are_kept_nowhere() {
+    let account = group()
+        .create_account("tells_secrets", "SELECT ON test.*")
+        .expect("an account");
+    let tidegate = Plan::new(group())
+        .globals("retain_last_statements=5\nsession_trace=50\ndump_last_statements=on_close\n")
+        .start();
+    let mut client =
+        RawClient::connect(tidegate.address("rw"), &Login::new(&account)).expect("a login");
+    let path = format!("/v1/sessions/{}", client.connection_id());
+    run(&mut client, "SET PASSWORD = PASSWORD('hush-hush')");
+    let session = document(&tidegate, &path);
+    let kept = &session["data"]["attributes"]["queries"][0]["statement"];
+    assert!(
+        kept.as_str()
+            .is_some_and(|text| text.starts_with("SET PASSWORD")),
+        "{kept}"
+    );
+    client.query("SELECT 'the last one'").expect("a reply");
+    assert!(!session.to_string().contains("hush-hush"));
+    client.quit().expect("said");
+    tidegate
+        .wait_log("the last one")
+        .expect("the last statements in the log");
+    assert!(!tidegate.log().contains("hush-hush"), "{}", tidegate.log());
+}
+
+#[test]
+fn one_session_alone_can_be_made_talkative() {
+    let text = Plan::new(group())
+        .text()
+        .replace("log_info=true", "log_info=false");
+    let tidegate = Tidegate::start(&text).expect("tidegate");
+    let mut quiet = connect(&tidegate, "rw");
+    let mut loud = connect(&tidegate, "rw");
+    let (quiet_id, loud_id) = (quiet.connection_id(), loud.connection_id());
+    let body = r#"{"data":{"attributes":{"parameters":{"log_info":true}}}}"#;
+    let answer = tidegate
+        .rest()
+        .patch(&format!("/v1/sessions/{loud_id}"), body)
+        .expect("an answer");
+    assert_eq!(answer.status, 204, "{answer:?}");
+    for client in [&mut quiet, &mut loud] {
+        value(client, "SELECT 1");
+        run(client, "SET @a = 1");
+    }
+    quiet.quit().expect("said");
+    loud.quit().expect("said");
+    tidegate
+        .wait_log(&format!("({loud_id}) "))
+        .expect("lines of the talkative session");
+    let log = tidegate.log();
+    assert!(!log.contains(&format!("({quiet_id}) ")), "{log}");
+}
+
+#[test]
+fn accounts_are_read_again_on_demand() {
+    let tidegate = Plan::new(group()).start();
+    let known = |name: &str| {
+        document(&tidegate, "/v1/services/RW-Split-Router")["data"]["attributes"]["users"]
+            .as_array()
+            .is_some_and(|users| users.iter().any(|user| user["user"] == name))
+    };
+    assert!(known("app") && !known("on_demand"));
+    group()
+        .create_account("on_demand", "SELECT ON test.*")
+        .expect("an account");
+    let answer = tidegate
+        .rest()
+        .request("POST", "/v1/services/RW-Split-Router/reload", &[], "")
+        .expect("an answer");
+    assert_eq!(answer.status, 204, "{answer:?}");
+    assert!(known("on_demand"));
+}

@@ -224,6 +224,8 @@ fn a_second_process_on_the_same_folders_is_refused() {
         .scratch(&scratch)
         .start()
         .expect("the first");
+    // The second empties the file that both write their log to.
+    first.wait_log("started with").expect("its last word");
     let file = scratch.path().join("tidegate/piddir/tidegate.pid");
     let written = fs::read_to_string(&file).expect("the id file");
     assert_eq!(written.trim(), first.pid().to_string());
