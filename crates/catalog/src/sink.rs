@@ -1,6 +1,5 @@
 //! The lines that filters have written go to the log's thread.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -26,8 +25,7 @@ impl LineSink for ThreadSink {
     }
 
     fn print(&self, lines: Vec<u8>) {
-        // A closed standard output is nobody's problem here.
-        let _ = std::io::stdout().write_all(&lines);
+        self.0.print(lines);
     }
 
     fn probe(&self, path: &Path) -> std::io::Result<()> {

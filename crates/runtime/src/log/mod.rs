@@ -149,6 +149,7 @@ pub(crate) enum Entry {
         options: Arc<FileOptions>,
     },
     Close(Arc<Path>),
+    Print(Vec<u8>),
     /// Look at the commands.
     Poke,
 }
@@ -242,6 +243,11 @@ impl Log {
     /// Nothing more will be appended to this file for now.
     pub fn close(&self, path: &Arc<Path>) {
         self.enqueue(Entry::Close(Arc::clone(path)));
+    }
+
+    /// Writes whole lines to standard output.
+    pub fn print(&self, lines: Vec<u8>) {
+        self.enqueue(Entry::Print(lines));
     }
 
     /// Closes and opens all files again, for log rotation.

@@ -22,7 +22,10 @@ const SILENCE_CHECK: Duration = Duration::from_millis(500);
 pub(crate) struct Writer {
     log: Log,
     main: Option<LogFile>,
-    stdout: Option<Vec<u8>>,
+    /// What goes to standard output next.
+    stdout: Vec<u8>,
+    /// The log goes there too.
+    to_stdout: bool,
     others: Files,
     formatter: Formatter,
     throttle: Throttle,
@@ -37,7 +40,8 @@ impl Writer {
         let mut writer = Writer {
             log,
             main: None,
-            stdout: config.stdout.then(Vec::new),
+            stdout: Vec::new(),
+            to_stdout: config.stdout,
             others: Files::default(),
             formatter: Formatter::new(TimeZone::system()),
             throttle: Throttle::default(),
@@ -134,6 +138,7 @@ impl Writer {
                 let trouble = self.others.forget(&path, self.start.elapsed());
                 self.trouble.extend(trouble);
             }
+            Entry::Print(lines) => self.stdout.extend_from_slice(&lines),
             Entry::Poke => {}
         }
     }
@@ -159,8 +164,8 @@ impl Writer {
     }
 
     fn write(&mut self, line: &Line) {
-        if let Some(out) = &mut self.stdout {
-            self.formatter.write(line, out);
+        if self.to_stdout {
+            self.formatter.write(line, &mut self.stdout);
         }
         if let Some(file) = &mut self.main {
             self.formatter.write(line, file.pending());
@@ -228,11 +233,11 @@ impl Writer {
             self.trouble.extend(trouble);
         }
         self.tell_trouble();
-        if let Some(out) = &mut self.stdout {
+        if !self.stdout.is_empty() {
             let mut stdout = std::io::stdout().lock();
             // Standard output that nobody reads any more is nothing to report anywhere.
-            let _ = stdout.write_all(out).and_then(|()| stdout.flush());
-            out.clear();
+            let _ = stdout.write_all(&self.stdout).and_then(|()| stdout.flush());
+            self.stdout.clear();
         }
     }
 
