@@ -3,7 +3,8 @@
 use std::thread;
 
 use anyhow::Result;
-use tidegate_testkit::procfs;
+use tidegate_testkit::raw::RawClient;
+use tidegate_testkit::{ServerGroup, Tidegate, procfs};
 
 use super::report::{Bar, Row};
 use super::{Settings, proxy};
@@ -20,13 +21,13 @@ pub(super) fn run(settings: &Settings) -> Result<Vec<Row>> {
     let count = settings.scale(2000, 200);
     let group = proxy::crowded_servers()?;
     let tidegate = proxy::start(&group, settings)?;
+    // Memory the workers keep for everybody is there after the first few.
+    let warm = count / 10;
+    let mut sessions = worked(&tidegate, &group, warm, settings)?;
     let before = procfs::resident_bytes(tidegate.pid())?;
-    let mut sessions = proxy::rested_sessions(&tidegate, &group, count)?;
-    println!("a result of 1 MB to each of {count} sessions");
-    proxy::large_results(&mut sessions)?;
-    thread::sleep(settings.time(30, 5));
+    sessions.extend(worked(&tidegate, &group, count - warm, settings)?);
     let resident = procfs::resident_bytes(tidegate.pid())?.saturating_sub(before);
-    let each = resident as f64 / KIB / count as f64;
+    let each = resident as f64 / KIB / (count - warm) as f64;
     println!("{each:.1} KiB each; now a rest to see what it costs");
     let start = worker_ms(tidegate.pid())?;
     let rest = settings.time(60, 5);
@@ -47,6 +48,20 @@ pub(super) fn run(settings: &Settings) -> Result<Vec<Row>> {
             Some(Bar::AtMost(REST_MS)),
         ),
     ])
+}
+
+/// Sessions that have done all their work and rested.
+fn worked(
+    tidegate: &Tidegate,
+    group: &ServerGroup,
+    count: usize,
+    settings: &Settings,
+) -> Result<Vec<RawClient>> {
+    let mut sessions = proxy::rested_sessions(tidegate, group, count)?;
+    println!("a result of 1 MB to each of {count} sessions, then a rest");
+    proxy::large_results(&mut sessions)?;
+    thread::sleep(settings.time(30, 5));
+    Ok(sessions)
 }
 
 /// Processor time of the workers' threads; of all threads if none has their name.
