@@ -4,10 +4,13 @@
 //! that breaks a server starts its own. What is asked here is what a user notices: results,
 //! error texts, the log, the REST interface, the exit status.
 
+mod daemon;
 mod house;
 mod login;
+mod protocol;
 mod readconnroute;
 mod readwritesplit;
 mod rest;
+mod sessions;
 mod start;
 mod trouble;

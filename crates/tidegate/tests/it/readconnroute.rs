@@ -6,7 +6,7 @@ use tidegate_testkit::raw::{Login, RawClient, Reply};
 use tidegate_testkit::{ServerGroup, wait_until};
 
 use crate::house::{Plan, connect, group, run, value, wait_document};
-use crate::readwritesplit::load_local;
+use crate::protocol::load_local;
 
 fn place(client: &mut RawClient) -> String {
     value(client, "SELECT @@server_id")
