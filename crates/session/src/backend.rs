@@ -55,7 +55,7 @@ pub(crate) enum OwedTo {
     /// Dropped, and compared with the answer the client gets to session command `seq`.
     Compare { seq: u64 },
     /// Dropped: a repeated session command, which must end as it did the first time.
-    Replay { ok: Option<bool> },
+    Replay { ok: bool },
     /// Dropped: a statement of our own, which must succeed.
     Setup,
 }
@@ -87,6 +87,8 @@ pub(crate) struct Backend {
     pub(crate) mysql_family: bool,
     /// What its greeting said: COM_CHANGE_USER needs it again.
     pub(crate) info: Option<Box<tidegate_wire::login::ServerInfo>>,
+    /// The default database of its login.
+    pub(crate) login_schema: Option<Vec<u8>>,
     /// Statements in progress that were counted at the server.
     pub(crate) operations: u64,
 }
@@ -110,6 +112,7 @@ impl Backend {
             version: 0,
             mysql_family: false,
             info: None,
+            login_schema: None,
             operations: 0,
         }
     }

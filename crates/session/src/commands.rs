@@ -61,7 +61,7 @@ impl Session {
                 self.stream_bytes(run, at, &mut env.cx())
             } else if self.infile.is_some() {
                 self.infile_bytes(run, at, &mut env.cx())
-            } else if self.pending.is_none() {
+            } else if self.pending.is_none() && !self.client_backlogged {
                 self.next_command(run, at, env)
             } else {
                 Taken::Hold
@@ -262,6 +262,10 @@ impl Session {
             self.client.seq = stream.next_seq;
             self.answer_error(&reply, cx);
             self.client.seq = 0;
+        } else if stream.ticketed
+            && let Some(ticket) = self.tickets.back_mut()
+        {
+            ticket.next_seq = stream.next_seq;
         }
         self.moved = true;
     }

@@ -91,7 +91,6 @@ impl Session {
         if due(self.kill_at) {
             self.fail(&SessionFault::Killed, cx);
         } else if due(self.dialogue_deadline()) {
-            self.client.seq = 2;
             self.fail(
                 &SessionFault::LoginTimeout {
                     seconds: LOGIN_TIMEOUT.as_secs(),

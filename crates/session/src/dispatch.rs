@@ -4,14 +4,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use tidegate_sql::{Scope, SessionEffect, Statement, Value};
+use tidegate_sql::{SessionEffect, Statement};
 use tidegate_wire::frame::{Header, frame_into};
 use tidegate_wire::{Command, Rewrite, Shape};
 
 use crate::backend::{Owed, OwedTo};
 use crate::commands::Found;
-use crate::history::Key;
 use crate::ids::{BackendId, ClientStmtId, Side};
+use crate::key::{self, Key};
 use crate::route::{Leaves, Subject};
 use crate::session::{Cx, Session};
 use crate::stmts::{Prepared, PreparedText};
@@ -61,9 +61,11 @@ pub(crate) struct Order {
     stmt: Option<ClientStmtId>,
     /// The number of the session command.
     seq: Option<u64>,
-    /// Its place in the history.
-    record: Option<Key>,
+    /// Its place in the history, and what is repeated if not the command itself.
+    record: Option<(Key, Option<Vec<u8>>)>,
     retry: bool,
+    /// What it does to the transaction was predicted.
+    predicted: bool,
     then: Then,
 }
 
@@ -87,12 +89,17 @@ impl Session {
                 && whole
                 && payload.len() <= MAX_RETRY_BYTES
                 && self.tickets.is_empty(),
+            predicted: false,
             then: Then::Nothing,
         };
         if let Some(statement) = subject.statement
             && command != Command::StmtPrepare
         {
+            order.predicted = true;
+            let was_open = self.trx.is_open();
             self.trx.predict(statement);
+            // A router may have kept a connection for the transaction alone.
+            self.look_for_spare |= was_open && !self.trx.is_open();
             order.then = self.consequence(statement);
         }
         match command {
@@ -111,7 +118,7 @@ impl Session {
             self.last_seq += 1;
             order.seq = Some(self.last_seq);
             if self.needs.history && order.record.is_none() {
-                order.record = history_key(command, payload, whole, subject.statement);
+                order.record = key::of(command, payload, whole, subject.text, subject.statement);
             }
         }
         order
@@ -120,7 +127,7 @@ impl Session {
     fn order_prepare(&mut self, subject: Subject<'_>, order: &mut Order) {
         let id = self.stmts.next_id();
         order.stmt = Some(id);
-        order.record = Some(Key::Statement(id));
+        order.record = Some((Key::Statement(id), None));
         let statement = subject.statement.cloned().unwrap_or_default();
         order.then = Then::Prepared(Box::new(Prepared {
             id,
@@ -162,7 +169,11 @@ impl Session {
         cx: &mut Cx<'_>,
     ) {
         let Some(answer) = leaves.answer else { return };
-        self.passed.clear();
+        if order.shape == Shape::Nothing {
+            self.passed.clear();
+        } else {
+            self.has_passed();
+        }
         self.uses += 1;
         self.note_received(body, cx);
         self.note_execution(body, &order, answer);
@@ -170,9 +181,10 @@ impl Session {
             self.retry.clear();
             self.retry.extend_from_slice(body.payload());
         }
-        if let (Some(key), Some(seq)) = (&order.record, order.seq) {
-            self.history
-                .record(seq, key.clone(), body.payload().to_vec());
+        if let (Some((key, repeated)), Some(seq)) = (&order.record, order.seq) {
+            let payload = repeated.clone().unwrap_or_else(|| body.payload().to_vec());
+            let schema = self.client.database.as_deref();
+            self.history.record(seq, key.clone(), payload, schema);
         }
         let alone = leaves.others.is_empty();
         self.write_to(answer, body, &order, alone, OwedTo::Client, cx);
@@ -204,9 +216,22 @@ impl Session {
             sent: cx.now,
             first_byte: cx.now,
             started: false,
+            next_seq: 1,
+            torn: false,
             retry: order.retry,
+            predicted: order.predicted,
             then: order.then,
         });
+    }
+
+    /// The command at the head is on its way, or answered: what it has passed becomes that of the
+    /// newest command.
+    pub(crate) fn has_passed(&mut self) {
+        std::mem::swap(&mut self.passed, &mut self.passed_by_newest);
+        // A command that is sent again went before one that may have passed filters already.
+        if !std::mem::take(&mut self.sent_again) {
+            self.passed.clear();
+        }
     }
 
     /// Writes a command to one connection in its own terms.
@@ -373,6 +398,7 @@ impl Session {
             continues: found.header.continues(),
             next_seq: 1,
             total: found.have as u64,
+            ticketed: order.shape != Shape::Nothing,
             record: order.seq.filter(|_| order.record.is_some()),
             after: None,
         }));
@@ -429,54 +455,5 @@ fn rename(payload: &mut [u8], id: Option<u32>) {
     if let Some(id) = id {
         // Too short a payload has no id to replace; the server will say so.
         let _ = tidegate_wire::stmt::set_stmt_id(payload, id);
-    }
-}
-
-/// Which part of the session's state a session command sets; `None`: none that lasts.
-fn history_key(
-    command: Command,
-    payload: &[u8],
-    whole: bool,
-    statement: Option<&Statement>,
-) -> Option<Key> {
-    match command {
-        Command::InitDb => Some(Key::Schema),
-        Command::SetOption => Some(Key::Variable(b"COM_SET_OPTION".as_slice().into())),
-        Command::Query if whole => query_key(statement?),
-        Command::StmtExecute => (payload.len() <= 10).then_some(Key::Text),
-        _ => None,
-    }
-}
-
-fn query_key(statement: &Statement) -> Option<Key> {
-    if statement.multi {
-        return None;
-    }
-    match &statement.effect {
-        Some(SessionEffect::Use(_)) => Some(Key::Schema),
-        Some(SessionEffect::Prepare { name, .. }) => Some(Key::Named(name.clone())),
-        Some(SessionEffect::Set(settings)) => {
-            if settings
-                .iter()
-                .any(|setting| setting.scope == Scope::Global)
-            {
-                return None;
-            }
-            match &**settings {
-                [setting] if matches!(setting.value, Value::Literal(_)) => {
-                    Some(setting_key(setting))
-                }
-                _ => Some(Key::Text),
-            }
-        }
-        _ => Some(Key::Text),
-    }
-}
-
-fn setting_key(setting: &tidegate_sql::Setting) -> Key {
-    match (setting.scope, &*setting.name) {
-        (Scope::Unscoped, b"names" | b"character set") => Key::Charset,
-        (Scope::User, name) => Key::Variable([b"@", name].concat().into()),
-        (_, name) => Key::Variable(name.into()),
     }
 }

@@ -10,35 +10,8 @@ use std::collections::VecDeque;
 
 use crate::freeze::{Decoder, Encoder, FreezeError};
 use crate::ids::ClientStmtId;
+use crate::key::Key;
 use crate::service::HistoryLimits;
-
-/// Which part of the session's state a command sets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Key {
-    /// The default database.
-    Schema,
-    /// The client's character set and collation.
-    Charset,
-    /// One variable, set to a literal.
-    Variable(Box<[u8]>),
-    /// A text-protocol prepared statement.
-    Named(Box<[u8]>),
-    /// A binary prepared statement.
-    Statement(ClientStmtId),
-    /// Something else.
-    Text,
-}
-
-impl Key {
-    /// Can an older entry with this key be dropped, whatever stands between the two, as long as
-    /// all of that is plain too?
-    fn is_plain(&self) -> bool {
-        match self {
-            Key::Schema | Key::Charset | Key::Variable(_) | Key::Statement(_) => true,
-            Key::Named(_) | Key::Text => false,
-        }
-    }
-}
 
 /// One command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +23,8 @@ pub(crate) struct Entry {
     pub(crate) payload: Vec<u8>,
     /// Did it succeed? `None`: not answered yet.
     pub(crate) ok: Option<bool>,
+    /// The default database it was issued under; of a command that changes it, the new one.
+    pub(crate) schema: Option<Box<[u8]>>,
 }
 
 /// All that a new connection must be told.
@@ -76,19 +51,18 @@ impl History {
     }
 
     /// Records a command whose answer is not known yet.
-    pub(crate) fn record(&mut self, seq: u64, key: Key, payload: Vec<u8>) {
+    pub(crate) fn record(&mut self, seq: u64, key: Key, payload: Vec<u8>, schema: Option<&[u8]>) {
         let is_statement = matches!(key, Key::Statement(_));
         if !self.recoverable() && !is_statement {
             return;
         }
-        self.drop_superseded(&key, &payload);
         self.entries.push_back(Entry {
             seq,
             key,
             payload,
             ok: None,
+            schema: schema.map(Into::into),
         });
-        self.enforce_limit();
     }
 
     /// More bytes of a command that is longer than what was recorded of it.
@@ -98,22 +72,32 @@ impl History {
         }
     }
 
-    /// The answer to command `seq` is known. A failed preparation leaves no trace; any other
-    /// failed command stays, because it may have taken effect in part.
-    pub(crate) fn confirm(&mut self, seq: u64, ok: bool) {
+    /// The answer to command `seq` is known, and the default database after it. A failed command
+    /// that could only succeed or fail as a whole leaves no trace; any other stays, because it may
+    /// have taken effect in part.
+    pub(crate) fn confirm(&mut self, seq: u64, ok: bool, schema: Option<&[u8]>) {
         let Some(ix) = self.entries.iter().rposition(|entry| entry.seq == seq) else {
             return;
         };
-        let failed_prepare = !ok
-            && self
-                .entries
-                .get(ix)
-                .is_some_and(|entry| matches!(entry.key, Key::Statement(_) | Key::Named(_)));
-        if failed_prepare {
-            self.entries.remove(ix);
-        } else if let Some(entry) = self.entries.get_mut(ix) {
-            entry.ok = Some(ok);
+        let Some(entry) = self.entries.get_mut(ix) else {
+            return;
+        };
+        entry.ok = Some(ok);
+        if entry.key == Key::Schema {
+            entry.schema = schema.map(Into::into);
         }
+        let whole = match &entry.key {
+            Key::Schema | Key::Deallocated(_) | Key::Statement(_) => true,
+            Key::Variables(names) => names.len() == 1,
+            // A name that is prepared anew is gone even if that fails.
+            Key::Named(_) | Key::Text { .. } => false,
+        };
+        if !ok && whole {
+            self.entries.remove(ix);
+        } else if ok {
+            self.drop_superseded(ix);
+        }
+        self.enforce_limit();
     }
 
     /// A binary prepared statement was closed.
@@ -156,49 +140,87 @@ impl History {
                 .sum::<usize>()
     }
 
-    fn drop_superseded(&mut self, key: &Key, payload: &[u8]) {
-        if let Key::Statement(_) = key {
+    /// Forgets what the command at `ix`, which succeeded, makes superfluous.
+    fn drop_superseded(&mut self, ix: usize) {
+        let Some(Entry { key, payload, .. }) = self.entries.get(ix).cloned() else {
+            return;
+        };
+        match &key {
+            Key::Deallocated(name) => self.drop_named(ix, name),
+            Key::Text { again: true } if self.limits.prune => {
+                self.drop_older(ix, &key, |entry| entry.payload == payload);
+            }
+            Key::Schema | Key::Variables(_) | Key::Named(_) => {
+                self.drop_older(ix, &key, |entry| {
+                    entry.ok == Some(true) && key.covers(&entry.key)
+                });
+            }
+            Key::Statement(_) | Key::Text { .. } => {}
+        }
+    }
+
+    /// Forgets entries before `ix`, but none that stands before something that may depend on it.
+    fn drop_older(&mut self, ix: usize, key: &Key, superfluous: impl Fn(&Entry) -> bool) {
+        let mut at = ix;
+        while let Some(before) = at.checked_sub(1) {
+            at = before;
+            let Some(entry) = self.entries.get(at) else {
+                return;
+            };
+            if superfluous(entry) {
+                self.entries.remove(at);
+            } else if entry.key.depends_on(key) {
+                return;
+            }
+        }
+    }
+
+    /// A named statement is gone: neither its preparation nor its end needs to be repeated, unless
+    /// something between the two may have executed it.
+    fn drop_named(&mut self, ix: usize, name: &[u8]) {
+        let is_named = |entry: &Entry| matches!(&entry.key, Key::Named(other) if **other == *name);
+        let opaque = |entry: &Entry| matches!(entry.key, Key::Text { .. });
+        let from = self
+            .entries
+            .iter()
+            .take(ix)
+            .rposition(opaque)
+            .map_or(0, |at| at + 1);
+        if self.entries.iter().take(from).any(is_named) {
             return;
         }
-        if key.is_plain() {
-            let after_last_opaque = self
-                .entries
-                .iter()
-                .rposition(|entry| !entry.key.is_plain())
-                .map_or(0, |ix| ix + 1);
-            let mut ix = self.entries.len();
-            while ix > after_last_opaque {
-                ix -= 1;
-                if self
-                    .entries
-                    .get(ix)
-                    .is_some_and(|entry| entry.key == *key && entry.ok != Some(false))
-                {
-                    self.entries.remove(ix);
-                }
-            }
-        } else if self.limits.prune {
-            self.entries
-                .retain(|entry| entry.payload != payload || entry.key != *key);
-        }
+        self.entries.remove(ix);
+        self.entries.retain(|entry| !is_named(entry));
     }
 
     fn enforce_limit(&mut self) {
         if self.limits.disabled || self.len() <= self.limits.max {
             return;
         }
-        if self.limits.prune {
-            let oldest = self
-                .entries
-                .iter()
-                .position(|entry| !matches!(entry.key, Key::Statement(_)));
-            if let Some(ix) = oldest {
-                self.entries.remove(ix);
-            }
-        } else {
+        if !self.limits.prune {
             self.lost = true;
             self.entries
                 .retain(|entry| matches!(entry.key, Key::Statement(_)));
+            return;
+        }
+        let oldest = self
+            .entries
+            .iter()
+            .position(|entry| !matches!(entry.key, Key::Statement(_)));
+        let Some(oldest) = oldest.and_then(|ix| self.entries.remove(ix)) else {
+            return;
+        };
+        // The end of a statement whose preparation is forgotten would fail.
+        if let Key::Named(name) = oldest.key
+            && let Some(ix) = self.entries.iter().position(|entry| {
+                matches!(&entry.key, Key::Named(other) | Key::Deallocated(other) if *other == name)
+            })
+            && self
+                .entries
+                .get(ix)
+                .is_some_and(|entry| matches!(entry.key, Key::Deallocated(_)))
+        {
+            self.entries.remove(ix);
         }
     }
 
@@ -206,25 +228,10 @@ impl History {
         into.flag(self.lost);
         into.list(self.entries.iter(), |into, entry| {
             into.u64(entry.seq);
-            match &entry.key {
-                Key::Schema => into.u8(0),
-                Key::Charset => into.u8(1),
-                Key::Variable(name) => {
-                    into.u8(2);
-                    into.bytes(name);
-                }
-                Key::Named(name) => {
-                    into.u8(3);
-                    into.bytes(name);
-                }
-                Key::Statement(id) => {
-                    into.u8(4);
-                    into.u32(id.0);
-                }
-                Key::Text => into.u8(5),
-            }
+            entry.key.freeze(into);
             into.bytes(&entry.payload);
             into.option(entry.ok, Encoder::flag);
+            into.option(entry.schema.as_deref(), Encoder::bytes);
         });
     }
 
@@ -235,27 +242,16 @@ impl History {
         let lost = from.flag()?;
         let entries = from.list(|from| {
             let seq = from.u64()?;
-            let key = match from.u8()? {
-                0 => Key::Schema,
-                1 => Key::Charset,
-                2 => Key::Variable(from.bytes()?.into()),
-                3 => Key::Named(from.bytes()?.into()),
-                4 => Key::Statement(ClientStmtId(from.u32()?)),
-                5 => Key::Text,
-                other => {
-                    return Err(FreezeError::Value {
-                        what: "a history key",
-                        value: u64::from(other),
-                    });
-                }
-            };
+            let key = Key::thaw(from)?;
             let payload = from.bytes()?.to_vec();
             let ok = from.option(Decoder::flag)?;
+            let schema = from.option(Decoder::bytes)?.map(Into::into);
             Ok(Entry {
                 seq,
                 key,
                 payload,
                 ok,
+                schema,
             })
         })?;
         Ok(History {
@@ -278,6 +274,14 @@ mod tests {
         })
     }
 
+    const TEXT: Key = Key::Text { again: false };
+
+    /// Records and confirms.
+    fn done(history: &mut History, seq: u64, key: Key, text: &str) {
+        history.record(seq, key, text.as_bytes().to_vec(), None);
+        history.confirm(seq, true, None);
+    }
+
     fn texts(history: &History) -> Vec<String> {
         history
             .entries()
@@ -285,34 +289,104 @@ mod tests {
             .collect()
     }
 
-    fn var(name: &str) -> Key {
-        Key::Variable(name.as_bytes().into())
+    fn vars(names: &[&str]) -> Key {
+        Key::Variables(names.iter().map(|name| name.as_bytes().into()).collect())
+    }
+
+    fn named(name: &str) -> Key {
+        Key::Named(name.as_bytes().into())
     }
 
     #[test]
     fn the_last_value_of_a_variable_wins() {
         let mut history = history(10, true);
-        history.record(1, var("a"), b"a=1".to_vec());
-        history.record(2, var("b"), b"b=1".to_vec());
-        history.record(3, var("a"), b"a=2".to_vec());
+        done(&mut history, 1, vars(&["a"]), "a=1");
+        done(&mut history, 2, vars(&["b"]), "b=1");
+        done(&mut history, 3, vars(&["a"]), "a=2");
         assert_eq!(texts(&history), ["b=1", "a=2"]);
+        done(&mut history, 4, vars(&["a", "b"]), "a=3, b=3");
+        assert_eq!(texts(&history), ["a=3, b=3"]);
+        done(&mut history, 5, vars(&["a"]), "a=4");
+        assert_eq!(texts(&history), ["a=3, b=3", "a=4"]);
+    }
+
+    #[test]
+    fn a_value_that_was_refused_replaces_nothing() {
+        let mut history = history(10, true);
+        done(&mut history, 1, vars(&["a"]), "a=1");
+        history.record(2, vars(&["a"]), b"a=bad".to_vec(), None);
+        assert_eq!(texts(&history), ["a=1", "a=bad"]);
+        history.confirm(2, false, None);
+        assert_eq!(texts(&history), ["a=1"]);
     }
 
     #[test]
     fn a_command_that_is_not_understood_is_a_fence() {
         let mut history = history(10, true);
-        history.record(1, var("a"), b"a=1".to_vec());
-        history.record(2, Key::Text, b"b=@a".to_vec());
-        history.record(3, var("a"), b"a=2".to_vec());
+        done(&mut history, 1, vars(&["a"]), "a=1");
+        done(&mut history, 2, TEXT, "b=@a");
+        done(&mut history, 3, vars(&["a"]), "a=2");
         assert_eq!(texts(&history), ["a=1", "b=@a", "a=2"]);
+    }
+
+    #[test]
+    fn a_statement_keeps_the_modes_it_was_prepared_under() {
+        let mut history = history(10, true);
+        let statement = Key::Statement(ClientStmtId(1));
+        done(&mut history, 1, vars(&["sql_mode"]), "mode=1");
+        done(&mut history, 2, vars(&["a"]), "a=1");
+        done(&mut history, 3, statement, "prepare");
+        done(&mut history, 4, vars(&["sql_mode"]), "mode=2");
+        done(&mut history, 5, vars(&["a"]), "a=2");
+        assert_eq!(texts(&history), ["mode=1", "prepare", "mode=2", "a=2"]);
+    }
+
+    #[test]
+    fn what_counts_up_is_repeated_as_often_as_it_was_said() {
+        let mut history = history(10, true);
+        done(&mut history, 1, TEXT, "a=a+1");
+        done(&mut history, 2, TEXT, "a=a+1");
+        done(&mut history, 3, Key::Text { again: true }, "role");
+        done(&mut history, 4, vars(&["b"]), "b=1");
+        done(&mut history, 5, Key::Text { again: true }, "role");
+        assert_eq!(texts(&history), ["a=a+1", "a=a+1", "b=1", "role"]);
+    }
+
+    #[test]
+    fn a_named_statement_leaves_with_its_end() {
+        let mut history = history(10, true);
+        done(&mut history, 1, named("p"), "prepare p");
+        done(&mut history, 2, vars(&["a"]), "a=1");
+        let end = Key::Deallocated(b"p".as_slice().into());
+        done(&mut history, 3, end.clone(), "deallocate p");
+        assert_eq!(texts(&history), ["a=1"]);
+        done(&mut history, 4, named("p"), "prepare p");
+        done(&mut history, 5, TEXT, "execute p");
+        done(&mut history, 6, end, "deallocate p");
+        assert_eq!(history.len(), 4);
+    }
+
+    #[test]
+    fn the_limit_forgets_the_end_of_a_named_statement_with_its_beginning() {
+        let mut history = history(3, true);
+        done(&mut history, 1, named("p"), "prepare p");
+        done(&mut history, 2, TEXT, "execute p");
+        done(
+            &mut history,
+            3,
+            Key::Deallocated(b"p".as_slice().into()),
+            "deallocate p",
+        );
+        done(&mut history, 4, TEXT, "x");
+        assert_eq!(texts(&history), ["execute p", "x"]);
     }
 
     #[test]
     fn the_limit_prunes_the_oldest_but_never_an_open_statement() {
         let mut history = history(2, true);
-        history.record(1, Key::Statement(ClientStmtId(1)), b"prepare".to_vec());
+        done(&mut history, 1, Key::Statement(ClientStmtId(1)), "prepare");
         for n in 2..6 {
-            history.record(n, Key::Text, format!("set {n}").into_bytes());
+            done(&mut history, n, TEXT, &format!("set {n}"));
         }
         assert_eq!(texts(&history), ["prepare", "set 4", "set 5"]);
         assert!(history.recoverable());
@@ -322,7 +396,7 @@ mod tests {
     fn without_pruning_the_limit_gives_the_history_up() {
         let mut history = history(2, false);
         for n in 0..3 {
-            history.record(n, Key::Text, format!("set {n}").into_bytes());
+            done(&mut history, n, TEXT, &format!("set {n}"));
         }
         assert!(!history.recoverable());
         assert_eq!(history.len(), 0);
@@ -333,10 +407,15 @@ mod tests {
     #[test]
     fn a_failed_prepare_leaves_no_trace_and_a_failed_set_stays() {
         let mut history = history(10, true);
-        history.record(1, Key::Statement(ClientStmtId(1)), b"prepare".to_vec());
-        history.record(2, Key::Text, b"set".to_vec());
-        history.confirm(1, false);
-        history.confirm(2, false);
+        history.record(
+            1,
+            Key::Statement(ClientStmtId(1)),
+            b"prepare".to_vec(),
+            None,
+        );
+        history.record(2, TEXT, b"set".to_vec(), None);
+        history.confirm(1, false, None);
+        history.confirm(2, false, None);
         assert_eq!(texts(&history), ["set"]);
         assert_eq!(history.stored_responses(), 1);
     }
@@ -344,14 +423,16 @@ mod tests {
     #[test]
     fn frozen_and_thawed_it_is_the_same() {
         let mut history = history(10, true);
-        history.record(1, Key::Schema, b"\x02db".to_vec());
-        history.record(2, Key::Statement(ClientStmtId(7)), b"\x16select 1".to_vec());
-        history.record(
-            3,
-            Key::Named(b"s".as_slice().into()),
-            b"\x03prepare s from 'x'".to_vec(),
+        history.record(1, Key::Schema, b"\x02db".to_vec(), Some(b"old"));
+        history.confirm(1, true, Some(b"db"));
+        done(
+            &mut history,
+            2,
+            Key::Statement(ClientStmtId(7)),
+            "\x16select 1",
         );
-        history.confirm(2, true);
+        done(&mut history, 3, named("s"), "\x03prepare s from 'x'");
+        done(&mut history, 4, vars(&["a", "b"]), "\x03set a = 1, b = 2");
         let mut encoder = Encoder::default();
         history.freeze(&mut encoder);
         let bytes = encoder.into_bytes();

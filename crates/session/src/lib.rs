@@ -38,6 +38,7 @@ pub mod filter;
 pub mod freeze;
 mod history;
 mod ids;
+mod key;
 mod login;
 mod look;
 mod losses;

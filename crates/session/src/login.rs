@@ -95,6 +95,18 @@ impl Session {
         }
     }
 
+    /// The number of the dialogue's next packet to the client, behind the one that is due from it.
+    pub(crate) fn dialogue_seq(&self) -> Option<u8> {
+        let Phase::Dialogue(dialogue) = &self.phase else {
+            return None;
+        };
+        Some(match &dialogue.step {
+            Step::Client(login) => login.seq().wrapping_add(1),
+            Step::Answer(login) | Step::Server { login, .. } => login.seq(),
+            Step::Moving => 2,
+        })
+    }
+
     pub(crate) fn dialogue_bytes(&mut self, run: &[u8], cx: &mut Cx<'_>) -> Taken {
         let Phase::Dialogue(dialogue) = &mut self.phase else {
             return Taken::Hold;
@@ -447,6 +459,7 @@ impl Session {
                 machine = Some(ClientLogin::change_user(identity.clone(), *info, own));
             });
             let Some(machine) = machine else { continue };
+            backend.login_schema.clone_from(&identity.database);
             backend.state = State::Switching(Box::new(machine));
             backend.deadline = Some(cx.now.after(LOGIN_TIMEOUT));
             deciding = deciding.or(Some(id));

@@ -111,6 +111,9 @@ impl Session {
                 if let Some(ticket) = self.tickets.pop_front() {
                     self.drop_ticket(ticket.seq, cx);
                 }
+                // Its filters hear of the answer; one that waits behind it keeps its place.
+                std::mem::swap(&mut self.passed, &mut self.passed_by_newest);
+                self.sent_again = true;
                 match &mut self.stream {
                     Some(stream) => stream.after = Some(reply),
                     None => self.answer_error(&reply, cx),
@@ -130,6 +133,8 @@ impl Session {
         };
         self.drop_ticket(ticket.seq, cx);
         self.observe.retried();
+        std::mem::swap(&mut self.passed, &mut self.passed_by_newest);
+        self.sent_again = true;
         self.pending = Some(std::mem::take(&mut self.retry));
         self.moved = true;
     }
@@ -139,7 +144,8 @@ impl Session {
         self.shard(cx).operations.sub(1);
         if let Some(seq) = seq {
             self.verdicts.abandon(seq);
-            self.history.confirm(seq, false);
+            self.history
+                .confirm(seq, false, self.client.database.as_deref());
         }
     }
 
@@ -159,6 +165,10 @@ impl Session {
                 OwedTo::Client | OwedTo::Replay { .. } | OwedTo::Setup => None,
             })
             .collect();
+        let (next_seq, torn) = (
+            backend.tracker.next_seq(),
+            !backend.tracker.at_packet_boundary(),
+        );
         backend.reset(if for_good {
             State::Failed
         } else {
@@ -183,6 +193,10 @@ impl Session {
         for ticket in &mut self.tickets {
             if ticket.answer == Some(id) {
                 ticket.answer = None;
+                if ticket.started {
+                    ticket.next_seq = next_seq;
+                    ticket.torn = torn;
+                }
             }
         }
         if let Some(stream) = &mut self.stream {

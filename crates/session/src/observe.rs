@@ -5,6 +5,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidegate_wire::Command;
+
+use crate::freeze::{Decoder, Encoder, FreezeError};
 use crate::output::Level;
 use crate::service::LogSwitches;
 use crate::time::{Instant, WallTime};
@@ -209,6 +212,67 @@ impl Observe {
             .map(|line| size_of::<String>() + line.capacity())
             .sum()
     }
+}
+
+impl Observe {
+    /// Statements and log lines; activity starts anew.
+    pub(crate) fn freeze(&self, into: &mut Encoder) {
+        into.u64(self.received);
+        into.u64(self.completed);
+        into.list(self.queries.iter(), |into, query| {
+            into.u64(query.number);
+            into.bytes(&query.statement);
+            into.bytes(query.command.as_bytes());
+            into.u64(query.received.0 as u64);
+            into.option(query.completed, |into, at| into.u64(at.0 as u64));
+            into.list(query.responses.iter(), |into, (server, took)| {
+                into.bytes(server.as_bytes());
+                into.u64(took.as_micros() as u64);
+            });
+        });
+        into.list(self.log.iter(), |into, line| into.bytes(line.as_bytes()));
+    }
+
+    /// Takes what [`Observe::freeze`] wrote, as far as this service keeps it.
+    pub(crate) fn thaw(&mut self, from: &mut Decoder<'_>) -> Result<(), FreezeError> {
+        self.received = from.u64()?;
+        self.completed = from.u64()?;
+        self.queries = from.list(thaw_retained)?.into();
+        self.log = from.list(Decoder::text)?.into();
+        while self.queries.len() > self.retain {
+            self.queries.pop_front();
+        }
+        while self.log.len() > self.trace {
+            self.log.pop_front();
+        }
+        Ok(())
+    }
+}
+
+fn thaw_retained(from: &mut Decoder<'_>) -> Result<Retained, FreezeError> {
+    let wall = |from: &mut Decoder<'_>| from.u64().map(|micros| WallTime(micros as i64));
+    Ok(Retained {
+        number: from.u64()?,
+        statement: from.bytes()?.into(),
+        command: command_name(from)?,
+        received: wall(from)?,
+        completed: from.option(wall)?,
+        responses: from.list(|from| {
+            let server = from.text()?.into();
+            Ok((server, Duration::from_micros(from.u64()?)))
+        })?,
+    })
+}
+
+fn command_name(from: &mut Decoder<'_>) -> Result<&'static str, FreezeError> {
+    let name = from.text()?;
+    let known = Command::ALL.iter().find(|command| command.name() == name);
+    known
+        .map(|command| command.name())
+        .ok_or(FreezeError::Gone {
+            what: "command",
+            name,
+        })
 }
 
 /// Wall-clock time as ISO 8601 text in UTC with milliseconds.

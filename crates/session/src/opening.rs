@@ -8,8 +8,9 @@ use tidegate_wire::{Caps, Command, ReplyTracker, Shape};
 
 use crate::backend::{Backend, Owed, OwedTo, State};
 use crate::fault::SessionFault;
-use crate::history::Key;
+use crate::history::Entry;
 use crate::ids::{BackendId, Side};
+use crate::key::Key;
 use crate::output::{Level, Op};
 use crate::session::{CONNECT_TIMEOUT, Cx, Session};
 use crate::time::Instant;
@@ -61,6 +62,7 @@ impl Session {
             return;
         };
         if matches!(backend.state, State::Connecting) {
+            backend.login_schema.clone_from(&identity.database);
             backend.state = State::Login(Box::new(ClientLogin::new(identity)));
         }
     }
@@ -197,6 +199,15 @@ impl Session {
             return;
         }
         let history = self.needs.history;
+        if history && !self.history.recoverable() && self.last_seq > 0 && !self.is_switching(id) {
+            let reason = "its session's state is not known any more".to_owned();
+            let fault = SessionFault::ServerLost {
+                server: name,
+                reason,
+            };
+            self.lose(id, fault, false, cx);
+            return;
+        }
         let Some(backend) = self.backend_mut(id) else {
             return;
         };
@@ -225,6 +236,11 @@ impl Session {
         self.replay_progress(id, cx);
     }
 
+    fn is_switching(&self, id: BackendId) -> bool {
+        self.backend(id)
+            .is_some_and(|backend| matches!(backend.state, State::Switching(_)))
+    }
+
     /// Our own settings, as the connection's next statement.
     pub(crate) fn send_setup(&mut self, id: BackendId, cx: &mut Cx<'_>) {
         let Some(backend) = self.backend_mut(id) else {
@@ -242,29 +258,41 @@ impl Session {
             .send_with(Side::Backend(id), |own| frame_into(own, &mut 0, &payload));
     }
 
-    /// The history, in one go.
+    /// The history, in one go: each command under the default database it was issued under, and at
+    /// the end the session's own.
     fn replay_history(&mut self, id: BackendId, cx: &mut Cx<'_>) {
         let Some(backend) = self.backends.get_mut(usize::from(id.0)) else {
             return;
         };
+        let mut schema = backend.login_schema.take();
+        let mut schema_pending = false;
         for entry in self.history.entries() {
-            let Some(command) = entry.payload.first().copied().and_then(Command::from_byte) else {
-                continue;
+            if entry.key.needs_schema()
+                && let Some(needed) = entry.schema.as_deref()
+                && schema.as_deref() != Some(needed)
+            {
+                use_schema(backend, id, needed, cx);
+                schema = Some(needed.to_vec());
+            }
+            if entry.key == Key::Schema {
+                schema = entry.schema.as_deref().map(<[u8]>::to_vec);
+                schema_pending |= entry.ok.is_none();
+            }
+            let to = match entry.ok {
+                Some(ok) => OwedTo::Replay { ok },
+                // It is being answered just now, and must end here as it does there.
+                None => OwedTo::Compare { seq: entry.seq },
             };
-            let stmt = match entry.key {
-                Key::Statement(stmt) => Some(stmt),
-                _ => None,
-            };
-            backend.expect(
-                command.reply_shape(),
-                Owed {
-                    to: OwedTo::Replay { ok: entry.ok },
-                    stmt,
-                },
-            );
-            cx.out.send_with(Side::Backend(id), |own| {
-                frame_into(own, &mut 0, &entry.payload)
-            });
+            if let OwedTo::Compare { seq } = to {
+                self.verdicts.join(seq);
+            }
+            repeat(backend, id, entry, to, cx);
+        }
+        if !schema_pending
+            && let Some(needed) = self.client.database.as_deref()
+            && schema.as_deref() != Some(needed)
+        {
+            use_schema(backend, id, needed, cx);
         }
     }
 
@@ -342,6 +370,42 @@ impl Session {
             .filter_map(|backend| backend.deadline)
             .min()
     }
+}
+
+/// Writes a command of the history to a connection.
+fn repeat(backend: &mut Backend, id: BackendId, entry: &Entry, to: OwedTo, cx: &mut Cx<'_>) {
+    let Some(command) = entry.payload.first().copied().and_then(Command::from_byte) else {
+        return;
+    };
+    let stmt = match entry.key {
+        Key::Statement(stmt) => Some(stmt),
+        _ => None,
+    };
+    backend.expect(command.reply_shape(), Owed { to, stmt });
+    if to.is_command() {
+        backend.operations += 1;
+        if let Some(view) = cx.servers.get(backend.server) {
+            view.counters.shard(cx.worker).operations.add(1);
+        }
+    }
+    cx.out.send_with(Side::Backend(id), |own| {
+        frame_into(own, &mut 0, &entry.payload);
+    });
+}
+
+/// Changes the default database of a connection that is being prepared.
+fn use_schema(backend: &mut Backend, id: BackendId, name: &[u8], cx: &mut Cx<'_>) {
+    backend.expect(
+        Shape::Ok,
+        Owed {
+            to: OwedTo::Setup,
+            stmt: None,
+        },
+    );
+    let payload = [&[Command::InitDb.byte()], name].concat();
+    cx.out.send_with(Side::Backend(id), |own| {
+        frame_into(own, &mut 0, &payload);
+    });
 }
 
 /// Capabilities that change what replies look like: a server must have what the client was told.

@@ -81,8 +81,18 @@ impl Session {
             return;
         };
         let packet = at + progress.packet.start..at + progress.packet.end;
+        if let Event::Err { code } = progress.event
+            && self.is_goodbye(id, run.get(packet.clone()).unwrap_or_default())
+        {
+            let error = ReplyError::Unsolicited {
+                first: tidegate_wire::reply::ERR,
+                code: Some(code),
+            };
+            self.nonsense(id, &error, cx);
+            return;
+        }
         if owed.to == OwedTo::Client {
-            self.to_client(id, at, progress, packet.clone(), run, cx);
+            self.pass_on(id, at, progress, packet.clone(), run, cx);
         }
         match progress.event {
             Event::PrepareOk {
@@ -111,9 +121,18 @@ impl Session {
         }
     }
 
+    /// Answers are numbered from 1: a lone error with number 0 was written before the server had read
+    /// the command, as one does that is about to close.
+    fn is_goodbye(&self, id: BackendId, packet: &[u8]) -> bool {
+        let first_of_all = self
+            .backend(id)
+            .is_some_and(|backend| backend.tracker.bytes() == packet.len() as u64);
+        first_of_all && Header::parse(packet).is_some_and(|header| header.seq == 0)
+    }
+
     /// Sends the client its bytes: as they came, but for OK packets that say more than it asked for
     /// and statement ids.
-    fn to_client(
+    fn pass_on(
         &mut self,
         id: BackendId,
         at: usize,
@@ -140,7 +159,7 @@ impl Session {
                     .backend(id)
                     .map_or(Caps::empty(), |backend| backend.caps);
                 if has_changes {
-                    self.take_changes(run.get(payload.clone()).unwrap_or_default(), server_caps);
+                    self.take_changes(run.get(payload).unwrap_or_default(), server_caps);
                 }
                 if self.rewrite(server_caps, has_changes, whole.clone(), packet, run, cx) {
                     return;
@@ -305,13 +324,14 @@ impl Session {
                 self.moved = true;
             }
             OwedTo::Replay { ok: expected } => {
-                if expected.is_some_and(|expected| expected != ok) {
+                if expected != ok {
                     self.differs(id, 0, last, cx);
                 }
                 self.replay_progress(id, cx);
             }
             OwedTo::Setup => {
                 if ok {
+                    self.moved = true;
                     self.replay_progress(id, cx);
                 } else {
                     let text = error_text(last);
@@ -346,7 +366,9 @@ impl Session {
         // With other commands on their way the state described is already past.
         if self.tickets.is_empty() {
             if !ok {
-                self.trx.failed();
+                if ticket.predicted {
+                    self.trx.failed();
+                }
             } else if self.reports_status(ticket.command) {
                 self.trx.correct(summary.status.bits());
             }
@@ -357,7 +379,8 @@ impl Session {
             self.stmts.prepare_failed();
         }
         if let Some(seq) = ticket.seq {
-            self.history.confirm(seq, ok);
+            self.history
+                .confirm(seq, ok, self.client.database.as_deref());
             for other in self.verdicts.told(seq, ok) {
                 self.differs(other, seq, last, cx);
             }
@@ -597,9 +620,15 @@ impl Session {
     fn own_answer_done(&mut self, error: Option<&ErrReply>, cx: &mut Cx<'_>) {
         self.observe.completed(cx.wall, None);
         self.moved = true;
-        if !self.needs.replies {
-            return;
+        if self.needs.replies {
+            self.tell_passed(error, cx);
         }
+        self.has_passed();
+    }
+
+    /// Filters hear of an answer that no server gave: those that saw the command, but not the one
+    /// that answered it.
+    fn tell_passed(&mut self, error: Option<&ErrReply>, cx: &Cx<'_>) {
         let trx = self.trx;
         let reply = ReplySummary {
             command: Command::Query,
@@ -615,7 +644,21 @@ impl Session {
             server: None,
             trx: &trx,
         };
-        self.tell_filters(0, &reply, cx);
+        let scene = self.client.filter_scene(self.id, &self.service.name, cx);
+        for passed in self.passed.iter().rev() {
+            let slots = match passed.node {
+                None => &mut self.own_filters,
+                Some(ix) => match self.nodes.get_mut(ix) {
+                    Some(node) => &mut node.filters,
+                    None => continue,
+                },
+            };
+            let seen = passed.filters - usize::from(passed.verdict.is_some());
+            let seen = slots.iter_mut().take(seen);
+            for slot in seen.rev().filter(|slot| slot.wants.replies) {
+                slot.session.on_reply(&reply, &scene);
+            }
+        }
     }
 
     /// The number of a packet of our own: after what a server's reply in progress has used, else
@@ -624,14 +667,17 @@ impl Session {
         if self.client.seq != 0 {
             return self.client.seq;
         }
-        let started = self
-            .tickets
-            .front()
-            .filter(|ticket| ticket.started)
-            .and_then(|ticket| ticket.answer);
-        started
+        if let Some(seq) = self.dialogue_seq() {
+            return seq;
+        }
+        let Some(ticket) = self.tickets.front() else {
+            return 1;
+        };
+        ticket
+            .answer
+            .filter(|_| ticket.started)
             .and_then(|id| self.backend(id))
-            .map_or(1, |backend| backend.tracker.next_seq())
+            .map_or(ticket.next_seq, |backend| backend.tracker.next_seq())
     }
 }
 

@@ -7,7 +7,7 @@ use tidegate_sql::{Cache, Statement};
 use tidegate_wire::Command;
 use tidegate_wire::frame::Header;
 
-use crate::backend::Link;
+use crate::backend::{Backend, Link};
 use crate::chain::Target;
 use crate::commands::{Found, Taken};
 use crate::dispatch::Body;
@@ -15,7 +15,7 @@ use crate::fault::{ErrReply, SessionFault};
 use crate::filter::Verdict;
 use crate::ids::{BackendId, ClientStmtId, TargetId};
 use crate::request::{OwnAnswer, Request};
-use crate::router::Decision;
+use crate::router::{Decision, TargetSet};
 use crate::scene::Scene;
 use crate::session::{Cx, Env, Session};
 use crate::stmts::PreparedText;
@@ -72,9 +72,15 @@ impl Session {
     ) -> Taken {
         let mut body = Body::Run { run, found };
         if self.route(&mut body, env) {
-            Taken::Bytes(Header::LEN + found.have)
-        } else {
-            Taken::Hold
+            return Taken::Bytes(Header::LEN + found.have);
+        }
+        match body {
+            // A filter made another command of it, which waits on its own.
+            Body::Own { payload, .. } => {
+                self.pending = Some(payload);
+                Taken::Bytes(Header::LEN + found.have)
+            }
+            Body::Run { .. } => Taken::Hold,
         }
     }
 
@@ -129,6 +135,7 @@ impl Session {
                     else {
                         return true;
                     };
+                    self.swallow_rest(body, None);
                     *body = Body::Own { command, payload };
                 }
                 Err(stop) => return self.conclude(stop, body, &mut cx),
@@ -196,6 +203,7 @@ impl Session {
         }
         self.decide(0, command, payload, complete, subject, &mut leaves, cx)?;
         self.check_order(command, &leaves)?;
+        self.check_openings(&leaves)?;
         if let Some(id) = subject.prepared {
             self.check_prepared(command, id, &mut leaves)?;
         }
@@ -239,30 +247,7 @@ impl Session {
         leaves: &mut Leaves,
         cx: &mut Cx<'_>,
     ) -> Result<(), Stop> {
-        if self.needs.requests {
-            if node == 0 {
-                self.run_filters(None, command, payload, complete, subject, cx)?;
-            }
-            self.run_filters(Some(node), command, payload, complete, subject, cx)?;
-        }
-        let hints = self.hints_at(node);
-        let request = Request {
-            command,
-            payload,
-            complete,
-            text: subject.text,
-            statement: subject.statement,
-            prepared: subject.prepared,
-            hints: &hints,
-            trx: &self.trx,
-        };
-        let Some(scene) = self.scene(node, cx) else {
-            return Err(Stop::Wait);
-        };
-        let Some(router) = self.nodes.get(node).and_then(|node| node.router.as_ref()) else {
-            return Err(Stop::Wait);
-        };
-        let decision = router.route(&request, &scene);
+        let decision = self.consult(node, command, payload, complete, subject, cx)?;
         match &decision {
             Decision::One { target, retry } => {
                 leaves.retry = *retry;
@@ -292,6 +277,42 @@ impl Session {
             leaves.inner.push((node, decision));
         }
         Ok(())
+    }
+
+    /// What the router of `node` says, after its filters.
+    fn consult(
+        &mut self,
+        node: usize,
+        command: Command,
+        payload: &[u8],
+        complete: bool,
+        subject: Subject<'_>,
+        cx: &mut Cx<'_>,
+    ) -> Result<Decision, Stop> {
+        if self.needs.requests {
+            if node == 0 {
+                self.run_filters(None, command, payload, complete, subject, cx)?;
+            }
+            self.run_filters(Some(node), command, payload, complete, subject, cx)?;
+        }
+        let hints = self.hints_at(node);
+        let request = Request {
+            command,
+            payload,
+            complete,
+            text: subject.text,
+            statement: subject.statement,
+            prepared: subject.prepared,
+            hints: &hints,
+            trx: &self.trx,
+        };
+        let Some(scene) = self.scene(node, cx) else {
+            return Err(Stop::Wait);
+        };
+        let Some(router) = self.nodes.get(node).and_then(|node| node.router.as_ref()) else {
+            return Err(Stop::Wait);
+        };
+        Ok(router.route(&request, &scene))
     }
 
     /// The target whose answer counts.
@@ -360,28 +381,48 @@ impl Session {
                 Ok(())
             }
             Some(Target::Node(inner)) => {
-                let mut branch = Leaves::default();
-                match self.decide(inner, command, payload, complete, subject, &mut branch, cx) {
-                    Ok(()) => {
-                        leaves
-                            .others
-                            .extend(branch.answer.into_iter().chain(branch.others));
-                        leaves.inner.append(&mut branch.inner);
-                        Ok(())
-                    }
-                    // A service without an open connection is told when it opens one.
-                    Err(
-                        Stop::Connect(_)
-                        | Stop::Wait
-                        | Stop::End(_)
-                        | Stop::Own(_)
-                        | Stop::Reject(_),
-                    ) => Ok(()),
-                    Err(stop) => Err(stop),
-                }
+                self.broadcast(inner, command, payload, complete, subject, leaves, cx)
             }
             None => Ok(()),
         }
+    }
+
+    /// A service that gets a session command besides the one whose answer counts: those of its
+    /// connections that its router names.
+    #[allow(clippy::too_many_arguments, reason = "as decide")]
+    fn broadcast(
+        &mut self,
+        node: usize,
+        command: Command,
+        payload: &[u8],
+        complete: bool,
+        subject: Subject<'_>,
+        leaves: &mut Leaves,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Stop> {
+        let decision = match self.consult(node, command, payload, complete, subject, cx) {
+            Ok(decision) => decision,
+            // Its filters keep it from the service.
+            Err(Stop::Own(_) | Stop::Reject(_) | Stop::End(_) | Stop::Wait | Stop::Connect(_)) => {
+                return Ok(());
+            }
+            Err(stop) => return Err(stop),
+        };
+        let to = match &decision {
+            Decision::One { target, .. } => TargetSet::one(*target),
+            Decision::All { to, .. } => *to,
+            // A service without an open connection is told when it opens one.
+            Decision::Own(_) | Decision::Reject(_) | Decision::End(_) | Decision::Wait => {
+                return Ok(());
+            }
+        };
+        for target in to.iter() {
+            self.another(
+                node, target, command, payload, complete, subject, leaves, cx,
+            )?;
+        }
+        leaves.inner.push((node, decision));
+        Ok(())
     }
 
     pub(crate) fn target(&self, node: usize, target: TargetId) -> Option<Target> {
@@ -406,6 +447,16 @@ impl Session {
         }
     }
 
+    /// Without a history, a connection that is being opened could not catch up with a session command.
+    fn check_openings(&self, leaves: &Leaves) -> Result<(), Stop> {
+        let opening = |backend: &Backend| backend.is_connected() && !backend.takes_commands();
+        let late = leaves.all
+            && self.needs.history
+            && !self.history.recoverable()
+            && self.backends.iter().any(opening);
+        if late { Err(Stop::Wait) } else { Ok(()) }
+    }
+
     /// A prepared statement can be used only where it has been prepared.
     fn check_prepared(
         &self,
@@ -413,6 +464,16 @@ impl Session {
         id: ClientStmtId,
         leaves: &mut Leaves,
     ) -> Result<(), Stop> {
+        let preparing = |backend: &Backend| backend.owed.iter().any(|owed| owed.stmt == Some(id));
+        let others = || {
+            leaves
+                .others
+                .iter()
+                .filter_map(|other| self.backend(*other))
+        };
+        if command == Command::StmtExecute && others().any(preparing) {
+            return Err(Stop::Wait);
+        }
         leaves.others.retain(|other| {
             self.backend(*other)
                 .is_some_and(|backend| backend.stmts.get(id).is_some())
@@ -423,7 +484,7 @@ impl Session {
         if answer.stmts.get(id).is_some() || command == Command::StmtClose {
             return Ok(());
         }
-        if answer.owed.iter().any(|owed| owed.stmt == Some(id)) {
+        if preparing(answer) {
             return Err(Stop::Wait);
         }
         Err(Stop::Reject(unknown_statement(Some(id), command)))
@@ -497,11 +558,15 @@ impl Session {
                 node,
                 filters: 0,
                 hints: Vec::new(),
+                verdict: None,
             });
         }
         let Some(passed) = self.passed.get_mut(ix) else {
             return Ok(());
         };
+        if let Some(stop) = passed.verdict.clone().and_then(stop_by_filter) {
+            return Err(stop);
+        }
         let scene = self.client.filter_scene(self.id, &self.service.name, cx);
         for slot in slots.iter_mut().skip(passed.filters) {
             passed.filters += 1;
@@ -518,12 +583,12 @@ impl Session {
                 hints: &[],
                 trx: &self.trx,
             };
-            match slot.session.on_request(&request, &mut passed.hints, &scene) {
-                Verdict::Pass => {}
-                Verdict::Replace(payload) => return Err(Stop::Replaced(payload)),
-                Verdict::Answer(answer) => return Err(Stop::Own(answer)),
-                Verdict::Reject(reply) => return Err(Stop::Reject(reply)),
-                Verdict::End(fault) => return Err(Stop::End(fault)),
+            let verdict = slot.session.on_request(&request, &mut passed.hints, &scene);
+            if matches!(verdict, Verdict::Answer(_) | Verdict::Reject(_)) {
+                passed.verdict = Some(verdict.clone());
+            }
+            if let Some(stop) = stop_by_filter(verdict) {
+                return Err(stop);
             }
         }
         Ok(())
@@ -586,6 +651,7 @@ impl Session {
                 false
             }
             Stop::Drop => {
+                self.passed.clear();
                 self.swallow_rest(body, None);
                 true
             }
@@ -614,7 +680,6 @@ impl Session {
 
     /// The rest of a command that goes nowhere is swallowed as it comes.
     fn swallow_rest(&mut self, body: &Body<'_>, after: Option<ErrReply>) {
-        self.passed.clear();
         if let Body::Run { found, .. } = body
             && !found.whole
         {
@@ -627,6 +692,17 @@ impl Session {
                 ..Stream::default()
             }));
         }
+    }
+}
+
+/// What a filter's verdict means for the command; `None`: it goes on.
+fn stop_by_filter(verdict: Verdict) -> Option<Stop> {
+    match verdict {
+        Verdict::Pass => None,
+        Verdict::Replace(payload) => Some(Stop::Replaced(payload)),
+        Verdict::Answer(answer) => Some(Stop::Own(answer)),
+        Verdict::Reject(reply) => Some(Stop::Reject(reply)),
+        Verdict::End(fault) => Some(Stop::End(fault)),
     }
 }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::backend::{Backend, Link};
 use crate::chain::{Node, Target};
 use crate::ids::{BackendId, TargetId};
-use crate::service::{Counted, ServiceShard, ServiceSpec, TargetSpec};
+use crate::service::{Counted, ServiceShard, ServiceSpec, TargetShard, TargetSpec};
 use crate::time::Instant;
-use crate::world::{Rank, ServerShard, ServerStatus, ServerViews};
+use crate::world::{Counters, Rank, ServerShard, ServerStatus, ServerViews};
 
 /// A router's view of its surroundings at one moment.
 #[derive(Debug, Clone, Copy)]
@@ -51,16 +51,61 @@ pub struct TargetView<'a> {
     pub rank: Rank,
     /// Replication lag; `None`: unknown.
     pub lag: Option<Duration>,
-    /// Statements in progress there, from the whole proxy.
-    pub operations: u64,
-    /// Connections of the whole proxy to it.
-    pub connections: u64,
-    /// Connections of this service's sessions to it.
-    pub service_connections: u64,
     /// Answers to be thrown away that it still owes this session.
     pub discards: usize,
     /// When this session last used it; zero: never.
     pub last_used: u64,
+    load: Load<'a>,
+}
+
+/// How busy a target is: counted only when somebody asks.
+#[derive(Debug, Clone, Copy)]
+enum Load<'a> {
+    /// A server's.
+    Server {
+        server: &'a Counters<ServerShard>,
+        target: Option<&'a Counters<TargetShard>>,
+    },
+    /// The sum of those behind a service.
+    Service {
+        operations: u64,
+        connections: u64,
+        service_connections: u64,
+    },
+}
+
+impl TargetView<'_> {
+    /// Statements in progress there, from the whole proxy.
+    #[must_use]
+    pub fn operations(&self) -> u64 {
+        match self.load {
+            Load::Server { server, .. } => server.sum(|shard| &shard.operations),
+            Load::Service { operations, .. } => operations,
+        }
+    }
+
+    /// Connections of the whole proxy to it.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        match self.load {
+            Load::Server { server, .. } => server.sum(|shard| &shard.connections),
+            Load::Service { connections, .. } => connections,
+        }
+    }
+
+    /// Connections of this service's sessions to it.
+    #[must_use]
+    pub fn service_connections(&self) -> u64 {
+        match self.load {
+            Load::Server { target, .. } => {
+                target.map_or(0, |target| target.sum(|shard| &shard.connections))
+            }
+            Load::Service {
+                service_connections,
+                ..
+            } => service_connections,
+        }
+    }
 }
 
 impl<'a> Scene<'a> {
@@ -73,11 +118,6 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn target(&self, id: TargetId) -> Option<TargetView<'a>> {
         let spec = self.spec.targets.get(usize::from(id.0))?;
-        let service_connections = self
-            .spec
-            .target_counters
-            .get(usize::from(id.0))
-            .map_or(0, |counters| counters.sum(|shard| &shard.connections));
         let target = self.targets.get(usize::from(id.0));
         match (spec, target) {
             (TargetSpec::Server(server), target) => {
@@ -92,11 +132,16 @@ impl<'a> Scene<'a> {
                     link: backend.map_or(Link::Closed, Backend::link),
                     rank: view.rank,
                     lag: view.lag,
-                    operations: view.counters.sum(|shard: &ServerShard| &shard.operations),
-                    connections: view.counters.sum(|shard: &ServerShard| &shard.connections),
-                    service_connections,
                     discards: backend.map_or(0, Backend::discards),
                     last_used: backend.map_or(0, Backend::last_used),
+                    load: Load::Server {
+                        server: &view.counters,
+                        target: self
+                            .spec
+                            .target_counters
+                            .get(usize::from(id.0))
+                            .map(|counters| &**counters),
+                    },
                 })
             }
             (TargetSpec::Service(service), target) => {
@@ -161,13 +206,16 @@ impl<'a> Scene<'a> {
             link: Link::Closed,
             rank,
             lag: None,
-            operations: 0,
-            connections: 0,
-            service_connections: 0,
             discards: 0,
             last_used: 0,
+            load: Load::Service {
+                operations: 0,
+                connections: 0,
+                service_connections: 0,
+            },
         };
         let mut all_failed = true;
+        let (mut operations, mut connections, mut service_connections) = (0, 0, 0);
         for view in self.targets().filter_map(|id| self.target(id)) {
             all_failed &= view.link == Link::Failed;
             whole.link = whole.link.max(if view.link == Link::Failed {
@@ -181,15 +229,20 @@ impl<'a> Scene<'a> {
                     whole.lag = whole.lag.min(view.lag).or(view.lag);
                 }
             }
-            whole.operations += view.operations;
-            whole.connections += view.connections;
-            whole.service_connections += view.service_connections;
+            operations += view.operations();
+            connections += view.connections();
+            service_connections += view.service_connections();
             whole.discards += view.discards;
             whole.last_used = whole.last_used.max(view.last_used);
         }
         if all_failed {
             whole.link = Link::Failed;
         }
+        whole.load = Load::Service {
+            operations,
+            connections,
+            service_connections,
+        };
         whole
     }
 }

@@ -154,6 +154,10 @@ pub struct Session {
     pub(crate) pending: Option<Vec<u8>>,
     /// The filters that the command at the head has passed.
     pub(crate) passed: Vec<Passed>,
+    /// Those that the newest unanswered command has passed.
+    pub(crate) passed_by_newest: Vec<Passed>,
+    /// The command at the head was sent before; the two lists above have changed their places.
+    pub(crate) sent_again: bool,
     /// The rest of a command that is longer than what was looked at.
     pub(crate) stream: Option<Box<Stream>>,
     /// The client is sending a file to this connection.
@@ -222,6 +226,8 @@ impl Session {
             tickets: VecDeque::new(),
             pending: None,
             passed: Vec::new(),
+            passed_by_newest: Vec::new(),
+            sent_again: false,
             stream: None,
             infile: None,
             history: History::new(service.history),
@@ -330,7 +336,10 @@ impl Session {
         }
         let high = backlog == Backlog::High;
         match side {
-            Side::Client => self.client_backlogged = high,
+            Side::Client => {
+                self.client_backlogged = high;
+                self.moved = !high;
+            }
             Side::Backend(id) => {
                 if let Some(backend) = self.backend_mut(id) {
                     backend.backlogged = high;
@@ -513,7 +522,10 @@ impl Session {
             self.finish(cause, Some(&SessionFault::Shutdown), cx);
             return;
         }
-        if let Some(filters) = self.next_filters.take() {
+        // A command that waits may have passed the old ones.
+        if self.passed.is_empty()
+            && let Some(filters) = self.next_filters.take()
+        {
             self.swap_filters(filters, cx);
         }
         if self.look_for_spare {
@@ -549,7 +561,7 @@ impl Session {
         let between_packets = match self.tickets.front() {
             Some(ticket) => match ticket.answer.and_then(|id| self.backend(id)) {
                 Some(backend) => !ticket.started || backend.tracker.at_packet_boundary(),
-                None => true,
+                None => !ticket.torn,
             },
             None => true,
         };

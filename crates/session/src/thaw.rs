@@ -12,6 +12,7 @@ use tidegate_wire::login::ServerInfo;
 use tidegate_wire::{Caps, ReplyTracker, Status};
 
 use crate::backend::{Backend, State};
+use crate::cause::Cause;
 use crate::chain::{FilterSlot, TreeNeeds, lay_out};
 use crate::client::Identity;
 use crate::filter::Filter;
@@ -57,15 +58,17 @@ impl Session {
         self.freeze_chain(&mut into);
         into.list(self.backends.iter(), freeze_backend);
         self.history.freeze(&mut into);
+        freeze_modes(self.modes, &mut into);
         self.stmts.freeze(&mut into);
         into.u16(self.trx.to_bits());
-        freeze_modes(self.modes, &mut into);
         into.u64(self.uses);
         into.u64(self.last_seq);
         freeze_switches(self.observe.switches, &mut into);
+        self.observe.freeze(&mut into);
         into.option(self.kill_at, |into, at| {
             into.u64(at.since(now).as_micros() as u64)
         });
+        into.option(self.drain, |into, cause| into.u8(cause as u8));
         Some(into.into_bytes())
     }
 
@@ -145,22 +148,27 @@ impl Session {
         session.thaw_chain(&mut from, with.filter)?;
         session.thaw_backends(&mut from)?;
         session.history = History::thaw(session.service.history, &mut from)?;
+        session.modes = thaw_modes(&mut from)?;
         session.stmts = {
             let modes = &session.modes;
             Statements::thaw(&mut from, |text| tidegate_sql::classify(text, *modes))?
         };
         session.trx = tidegate_sql::TrxTracker::from_bits(from.u16()?);
-        session.modes = thaw_modes(&mut from)?;
         session.uses = from.u64()?;
         session.last_seq = from.u64()?;
         session.observe.switches = thaw_switches(&mut from)?;
+        session.observe.thaw(&mut from)?;
         session.kill_at = from
             .option(Decoder::u64)?
             .map(|micros| env.now.after(std::time::Duration::from_micros(micros)));
+        session.drain = from.option(thaw_cause)?;
         from.finish()?;
         session.needs = TreeNeeds::of(&session.nodes, &session.own_filters);
         session.phase = Phase::Commands;
+        // The servers may be others than those the old session last saw.
+        session.look_for_spare = true;
         session.adopt(env);
+        session.arm(&mut env.cx());
         Ok(session)
     }
 
@@ -283,6 +291,17 @@ impl Session {
         self.service.counters.shard(env.worker).sessions.sub(1);
         self.give_back_connections(env);
     }
+}
+
+fn thaw_cause(from: &mut Decoder<'_>) -> Result<Cause, FreezeError> {
+    let value = from.u8()?;
+    Cause::ALL
+        .get(usize::from(value))
+        .copied()
+        .ok_or(FreezeError::Value {
+            what: "a cause",
+            value: u64::from(value),
+        })
 }
 
 fn thaw_slot(

@@ -5,6 +5,7 @@ use tidegate_sql::hints::Hint;
 use tidegate_wire::Command;
 
 use crate::fault::ErrReply;
+use crate::filter::Verdict as FilterVerdict;
 use crate::ids::{BackendId, ClientStmtId};
 use crate::time::Instant;
 
@@ -22,8 +23,14 @@ pub(crate) struct Ticket {
     pub(crate) first_byte: Instant,
     /// A part of the answer went to the client.
     pub(crate) started: bool,
+    /// The number of the answer's next packet, while no connection is there to tell.
+    pub(crate) next_seq: u8,
+    /// The connection was lost amid a packet of the answer: nothing can follow it.
+    pub(crate) torn: bool,
     /// It may be sent again if nothing of the answer has gone out.
     pub(crate) retry: bool,
+    /// What it does to the transaction was predicted.
+    pub(crate) predicted: bool,
     /// What the reply has to change here, once it is known to be good.
     pub(crate) then: Then,
 }
@@ -54,6 +61,8 @@ pub(crate) struct Passed {
     pub(crate) filters: usize,
     /// What they said where it should go.
     pub(crate) hints: Vec<Hint>,
+    /// The last of them took the command out of the way; its answer waits for its turn.
+    pub(crate) verdict: Option<FilterVerdict>,
 }
 
 /// The rest of a command that is longer than what was looked at, on its way.
@@ -69,6 +78,8 @@ pub(crate) struct Stream {
     pub(crate) next_seq: u8,
     /// Bytes of the whole packet so far.
     pub(crate) total: u64,
+    /// It is the command of the newest ticket.
+    pub(crate) ticketed: bool,
     /// The session command whose record they belong to.
     pub(crate) record: Option<u64>,
     /// What the client is told when it has sent everything.
@@ -103,6 +114,14 @@ impl Verdicts {
                 owed: others,
                 early: Vec::new(),
             });
+        }
+    }
+
+    /// Command `seq` is repeated on one more connection before its outcome is known.
+    pub(crate) fn join(&mut self, seq: u64) {
+        match self.open.iter_mut().find(|verdict| verdict.seq == seq) {
+            Some(verdict) => verdict.owed += 1,
+            None => self.open(seq, 1),
         }
     }
 

@@ -94,7 +94,7 @@ fn lightest(scene: &Scene<'_>, among: &[TargetId]) -> Option<TargetId> {
         scene
             .target(*id)
             .map_or((Rank::Secondary, u64::MAX), |view| {
-                (view.rank, view.service_connections)
+                (view.rank, view.service_connections())
             })
     };
     among.iter().copied().min_by_key(key)

@@ -37,11 +37,20 @@ pub(crate) fn primary(scene: &Scene<'_>, current: Option<TargetId>) -> Option<Ta
     {
         return Some(id);
     }
+    best_primary(scene, scene.recoverable)
+}
+
+/// The primary of a session that has no connection yet: without a history too.
+pub(crate) fn primary_at_start(scene: &Scene<'_>) -> Option<TargetId> {
+    best_primary(scene, true)
+}
+
+fn best_primary(scene: &Scene<'_>, recoverable: bool) -> Option<TargetId> {
     scene
         .targets()
         .filter_map(|id| Some((id, scene.target(id)?)))
-        .filter(|(_, view)| is_primary(view) && reachable(view, scene.recoverable))
-        .min_by_key(|(_, view)| (view.rank, view.connections))
+        .filter(|(_, view)| view.status.has(ServerStatus::MASTER) && reachable(view, recoverable))
+        .min_by_key(|(_, view)| (view.rank, view.connections()))
         .map(|(id, _)| id)
 }
 
@@ -51,17 +60,19 @@ pub(crate) fn replica(
     scene: &Scene<'_>,
     limits: Limits,
     primary: Option<TargetId>,
+    barred: TargetSet,
 ) -> Option<TargetId> {
     let rank = current_rank(scene, primary);
     let open = open_replicas(scene, primary);
     scene
         .targets()
+        .filter(|id| !barred.contains(*id))
         .filter_map(|id| Some((id, scene.target(id)?)))
         .filter(|(id, view)| eligible(scene, limits, *id, view, primary, rank, open))
         .min_by_key(|(id, view)| {
             (
                 class(view, limits, primary == Some(*id)),
-                view.operations,
+                view.operations(),
                 view.last_used,
                 Reverse(view.link),
             )
@@ -82,7 +93,7 @@ pub(crate) fn at_start(scene: &Scene<'_>, limits: Limits, primary: Option<Target
                 && view.rank == rank
                 && lag_fits(view, limits)
         })
-        .map(|(id, view)| (view.connections, id))
+        .map(|(id, view)| (view.connections(), id))
         .collect();
     fit.sort();
     fit.into_iter()

@@ -60,7 +60,7 @@ impl Router for ReadWriteSplit {
         &self,
         scene: &Scene<'_>,
     ) -> Result<(Box<dyn RouterSession>, TargetSet), SessionFault> {
-        let primary = choose::primary(scene, None);
+        let primary = choose::primary_at_start(scene);
         if primary.is_none() && self.failure_mode == MasterFailureMode::FailInstantly {
             return Err(SessionFault::NoServer(format!(
                 "no primary was found: {}",

@@ -2,7 +2,7 @@
 
 use tidegate_session::request::Request;
 use tidegate_sql::hints::Hint;
-use tidegate_sql::{Statement, TempTables, TypeMask};
+use tidegate_sql::{Statement, TempTables, TrxTracker, TypeMask};
 use tidegate_wire::Command;
 
 /// The kind of target a statement needs.
@@ -117,13 +117,19 @@ fn of_statement(statement: &Statement, request: &Request<'_>, state: State<'_>) 
             Class::Primary
         }
     } else if mask.contains(TypeMask::NEXT_TRX) {
-        Class::Primary
+        if trx.is_open() {
+            Class::Transaction
+        } else {
+            Class::Primary
+        }
     } else if is_session_command {
         if prepares_temporary(statement, state) {
             Class::Primary
         } else {
             Class::All
         }
+    } else if trx.is_open() && trx.is_read_only() && begins_writing(statement, trx) {
+        Class::Primary
     } else if trx.is_open() {
         Class::Transaction
     } else if statement.previous {
@@ -131,12 +137,10 @@ fn of_statement(statement: &Statement, request: &Request<'_>, state: State<'_>) 
     } else if state.pinned {
         Class::Primary
     } else if mask.contains(TypeMask::BEGIN_TRX) {
-        let mut after = *trx;
-        after.predict(statement);
-        if after.is_read_only() {
-            Class::Replica
-        } else {
+        if begins_writing(statement, trx) {
             Class::Primary
+        } else {
+            Class::Replica
         }
     } else if mask.intersects(ON_PRIMARY) {
         Class::Primary
@@ -153,6 +157,13 @@ fn of_statement(statement: &Statement, request: &Request<'_>, state: State<'_>) 
     } else {
         Class::Primary
     }
+}
+
+/// Does it begin a transaction that may write? One that is open is committed by it.
+fn begins_writing(statement: &Statement, trx: &TrxTracker) -> bool {
+    let mut after = *trx;
+    after.predict(statement);
+    statement.mask.contains(TypeMask::BEGIN_TRX) && !after.is_read_only()
 }
 
 /// Is it nothing but a read, so that another server may run it again?

@@ -1,16 +1,22 @@
 //! The state of readwritesplit for one client connection.
 
+use std::time::Duration;
+
 use tidegate_session::freeze::{Decoder, Encoder, FreezeError};
 use tidegate_session::request::{OwnAnswer, ReplySummary, Request};
 use tidegate_session::router::{AfterLoss, Decision, Loss, RouterSession, TargetSet};
 use tidegate_session::world::ServerStatus;
-use tidegate_session::{Counted, ErrReply, Link, Scene, SessionFault, TargetId};
+use tidegate_session::{Counted, ErrReply, Instant, Link, Scene, SessionFault, TargetId};
 use tidegate_sql::hints::{Hint, Route};
-use tidegate_sql::{Hold, SessionEffect, Statement, TableName, TempTables, TypeMask};
+use tidegate_sql::{Hold, SessionEffect, Statement, TableName, TempTables, TrxEffect, TypeMask};
 use tidegate_wire::Command;
 
 use super::choose::{self, Limits};
 use super::route::{self, Class, State};
+
+/// How long a replica that could not be connected is left alone: a monitor's usual interval, after
+/// which its own state says whether it is there.
+const UNREACHABLE: Duration = Duration::from_secs(2);
 
 /// One client connection's state.
 #[derive(Debug)]
@@ -19,6 +25,16 @@ pub(crate) struct Split {
     primary: Option<TargetId>,
     /// Where the open transaction runs.
     transaction: Option<TargetId>,
+    /// It was begun there because that was the primary.
+    on_primary: bool,
+    /// Connections on which a read-only transaction is still open that the client has left: they
+    /// must not be read from any more.
+    left_open: TargetSet,
+    /// Replicas that could not be connected, and until when they are left alone.
+    unreachable: (TargetSet, Instant),
+    /// The newest statement ends the transaction: with autocommit off the next is another's, which
+    /// need not run where this one did.
+    ends: bool,
     /// Every statement of the open transaction was a read.
     only_reads: bool,
     /// The server of the statement before.
@@ -42,6 +58,10 @@ impl Split {
             limits,
             primary,
             transaction: None,
+            on_primary: false,
+            left_open: TargetSet::EMPTY,
+            unreachable: (TargetSet::EMPTY, Instant::default()),
+            ends: false,
             only_reads: true,
             last: None,
             follows_primary: false,
@@ -82,12 +102,22 @@ impl Split {
             return Decision::Wait;
         }
         let primary = choose::primary(scene, self.primary);
-        match choose::replica(scene, self.limits, primary) {
+        match choose::replica(scene, self.limits, primary, self.barred(scene)) {
             Some(target) => Decision::One {
                 target,
                 retry: route::is_repeatable_read(request),
             },
             None => no_server(scene),
+        }
+    }
+
+    /// Replicas that must not be chosen now.
+    fn barred(&self, scene: &Scene<'_>) -> TargetSet {
+        match self.unreachable {
+            (targets, until) if scene.now < until => {
+                self.left_open.iter().chain(targets.iter()).collect()
+            }
+            _ => self.left_open,
         }
     }
 
@@ -98,7 +128,7 @@ impl Split {
         let Some(view) = scene.target(target) else {
             return self.to_primary(scene, true);
         };
-        let demoted = Some(target) == self.primary && !view.status.has(ServerStatus::MASTER);
+        let demoted = self.on_primary && !view.status.has(ServerStatus::MASTER);
         if view.link != Link::Open || demoted {
             return Decision::End(SessionFault::NoServer(format!(
                 "the open transaction ran on server '{}', which {}",
@@ -142,7 +172,7 @@ impl Split {
             .or(primary.filter(is_open))
             .or_else(|| scene.targets().find(is_open))
             .or(primary)
-            .or_else(|| choose::replica(scene, self.limits, primary));
+            .or_else(|| choose::replica(scene, self.limits, primary, self.barred(scene)));
         match answer {
             Some(answer) => Decision::All {
                 to: open.with(answer),
@@ -248,6 +278,8 @@ impl Split {
         let target = |from: &mut Decoder<'_>| from.u16().map(TargetId);
         let mut split = Split::new(limits, from.option(target)?);
         split.transaction = from.option(target)?;
+        split.on_primary = from.flag()?;
+        split.left_open = from.list(target)?.into_iter().collect();
         split.only_reads = from.flag()?;
         split.last = from.option(target)?;
         split.follows_primary = from.flag()?;
@@ -300,17 +332,20 @@ impl RouterSession for Split {
             Decision::One { target, .. } => {
                 let to_primary = Some(*target) == self.primary;
                 self.last = Some(*target);
-                if request.trx.is_open() && self.transaction.is_none() {
-                    self.transaction = Some(*target);
+                let begins = request
+                    .statement
+                    .is_some_and(|statement| statement.mask.contains(TypeMask::BEGIN_TRX));
+                let elsewhere = begins && self.transaction != Some(*target);
+                if request.trx.is_open() && (self.transaction.is_none() || elsewhere) {
+                    if let Some(left) = self.transaction.replace(*target) {
+                        self.left_open = self.left_open.with(left);
+                    }
+                    self.on_primary = to_primary;
                     self.only_reads = true;
                 }
                 self.only_reads &= how == Counted::Read || !is_data_statement(request);
-                let ends = request.statement.is_some_and(|statement| {
-                    statement
-                        .mask
-                        .intersects(TypeMask::COMMIT | TypeMask::ROLLBACK)
-                });
-                self.follows_primary = to_primary && how == Counted::Write && !ends;
+                self.ends = request.statement.is_some_and(ends_transaction);
+                self.follows_primary = to_primary && how == Counted::Write && !self.ends;
                 if to_primary {
                     scene.counters.route_primary.add(1)
                 } else {
@@ -336,7 +371,12 @@ impl RouterSession for Split {
         {
             self.temporary = after;
         }
-        if self.transaction.is_some() && !reply.trx.is_open() {
+        // With others on their way the transaction is already as the last of them leaves it.
+        if scene.outstanding > 0 {
+            return;
+        }
+        let over = !reply.trx.is_open() || (self.ends && reply.error.is_none());
+        if self.transaction.is_some() && over {
             self.transaction = None;
             let counters = scene.counters;
             if self.only_reads {
@@ -349,11 +389,21 @@ impl RouterSession for Split {
 
     fn on_lost(&mut self, loss: &Loss, scene: &Scene<'_>) -> AfterLoss {
         let is_primary = Some(loss.target) == self.primary;
+        self.left_open = self.left_open.without(loss.target);
         if Some(loss.target) == self.last {
             self.last = None;
         }
         if is_primary || Some(loss.target) == self.transaction {
             return AfterLoss::End(loss.fault.clone());
+        }
+        if !loss.was_open {
+            let (targets, until) = self.unreachable;
+            let known = if scene.now < until {
+                targets
+            } else {
+                TargetSet::EMPTY
+            };
+            self.unreachable = (known.with(loss.target), scene.now.after(UNREACHABLE));
         }
         if loss.owed == 0 {
             let any_left = scene.targets().any(|id| {
@@ -375,7 +425,10 @@ impl RouterSession for Split {
     }
 
     fn spare(&self, scene: &Scene<'_>) -> TargetSet {
-        choose::spare(scene, self.limits)
+        self.left_open
+            .iter()
+            .chain(choose::spare(scene, self.limits).iter())
+            .collect()
     }
 
     fn reset(&mut self) {
@@ -386,6 +439,11 @@ impl RouterSession for Split {
         let target = |into: &mut Encoder, id: TargetId| into.u16(id.0);
         into.option(self.primary, target);
         into.option(self.transaction, target);
+        into.flag(self.on_primary);
+        into.list(
+            self.left_open.iter().collect::<Vec<_>>().into_iter(),
+            target,
+        );
         into.flag(self.only_reads);
         into.option(self.last, target);
         into.flag(self.follows_primary);
@@ -419,6 +477,14 @@ fn changes_temporary(statement: &Statement) -> bool {
         )
     );
     own || statement.parts.iter().any(changes_temporary)
+}
+
+/// Does it end the open transaction and begin no other?
+fn ends_transaction(statement: &Statement) -> bool {
+    matches!(
+        statement.trx,
+        TrxEffect::Commit { chain: false, .. } | TrxEffect::Rollback { chain: false, .. }
+    )
 }
 
 /// Not the statements that only open and close a transaction.
