@@ -11,8 +11,8 @@ use tidegate_routers::readwritesplit::{ReadWriteSplit, ReadWriteSplitParams};
 use tidegate_session::question::{AccountAnswer, Answer, ClientAddress};
 use tidegate_session::world::{Counters, Rank, ServerStatus, ServerView, ServerViews};
 use tidegate_session::{
-    BackendId, Birth, DumpStatements, Env, GreetingFacts, HistoryLimits, Instant, LogSwitches, Op, Output, ServerId,
-    ServiceSpec, Session, SessionId, Side, TargetSpec, Token, WallTime,
+    BackendId, Birth, DumpStatements, Env, GreetingFacts, HistoryLimits, Instant, LogSwitches, Op,
+    Output, ServerId, ServiceSpec, Session, SessionId, Side, TargetSpec, Token, WallTime,
 };
 use tidegate_sql::Cache;
 use tidegate_wire::auth::native::NativeHash;
@@ -26,7 +26,13 @@ fn reply() -> Vec<u8> {
     let mut seq = 1;
     let definition = b"\x03def\x06sbtest\x07sbtest1\x07sbtest1\x01c\x01c\x0c\x2d\x00\xe0\x01\x00\x00\xfe\x01\x00\x00\x00\x00";
     let row = [&[119u8][..], &[b'7'; 119]].concat();
-    for payload in [&b"\x01"[..], definition, b"\xfe\x00\x00\x02\x00", &row, b"\xfe\x00\x00\x02\x00"] {
+    for payload in [
+        &b"\x01"[..],
+        definition,
+        b"\xfe\x00\x00\x02\x00",
+        &row,
+        b"\xfe\x00\x00\x02\x00",
+    ] {
         frame_into(&mut bytes, &mut seq, payload);
     }
     bytes
@@ -42,7 +48,11 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
-        let roles = [ServerStatus::MASTER, ServerStatus::SLAVE, ServerStatus::SLAVE];
+        let roles = [
+            ServerStatus::MASTER,
+            ServerStatus::SLAVE,
+            ServerStatus::SLAVE,
+        ];
         let views = roles.iter().enumerate().map(|(ix, role)| ServerView {
             name: format!("db{ix}").into(),
             status: ServerStatus::RUNNING.with(*role),
@@ -71,7 +81,13 @@ impl Bench {
             wall: WallTime(1_700_000_000_000_000),
             servers: &self.servers,
             worker: 0,
-            log: LogSwitches { error: true, warning: true, notice: true, info: false, debug: false },
+            log: LogSwitches {
+                error: true,
+                warning: true,
+                notice: true,
+                info: false,
+                debug: false,
+            },
             classifier: &mut self.classifier,
             out: &mut self.out,
         }
@@ -86,7 +102,10 @@ impl Bench {
     /// Whom the last call forwarded its run to.
     fn receiver(&self) -> Option<BackendId> {
         self.out.ops.iter().find_map(|op| match op {
-            Op::Forward { to: Side::Backend(backend), .. } => Some(*backend),
+            Op::Forward {
+                to: Side::Backend(backend),
+                ..
+            } => Some(*backend),
             _ => None,
         })
     }
@@ -98,7 +117,8 @@ fn caps() -> Caps {
 }
 
 fn service() -> Arc<ServiceSpec> {
-    let params = ReadWriteSplitParams::from_values(&Values::defaults([ReadWriteSplitParams::TABLE]));
+    let params =
+        ReadWriteSplitParams::from_values(&Values::defaults([ReadWriteSplitParams::TABLE]));
     Arc::new(ServiceSpec {
         name: "RW".into(),
         router: Arc::new(ReadWriteSplit::new(&params)),
@@ -155,7 +175,10 @@ fn open(bench: &mut Bench) -> Session {
     let mut session = Session::start(birth, &mut bench.env());
     let mut response = client_response();
     bench.feed(&mut session, Side::Client, &mut response);
-    let answer = AccountAnswer::Found { hash: NativeHash::EMPTY, after_password: Ok(()) };
+    let answer = AccountAnswer::Found {
+        hash: NativeHash::EMPTY,
+        after_password: Ok(()),
+    };
     bench.out.clear();
     session.on_answer(Token(1), Answer::Account(answer), &mut bench.env());
     for ix in 0..3 {
@@ -185,7 +208,10 @@ fn client_response() -> Vec<u8> {
 }
 
 fn main() {
-    let count: u64 = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(1000);
+    let count: u64 = std::env::args()
+        .nth(1)
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(1000);
     let mut bench = Bench::new();
     let mut session = open(&mut bench);
     let reply = reply();
@@ -193,7 +219,10 @@ fn main() {
     let mut answer = reply.clone();
     for number in 0..count {
         request.clear();
-        let text = format!("\x03SELECT c FROM sbtest1 WHERE id={}", 10_000 + number % 80_000);
+        let text = format!(
+            "\x03SELECT c FROM sbtest1 WHERE id={}",
+            10_000 + number % 80_000
+        );
         frame_into(&mut request, &mut 0, text.as_bytes());
         bench.feed(&mut session, Side::Client, &mut request);
         let backend = bench.receiver().expect("the statement is routed");

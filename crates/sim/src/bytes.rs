@@ -146,13 +146,18 @@ impl Packets {
         let mut seqs: Option<(u8, u8)> = None;
         let mut total = 0;
         loop {
-            let Some(header) = self.bytes.get(end..end + 4) else { return Ok(None) };
-            let len = usize::from(header[0]) | usize::from(header[1]) << 8 | usize::from(header[2]) << 16;
+            let Some(header) = self.bytes.get(end..end + 4) else {
+                return Ok(None);
+            };
+            let len =
+                usize::from(header[0]) | usize::from(header[1]) << 8 | usize::from(header[2]) << 16;
             let seq = header[3];
             seqs = match seqs {
                 None => Some((seq, seq)),
                 Some((first, last)) if seq == last.wrapping_add(1) => Some((first, seq)),
-                Some((_, last)) => return Err(format!("frame {seq} follows frame {last} in one packet")),
+                Some((_, last)) => {
+                    return Err(format!("frame {seq} follows frame {last} in one packet"));
+                }
             };
             end += 4 + len;
             total += len;
@@ -168,12 +173,17 @@ impl Packets {
         let mut at = self.at;
         while at < end {
             let header = &self.bytes[at..at + 4];
-            let len = usize::from(header[0]) | usize::from(header[1]) << 8 | usize::from(header[2]) << 16;
+            let len =
+                usize::from(header[0]) | usize::from(header[1]) << 8 | usize::from(header[2]) << 16;
             payload.extend_from_slice(&self.bytes[at + 4..at + 4 + len]);
             at += 4 + len;
         }
         self.at = end;
-        Ok(Some(Packet { payload, first_seq, last_seq }))
+        Ok(Some(Packet {
+            payload,
+            first_seq,
+            last_seq,
+        }))
     }
 }
 
@@ -222,7 +232,12 @@ mod tests {
 
     #[test]
     fn packets_come_back_however_they_are_cut() {
-        let payloads = [vec![], vec![1; 300], vec![7; MAX_FRAME], vec![8; MAX_FRAME + 5]];
+        let payloads = [
+            vec![],
+            vec![1; 300],
+            vec![7; MAX_FRAME],
+            vec![8; MAX_FRAME + 5],
+        ];
         let mut stream = Vec::new();
         let mut seq = 253;
         for payload in &payloads {
@@ -250,6 +265,9 @@ mod tests {
         pipe.read(4, &mut got);
         pipe.truncate(1);
         pipe.read(1, &mut got);
-        assert_eq!((got.as_slice(), pipe.is_empty()), (b"abcde".as_slice(), true));
+        assert_eq!(
+            (got.as_slice(), pipe.is_empty()),
+            (b"abcde".as_slice(), true)
+        );
     }
 }

@@ -32,5 +32,10 @@ pub(crate) const BASE: u64 = PROTOCOL_41
     | PLUGIN_AUTH_LENENC;
 
 /// What clients have or not.
-pub(crate) const OPTIONAL: [u64; 5] =
-    [SESSION_TRACK, DEPRECATE_EOF, PROGRESS, CACHE_METADATA, STMT_BULK_OPERATIONS];
+pub(crate) const OPTIONAL: [u64; 5] = [
+    SESSION_TRACK,
+    DEPRECATE_EOF,
+    PROGRESS,
+    CACHE_METADATA,
+    STMT_BULK_OPERATIONS,
+];

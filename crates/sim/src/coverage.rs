@@ -103,7 +103,9 @@ pub struct Coverage {
 
 impl Default for Coverage {
     fn default() -> Coverage {
-        Coverage { counts: vec![0; Rare::ALL.len()] }
+        Coverage {
+            counts: vec![0; Rare::ALL.len()],
+        }
     }
 }
 
@@ -125,12 +127,17 @@ impl Coverage {
 
     /// Every rare thing with its count.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        Rare::ALL.iter().map(|what| (what.name(), self.counts[*what as usize]))
+        Rare::ALL
+            .iter()
+            .map(|what| (what.name(), self.counts[*what as usize]))
     }
 
     /// What has never happened.
     #[must_use]
     pub fn missing(&self) -> Vec<&'static str> {
-        self.iter().filter(|(_, count)| *count == 0).map(|(name, _)| name).collect()
+        self.iter()
+            .filter(|(_, count)| *count == 0)
+            .map(|(name, _)| name)
+            .collect()
     }
 }

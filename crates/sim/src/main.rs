@@ -27,10 +27,19 @@ struct Args {
 impl Args {
     fn read(mut words: impl Iterator<Item = String>) -> Result<Args, String> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let mut args = Args { schedules: 1000, seed_base: 1, threads: cores, planted: None };
+        let mut args = Args {
+            schedules: 1000,
+            seed_base: 1,
+            threads: cores,
+            planted: None,
+        };
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or(format!("{word} wants a value"));
-            let number = |text: String| text.replace('_', "").parse().map_err(|_| format!("{text} is not a number"));
+            let number = |text: String| {
+                text.replace('_', "")
+                    .parse()
+                    .map_err(|_| format!("{text} is not a number"))
+            };
             match word.as_str() {
                 "--schedules" => args.schedules = number(value()?)?,
                 "--seed-base" => args.seed_base = number(value()?)?,
@@ -95,7 +104,10 @@ fn show(seed: u64) -> ExitCode {
     for line in lines {
         println!("{line}");
     }
-    println!("seed {seed}: {} commands, trace {:016x}", outcome.commands, outcome.trace);
+    println!(
+        "seed {seed}: {} commands, trace {:016x}",
+        outcome.commands, outcome.trace
+    );
     match outcome.broken {
         Some(text) => {
             println!("broken: {text}");
@@ -115,10 +127,18 @@ fn run_all(args: &Args) -> Found {
             scope.spawn(|| work(args, &next, &stop, &found, &shown));
         }
     });
-    found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    found
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-fn work(args: &Args, next: &AtomicU64, stop: &AtomicBool, found: &Mutex<Found>, shown: &Mutex<Instant>) {
+fn work(
+    args: &Args,
+    next: &AtomicU64,
+    stop: &AtomicBool,
+    found: &Mutex<Found>,
+    shown: &Mutex<Instant>,
+) {
     let mut mine = Found::default();
     while !stop.load(Ordering::Relaxed) {
         let index = next.fetch_add(1, Ordering::Relaxed);
@@ -138,7 +158,9 @@ fn work(args: &Args, next: &AtomicU64, stop: &AtomicBool, found: &Mutex<Found>, 
         }
         progress(args, index, shown);
     }
-    let mut all = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut all = found
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     all.coverage.merge(&mine.coverage);
     all.commands += mine.commands;
     all.broken.append(&mut mine.broken);

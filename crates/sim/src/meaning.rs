@@ -62,7 +62,9 @@ impl Stmt {
             Stmt::Load => vec![Part::File],
             Stmt::Set(list) => outcome(state.clone().assign(list)),
             Stmt::Use(name) => outcome(state.clone().use_database(name)),
-            Stmt::Prepare { text, .. } if crate::sql::parse(text.as_bytes()).stmts == [Stmt::Nonsense] => {
+            Stmt::Prepare { text, .. }
+                if crate::sql::parse(text.as_bytes()).stmts == [Stmt::Nonsense] =>
+            {
                 vec![Part::Fail(1064)]
             }
             Stmt::Execute(name) => match state.named.get(name) {
@@ -83,12 +85,19 @@ impl Stmt {
 
     /// Does it change rows or tables?
     pub(crate) fn writes(&self) -> bool {
-        matches!(self, Stmt::Write { .. } | Stmt::Ddl | Stmt::Call(_) | Stmt::Load)
+        matches!(
+            self,
+            Stmt::Write { .. } | Stmt::Ddl | Stmt::Call(_) | Stmt::Load
+        )
     }
 
     /// Must it run on the primary?
     pub(crate) fn needs_primary(&self) -> bool {
-        self.writes() || matches!(self, Stmt::Nonsense | Stmt::LockingRead(_) | Stmt::Begin { read_only: false })
+        self.writes()
+            || matches!(
+                self,
+                Stmt::Nonsense | Stmt::LockingRead(_) | Stmt::Begin { read_only: false }
+            )
     }
 
     /// Does it commit what is open?
@@ -98,7 +107,8 @@ impl Stmt {
             Stmt::Set(list) => {
                 !state.autocommit()
                     && list.iter().any(|assign| {
-                        assign.name == "autocommit" && assign.value == crate::state::Value::Number(1)
+                        assign.name == "autocommit"
+                            && assign.value == crate::state::Value::Number(1)
                     })
             }
             _ => false,
@@ -114,7 +124,10 @@ impl Stmt {
             Stmt::Prepare { name, text } => {
                 state.named.remove(name);
                 if crate::sql::parse(text.as_bytes()).stmts != [Stmt::Nonsense] {
-                    let named = Named { text: text.clone(), database: state.database.clone() };
+                    let named = Named {
+                        text: text.clone(),
+                        database: state.database.clone(),
+                    };
                     state.named.insert(name.clone(), named);
                 }
             }
@@ -155,8 +168,13 @@ impl Text {
 
     /// The text that an EXECUTE of a text-protocol statement runs.
     pub(crate) fn named_in(&self, state: &SessionState) -> Option<Text> {
-        let [Stmt::Execute(name)] = self.stmts.as_slice() else { return None };
-        state.named.get(name).map(|named| crate::sql::parse(named.text.as_bytes()))
+        let [Stmt::Execute(name)] = self.stmts.as_slice() else {
+            return None;
+        };
+        state
+            .named
+            .get(name)
+            .map(|named| crate::sql::parse(named.text.as_bytes()))
     }
 
     pub(crate) fn writes(&self) -> bool {

@@ -118,15 +118,31 @@ impl Plan {
             at_once: rng.weighted(&[(5, 1), (3, 2), (2, 3)]),
             modules: draw_modules(rng),
             faults: draw_faults(rng),
-            marks: if giants { (1 << 20, 1 << 18) } else { *rng.pick(&[(512, 100), (4096, 1024), (65_536, 16_384)]) },
+            marks: if giants {
+                (1 << 20, 1 << 18)
+            } else {
+                *rng.pick(&[(512, 100), (4096, 1024), (65_536, 16_384)])
+            },
             wait_timeout: rng.one_in(8).then(|| Duration::from_secs(60)),
             retain: if rng.one_in(4) { 5 } else { 0 },
             trace: if rng.one_in(4) { 10 } else { 0 },
-            history: if rng.one_in(12) { (rng.between(0, 4), false) } else { (1000, true) },
+            history: if rng.one_in(12) {
+                (rng.between(0, 4), false)
+            } else {
+                (1000, true)
+            },
             master_accept_reads: rng.coin(),
-            max_replicas: if rng.one_in(5) { rng.below(2) as u64 } else { 255 },
+            max_replicas: if rng.one_in(5) {
+                rng.below(2) as u64
+            } else {
+                255
+            },
             log_info: rng.one_in(5),
-            read_bytes: if giants { 1 << 20 } else { *rng.pick(&[300, 4096, 16_384, 65_536]) },
+            read_bytes: if giants {
+                1 << 20
+            } else {
+                *rng.pick(&[300, 4096, 16_384, 65_536])
+            },
             giants,
         }
     }
@@ -154,7 +170,11 @@ impl Plan {
             other_plugin: rng.one_in(5),
             wrong_password: faulty && rng.one_in(15),
             half_login: faulty && rng.one_in(25),
-            goodbye: rng.weighted(&[(6, Goodbye::Quit), (2, Goodbye::Close), (1, Goodbye::Silence)]),
+            goodbye: rng.weighted(&[
+                (6, Goodbye::Quit),
+                (2, Goodbye::Close),
+                (1, Goodbye::Silence),
+            ]),
             repertoire: self.draw_repertoire(rng),
             reading: rng.weighted(&[(6, 12), (2, 3), (1, 1)]),
         }
@@ -190,9 +210,18 @@ fn draw_modules(rng: &mut Rng) -> Modules {
 fn draw_faults(rng: &mut Rng) -> FaultRates {
     if rng.one_in(4) {
         // Calm: every command gets exactly the answer that is foreseen.
-        return FaultRates { freeze: if rng.coin() { 20 } else { 0 }, ..FaultRates::default() };
+        return FaultRates {
+            freeze: if rng.coin() { 20 } else { 0 },
+            ..FaultRates::default()
+        };
     }
-    let mut rate = |most: usize| if rng.one_in(3) { 0 } else { rng.below(most + 1) };
+    let mut rate = |most: usize| {
+        if rng.one_in(3) {
+            0
+        } else {
+            rng.below(most + 1)
+        }
+    };
     FaultRates {
         connection_dies: rate(6),
         server_dies: rate(3),

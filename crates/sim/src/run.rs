@@ -30,6 +30,7 @@ pub fn replay(seed: u64) -> (Outcome, Vec<String>) {
 
 fn outcome(mut world: World) -> (Outcome, Vec<String>) {
     world.run();
+    world.trace.insert(&mut world.model.story);
     let outcome = Outcome {
         trace: world.trace.hash(),
         broken: world.model.broken.take(),

@@ -16,17 +16,30 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn small(rows: u32) -> Table {
-        Table { rows, row_bytes: 0, fails: false }
+        Table {
+            rows,
+            row_bytes: 0,
+            fails: false,
+        }
     }
 
     fn name(self) -> String {
-        format!("{}{}_{}", if self.fails { 'e' } else { 'r' }, self.rows, self.row_bytes)
+        format!(
+            "{}{}_{}",
+            if self.fails { 'e' } else { 'r' },
+            self.rows,
+            self.row_bytes
+        )
     }
 
     fn parse(name: &str) -> Option<Table> {
         let (kind, sizes) = name.split_at_checked(1)?;
         let (rows, row_bytes) = sizes.split_once('_')?;
-        Some(Table { rows: rows.parse().ok()?, row_bytes: row_bytes.parse().ok()?, fails: kind == "e" })
+        Some(Table {
+            rows: rows.parse().ok()?,
+            row_bytes: row_bytes.parse().ok()?,
+            fails: kind == "e",
+        })
     }
 }
 
@@ -39,7 +52,10 @@ pub(crate) enum Stmt {
     /// `SELECT CONNECTION_ID()`.
     ConnectionId,
     /// A change of rows; `fails`: with error 1062.
-    Write { verb: Verb, fails: bool },
+    Write {
+        verb: Verb,
+        fails: bool,
+    },
     /// A change of a table: commits what is open.
     Ddl,
     /// No server understands it.
@@ -48,12 +64,17 @@ pub(crate) enum Stmt {
     Call(u32),
     /// LOAD DATA LOCAL INFILE.
     Load,
-    Begin { read_only: bool },
+    Begin {
+        read_only: bool,
+    },
     Commit,
     Rollback,
     Set(Vec<Assign>),
     Use(String),
-    Prepare { name: String, text: String },
+    Prepare {
+        name: String,
+        text: String,
+    },
     Execute(String),
     Deallocate(String),
     /// What the proxy sets on a connection of its own accord.
@@ -96,11 +117,17 @@ impl Stmt {
         };
         match self {
             Stmt::Read(table) => format!("SELECT a FROM {}{filter}", table.name()),
-            Stmt::LockingRead(table) => format!("SELECT a FROM {}{filter} FOR UPDATE", table.name()),
+            Stmt::LockingRead(table) => {
+                format!("SELECT a FROM {}{filter} FOR UPDATE", table.name())
+            }
             Stmt::ConnectionId => "SELECT CONNECTION_ID()".to_owned(),
             Stmt::Write { verb, fails } => {
                 let table = if *fails { "taken" } else { "t1" };
-                let values = if params == 0 { "1".to_owned() } else { vec!["?"; usize::from(params)].join(", ") };
+                let values = if params == 0 {
+                    "1".to_owned()
+                } else {
+                    vec!["?"; usize::from(params)].join(", ")
+                };
                 match verb {
                     Verb::Insert => format!("INSERT INTO {table} VALUES ({values})"),
                     Verb::Replace => format!("REPLACE INTO {table} VALUES ({values})"),
@@ -141,18 +168,33 @@ impl Stmt {
                     "REPLACE" => Verb::Replace,
                     _ => Verb::Delete,
                 };
-                Stmt::Write { verb, fails: word(2) == "taken" }
+                Stmt::Write {
+                    verb,
+                    fails: word(2) == "taken",
+                }
             }
-            "UPDATE" => Stmt::Write { verb: Verb::Update, fails: word(1) == "taken" },
+            "UPDATE" => Stmt::Write {
+                verb: Verb::Update,
+                fails: word(1) == "taken",
+            },
             "ALTER" => Stmt::Ddl,
-            "CALL" => Stmt::Call(word(1).trim_start_matches('p').trim_end_matches("()").parse().unwrap_or_default()),
+            "CALL" => Stmt::Call(
+                word(1)
+                    .trim_start_matches('p')
+                    .trim_end_matches("()")
+                    .parse()
+                    .unwrap_or_default(),
+            ),
             "LOAD" => Stmt::Load,
             "BEGIN" => Stmt::Begin { read_only: false },
-            "START" => Stmt::Begin { read_only: word(3) == "ONLY" },
+            "START" => Stmt::Begin {
+                read_only: word(3) == "ONLY",
+            },
             "COMMIT" => Stmt::Commit,
             "ROLLBACK" => Stmt::Rollback,
             "SET" if word(1).starts_with("session_track_schema") => Stmt::ProxySetup,
-            "SET" => parse_set(text.strip_prefix("SET").unwrap_or_default()).map_or(Stmt::Nonsense, Stmt::Set),
+            "SET" => parse_set(text.strip_prefix("SET").unwrap_or_default())
+                .map_or(Stmt::Nonsense, Stmt::Set),
             "USE" => Stmt::Use(word(1).to_owned()),
             "PREPARE" => match text.split_once(" FROM '") {
                 Some((_, quoted)) => Stmt::Prepare {
@@ -169,7 +211,12 @@ impl Stmt {
 }
 
 fn set_text(list: &[Assign]) -> String {
-    if let [Assign { name, value: Value::Word(charset) }] = list
+    if let [
+        Assign {
+            name,
+            value: Value::Word(charset),
+        },
+    ] = list
         && name == "names"
     {
         return format!("SET NAMES {charset}");
@@ -183,12 +230,18 @@ fn set_text(list: &[Assign]) -> String {
             Value::Increment => format!("{name} = {name} + 1"),
         }
     };
-    format!("SET {}", list.iter().map(one).collect::<Vec<_>>().join(", "))
+    format!(
+        "SET {}",
+        list.iter().map(one).collect::<Vec<_>>().join(", ")
+    )
 }
 
 fn parse_set(list: &str) -> Option<Vec<Assign>> {
     if let Some(charset) = list.trim().strip_prefix("NAMES ") {
-        return Some(vec![Assign { name: "names".to_owned(), value: Value::Word(charset.to_owned()) }]);
+        return Some(vec![Assign {
+            name: "names".to_owned(),
+            value: Value::Word(charset.to_owned()),
+        }]);
     }
     let one = |text: &str| {
         let (name, value) = text.split_once('=')?;
@@ -215,15 +268,25 @@ pub(crate) fn parse(bytes: &[u8]) -> Text {
     let stmts = if quoted {
         vec![Stmt::parse(text)]
     } else {
-        text.split(';').filter(|part| !part.trim().is_empty()).map(|part| Stmt::parse(part.trim())).collect()
+        text.split(';')
+            .filter(|part| !part.trim().is_empty())
+            .map(|part| Stmt::parse(part.trim()))
+            .collect()
     };
     let params = text.bytes().filter(|byte| *byte == b'?').count() as u16;
-    Text { stmts, token, params }
+    Text {
+        stmts,
+        token,
+        params,
+    }
 }
 
 /// The text without the last comment, and the number in that.
 fn split_token(text: &str) -> (&str, Option<u32>) {
-    let cut = text.trim_end().strip_suffix("*/").and_then(|rest| rest.rsplit_once("/*"));
+    let cut = text
+        .trim_end()
+        .strip_suffix("*/")
+        .and_then(|rest| rest.rsplit_once("/*"));
     match cut {
         Some((head, token)) => match token.parse() {
             Ok(token) => (head.trim_end(), Some(token)),
@@ -239,8 +302,15 @@ mod tests {
 
     #[test]
     fn what_clients_write_servers_read() {
-        let table = Table { rows: 3, row_bytes: 70, fails: true };
-        let assign = |name: &str, value| Assign { name: name.to_owned(), value };
+        let table = Table {
+            rows: 3,
+            row_bytes: 70,
+            fails: true,
+        };
+        let assign = |name: &str, value| Assign {
+            name: name.to_owned(),
+            value,
+        };
         let stmts = [
             Stmt::Read(table),
             Stmt::LockingRead(Table::small(2)),
@@ -261,21 +331,42 @@ mod tests {
                 assign("@b", Value::Copy("@a".to_owned())),
                 assign("@a", Value::Increment),
             ]),
-            Stmt::Prepare { name: "p1".to_owned(), text: "SELECT a FROM r1_0 /*5*/".to_owned() },
+            Stmt::Prepare {
+                name: "p1".to_owned(),
+                text: "SELECT a FROM r1_0 /*5*/".to_owned(),
+            },
             Stmt::Execute("p1".to_owned()),
             Stmt::Deallocate("p1".to_owned()),
         ];
         for stmt in stmts {
             let text = parse(tagged(&stmt.text(0), 17).as_bytes());
-            assert_eq!(text, Text { stmts: vec![stmt], token: Some(17), params: 0 });
+            assert_eq!(
+                text,
+                Text {
+                    stmts: vec![stmt],
+                    token: Some(17),
+                    params: 0
+                }
+            );
         }
         for verb in Verb::ALL {
             for fails in [false, true] {
                 let stmt = Stmt::Write { verb, fails };
                 for params in [0, 2] {
-                    let marked = if matches!(verb, Verb::Insert | Verb::Replace) { params } else { params.min(2) };
+                    let marked = if matches!(verb, Verb::Insert | Verb::Replace) {
+                        params
+                    } else {
+                        params.min(2)
+                    };
                     let text = parse(stmt.text(params).as_bytes());
-                    assert_eq!(text, Text { stmts: vec![stmt.clone()], token: None, params: marked });
+                    assert_eq!(
+                        text,
+                        Text {
+                            stmts: vec![stmt.clone()],
+                            token: None,
+                            params: marked
+                        }
+                    );
                 }
             }
         }

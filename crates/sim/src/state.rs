@@ -49,8 +49,17 @@ pub(crate) const NO_SUCH_DATABASE: &str = "nowhere";
 pub(crate) const BAD_VALUE: &str = "bad";
 
 impl SessionState {
-    pub(crate) fn new(user: &str, database: Option<String>, multi_statements: bool) -> SessionState {
-        SessionState { user: user.to_owned(), database, multi_statements, ..SessionState::default() }
+    pub(crate) fn new(
+        user: &str,
+        database: Option<String>,
+        multi_statements: bool,
+    ) -> SessionState {
+        SessionState {
+            user: user.to_owned(),
+            database,
+            multi_statements,
+            ..SessionState::default()
+        }
     }
 
     /// Assigns from left to right up to the first that fails, with whose error number it ends.
@@ -60,9 +69,17 @@ impl SessionState {
                 Value::Number(number) => number.to_string(),
                 Value::Word(word) if word == BAD_VALUE => return Err(1232),
                 Value::Word(word) => word.clone(),
-                Value::Copy(name) => self.vars.get(name).cloned().unwrap_or_else(|| "NULL".to_owned()),
+                Value::Copy(name) => self
+                    .vars
+                    .get(name)
+                    .cloned()
+                    .unwrap_or_else(|| "NULL".to_owned()),
                 Value::Increment => {
-                    let old = self.vars.get(&assign.name).and_then(|text| text.parse::<i64>().ok()).unwrap_or_default();
+                    let old = self
+                        .vars
+                        .get(&assign.name)
+                        .and_then(|text| text.parse::<i64>().ok())
+                        .unwrap_or_default();
                     (old + 1).to_string()
                 }
             };
@@ -100,7 +117,10 @@ mod tests {
     #[test]
     fn a_failing_list_takes_effect_up_to_the_failure() {
         let mut state = SessionState::default();
-        let assign = |name: &str, value| Assign { name: name.to_owned(), value };
+        let assign = |name: &str, value| Assign {
+            name: name.to_owned(),
+            value,
+        };
         let list = [
             assign("@a", Value::Number(1)),
             assign("@a", Value::Increment),

@@ -10,16 +10,28 @@ pub(crate) struct Trace {
 
 impl Trace {
     pub(crate) fn new(readable: bool) -> Trace {
-        Trace { hash: 0xCBF2_9CE4_8422_2325, lines: readable.then(Vec::new) }
+        Trace {
+            hash: 0xCBF2_9CE4_8422_2325,
+            lines: readable.then(Vec::new),
+        }
     }
 
     /// Something happened; the numbers say what, the text says it to a person.
     pub(crate) fn note(&mut self, numbers: &[u64], text: impl FnOnce() -> String) {
         for number in numbers {
-            self.hash = (self.hash ^ number).wrapping_mul(0x0000_0100_0000_01B3).rotate_left(23);
+            self.hash = (self.hash ^ number)
+                .wrapping_mul(0x0000_0100_0000_01B3)
+                .rotate_left(23);
         }
         if let Some(lines) = &mut self.lines {
             lines.push(text());
+        }
+    }
+
+    /// Lines from elsewhere.
+    pub(crate) fn insert(&mut self, story: &mut Option<Vec<String>>) {
+        if let (Some(lines), Some(story)) = (&mut self.lines, story) {
+            lines.append(story);
         }
     }
 

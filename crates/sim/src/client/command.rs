@@ -29,13 +29,41 @@ impl Client {
         match kind {
             Kind::Read => self.read(lent),
             Kind::WideRead => {
-                let row_bytes = self.rng.weighted(&[(8, 2000), (2, 30_000), (1, 70_000), (1, 300_000)]);
-                self.text(&Stmt::Read(Table { rows: rows + 1, row_bytes, fails: false }), lent);
+                let row_bytes =
+                    self.rng
+                        .weighted(&[(8, 2000), (2, 30_000), (1, 70_000), (1, 300_000)]);
+                self.text(
+                    &Stmt::Read(Table {
+                        rows: rows + 1,
+                        row_bytes,
+                        fails: false,
+                    }),
+                    lent,
+                );
             }
-            Kind::FailingRead => self.text(&Stmt::Read(Table { rows, row_bytes: 0, fails: true }), lent),
+            Kind::FailingRead => self.text(
+                &Stmt::Read(Table {
+                    rows,
+                    row_bytes: 0,
+                    fails: true,
+                }),
+                lent,
+            ),
             Kind::LockingRead => self.text(&Stmt::LockingRead(Table::small(rows)), lent),
-            Kind::Write => self.text(&Stmt::Write { verb: Verb::ALL[rows as usize], fails: false }, lent),
-            Kind::FailingWrite => self.text(&Stmt::Write { verb: Verb::Insert, fails: true }, lent),
+            Kind::Write => self.text(
+                &Stmt::Write {
+                    verb: Verb::ALL[rows as usize],
+                    fails: false,
+                },
+                lent,
+            ),
+            Kind::FailingWrite => self.text(
+                &Stmt::Write {
+                    verb: Verb::Insert,
+                    fails: true,
+                },
+                lent,
+            ),
             Kind::Ddl => self.text(&Stmt::Ddl, lent),
             Kind::Nonsense => self.text(&Stmt::Nonsense, lent),
             Kind::Several => self.several(lent),
@@ -66,19 +94,42 @@ impl Client {
         let list = match kind {
             Kind::SetUser => vec![(var, number)],
             Kind::SetSystem => vec![(limit, number)],
-            Kind::SetList => vec![(limit, number), (var, Value::Number(self.rng.below(9) as i64))],
+            Kind::SetList => vec![
+                (limit, number),
+                (var, Value::Number(self.rng.below(9) as i64)),
+            ],
             Kind::SetBad => {
-                let bad = if self.rng.coin() { (limit, word(BAD_VALUE)) } else { (NO_SUCH_VARIABLE.to_owned(), number.clone()) };
-                if self.rng.coin() { vec![(var, number), bad] } else { vec![bad] }
+                let bad = if self.rng.coin() {
+                    (limit, word(BAD_VALUE))
+                } else {
+                    (NO_SUCH_VARIABLE.to_owned(), number.clone())
+                };
+                if self.rng.coin() {
+                    vec![(var, number), bad]
+                } else {
+                    vec![bad]
+                }
             }
             Kind::SetIncrement => vec![(var, Value::Increment)],
             Kind::SetCopy => vec![(var, Value::Copy(other))],
-            Kind::Autocommit => vec![("autocommit".to_owned(), Value::Number(i64::from(self.rng.coin())))],
-            Kind::Names => vec![("names".to_owned(), word(*self.rng.pick(&["utf8mb4", "latin1"])))],
-            Kind::SqlMode => vec![("sql_mode".to_owned(), word(*self.rng.pick(&["ANSI", "TRADITIONAL"])))],
+            Kind::Autocommit => vec![(
+                "autocommit".to_owned(),
+                Value::Number(i64::from(self.rng.coin())),
+            )],
+            Kind::Names => vec![(
+                "names".to_owned(),
+                word(*self.rng.pick(&["utf8mb4", "latin1"])),
+            )],
+            Kind::SqlMode => vec![(
+                "sql_mode".to_owned(),
+                word(*self.rng.pick(&["ANSI", "TRADITIONAL"])),
+            )],
             _ => return self.try_named_kind(kind, lent),
         };
-        let list = list.into_iter().map(|(name, value)| Assign { name, value }).collect();
+        let list = list
+            .into_iter()
+            .map(|(name, value)| Assign { name, value })
+            .collect();
         self.session_text(&Stmt::Set(list), lent);
         true
     }
@@ -115,7 +166,9 @@ impl Client {
                 self.plain(0x1F, &[], What::ResetConnection, lent);
                 self.forget_statements();
             }
-            Kind::UnknownCommand => self.plain([0x00, 0x0F, 0x7F][any], &[], What::Refused(1047), lent),
+            Kind::UnknownCommand => {
+                self.plain([0x00, 0x0F, 0x7F][any], &[], What::Refused(1047), lent)
+            }
             Kind::ChangeUser => return self.change_user(true, lent),
             Kind::ChangeUserBad => return self.change_user(false, lent),
             _ => return self.try_statement_kind(kind, lent),
@@ -128,13 +181,22 @@ impl Client {
             Kind::Prepare => self.prepare(lent),
             Kind::PrepareSet => {
                 let name = format!("@v{}", self.rng.below(3));
-                self.prepare_stmt(&Stmt::Set(vec![Assign { name, value: Value::Increment }]), 0, lent);
+                self.prepare_stmt(
+                    &Stmt::Set(vec![Assign {
+                        name,
+                        value: Value::Increment,
+                    }]),
+                    0,
+                    lent,
+                );
             }
             Kind::PrepareBad => self.prepare_stmt(&Stmt::Nonsense, 0, lent),
             Kind::UnknownStatement => self.unknown_statement(lent),
             Kind::Fetch => return self.fetch(lent),
             _ => {
-                let Some(id) = self.some_statement() else { return false };
+                let Some(id) = self.some_statement() else {
+                    return false;
+                };
                 match kind {
                     Kind::Execute => self.execute(id, false, lent),
                     Kind::ExecuteCursor => self.execute(id, true, lent),
@@ -190,7 +252,11 @@ impl Client {
 
     /// A session command: often one that was issued before, byte for byte.
     fn session_text(&mut self, stmt: &Stmt, lent: &mut Lent<'_>) {
-        if self.rng.coin() { self.text(stmt, lent) } else { self.untagged(stmt, lent) }
+        if self.rng.coin() {
+            self.text(stmt, lent)
+        } else {
+            self.untagged(stmt, lent)
+        }
     }
 
     fn read(&mut self, lent: &mut Lent<'_>) {
@@ -200,7 +266,11 @@ impl Client {
 
     fn several(&mut self, lent: &mut Lent<'_>) {
         let read = Stmt::Read(Table::small(self.rng.below(3) as u32)).text(0);
-        let write = Stmt::Write { verb: Verb::Insert, fails: self.rng.one_in(4) }.text(0);
+        let write = Stmt::Write {
+            verb: Verb::Insert,
+            fails: self.rng.one_in(4),
+        }
+        .text(0);
         let text = match self.rng.below(3) {
             0 => format!("{read}; {write}"),
             1 => format!("{write}; {read}"),
@@ -221,7 +291,10 @@ impl Client {
     /// A statement with so many bytes of comment in it.
     fn padded(&mut self, bytes: usize, lent: &mut Lent<'_>) {
         let stmt = if self.rng.coin() {
-            Stmt::Write { verb: Verb::Insert, fails: false }
+            Stmt::Write {
+                verb: Verb::Insert,
+                fails: false,
+            }
         } else {
             Stmt::Read(Table::small(2))
         };
@@ -241,7 +314,14 @@ impl Client {
             self.padded(crate::bytes::MAX_FRAME - 60 + off, lent);
         } else {
             let row_bytes = (crate::bytes::MAX_FRAME - 60 + off) as u32;
-            self.text(&Stmt::Read(Table { rows: 1, row_bytes, fails: false }), lent);
+            self.text(
+                &Stmt::Read(Table {
+                    rows: 1,
+                    row_bytes,
+                    fails: false,
+                }),
+                lent,
+            );
         }
         true
     }
@@ -254,7 +334,14 @@ impl Client {
             0 => (meddler::ANSWER, What::FilterAnswers),
             1 => (meddler::REFUSE, What::Refused(meddler::REFUSED)),
             2 => {
-                let text = tagged(&Stmt::Write { verb: Verb::Insert, fails: false }.text(0), token);
+                let text = tagged(
+                    &Stmt::Write {
+                        verb: Verb::Insert,
+                        fails: false,
+                    }
+                    .text(0),
+                    token,
+                );
                 let what = What::Text(parse(text.as_bytes()));
                 let text = format!("{} {text}", meddler::REPLACE);
                 self.plain(0x03, text.as_bytes(), what, lent);
@@ -279,12 +366,17 @@ impl Client {
         self.to_proxy.push(&bytes);
         self.closed = true;
         self.goodbye = Some(super::Goodbye::Close);
-        lent.model.trouble(self.session, &[Cause::ClientProtocol, Cause::ClientLost]);
+        lent.model
+            .trouble(self.session, &[Cause::ClientProtocol, Cause::ClientLost]);
         lent.coverage.count(Rare::ClientGarbage);
     }
 
     fn init_db(&mut self, lent: &mut Lent<'_>) {
-        let name = if self.rng.one_in(6) { NO_SUCH_DATABASE.to_owned() } else { format!("db{}", self.rng.below(3)) };
+        let name = if self.rng.one_in(6) {
+            NO_SUCH_DATABASE.to_owned()
+        } else {
+            format!("db{}", self.rng.below(3))
+        };
         self.plain(0x02, name.as_bytes(), What::InitDb(name.clone()), lent);
     }
 
@@ -292,13 +384,22 @@ impl Client {
         let name = format!("p{}", self.rng.below(2));
         let inner = match self.rng.below(8) {
             0 => Stmt::Nonsense,
-            1..=3 => Stmt::Write { verb: Verb::Update, fails: false },
+            1..=3 => Stmt::Write {
+                verb: Verb::Update,
+                fails: false,
+            },
             _ => Stmt::Read(Table::small(2)),
         };
         if inner != Stmt::Nonsense && !self.named.contains(&name) {
             self.named.push(name.clone());
         }
-        self.session_text(&Stmt::Prepare { name, text: inner.text(0) }, lent);
+        self.session_text(
+            &Stmt::Prepare {
+                name,
+                text: inner.text(0),
+            },
+            lent,
+        );
     }
 
     fn change_user(&mut self, good: bool, lent: &mut Lent<'_>) -> bool {
@@ -308,7 +409,16 @@ impl Client {
         let user = format!("user{}", self.rng.below(3));
         let database = self.rng.coin().then(|| format!("db{}", self.rng.below(3)));
         let payload = self.change_user_payload(&user, database.as_deref(), lent);
-        self.send(&payload, What::ChangeUser { user, database, good }, (0, 0), lent);
+        self.send(
+            &payload,
+            What::ChangeUser {
+                user,
+                database,
+                good,
+            },
+            (0, 0),
+            lent,
+        );
         self.stage = Stage::Alone;
         true
     }
@@ -318,10 +428,21 @@ impl Client {
         let rows = self.rng.below(6) as u32;
         let stmt = match self.rng.below(4) {
             0 | 1 => Stmt::Read(Table::small(rows)),
-            2 => Stmt::Read(Table { rows, row_bytes: 40, fails: false }),
+            2 => Stmt::Read(Table {
+                rows,
+                row_bytes: 40,
+                fails: false,
+            }),
             // Without a parameter an execution could not be told from another.
             _ => {
-                self.prepare_stmt(&Stmt::Write { verb: Verb::Insert, fails: false }, params.max(1), lent);
+                self.prepare_stmt(
+                    &Stmt::Write {
+                        verb: Verb::Insert,
+                        fails: false,
+                    },
+                    params.max(1),
+                    lent,
+                );
                 return;
             }
         };
@@ -341,13 +462,20 @@ impl Client {
 
     fn execute(&mut self, id: u32, cursor: bool, lent: &mut Lent<'_>) {
         let token = lent.model.next_token();
-        let Some(statement) = self.statements.get_mut(&id) else { return };
+        let Some(statement) = self.statements.get_mut(&id) else {
+            return;
+        };
         let mut payload = vec![0x17];
         put_int(&mut payload, u64::from(id), 4);
         payload.push(u8::from(cursor));
         put_int(&mut payload, 1, 4);
         let long = statement.put_params(&mut payload, token, &mut self.rng);
-        let what = What::Execute { stmt: statement.token, carries_token: statement.params > 0, cursor, client_id: id };
+        let what = What::Execute {
+            stmt: statement.token,
+            carries_token: statement.params > 0,
+            cursor,
+            client_id: id,
+        };
         if cursor && !self.cursors.contains(&id) {
             self.cursors.push(id);
         }
@@ -371,10 +499,17 @@ impl Client {
     fn long_data(&mut self, id: u32, lent: &mut Lent<'_>) -> bool {
         let len = self.rng.weighted(&[(8, 20), (3, 3000), (1, 300_000)]);
         let piece = vec![self.rng.next() as u8; len];
-        let Some(statement) = self.statements.get_mut(&id).filter(|statement| statement.params > 1) else {
+        let Some(statement) = self
+            .statements
+            .get_mut(&id)
+            .filter(|statement| statement.params > 1)
+        else {
             return false;
         };
-        statement.long.get_or_insert_default().extend_from_slice(&piece);
+        statement
+            .long
+            .get_or_insert_default()
+            .extend_from_slice(&piece);
         let mut body = Vec::new();
         put_int(&mut body, u64::from(id), 4);
         put_int(&mut body, 1, 2);
@@ -387,7 +522,12 @@ impl Client {
         if let Some(statement) = self.statements.get_mut(&id) {
             statement.long = None;
         }
-        self.plain(0x1A, &id.to_le_bytes(), What::StmtReset { client_id: id }, lent);
+        self.plain(
+            0x1A,
+            &id.to_le_bytes(),
+            What::StmtReset { client_id: id },
+            lent,
+        );
     }
 
     fn close_statement(&mut self, id: u32, lent: &mut Lent<'_>) {
@@ -415,8 +555,13 @@ impl Client {
     /// Rows of a prepared write in one command.
     fn bulk(&mut self, id: u32, lent: &mut Lent<'_>) -> bool {
         let token = lent.model.next_token();
-        let Some(statement) = self.statements.get_mut(&id) else { return false };
-        if self.caps & caps::STMT_BULK_OPERATIONS == 0 || !statement.writes || statement.long.is_some() {
+        let Some(statement) = self.statements.get_mut(&id) else {
+            return false;
+        };
+        if self.caps & caps::STMT_BULK_OPERATIONS == 0
+            || !statement.writes
+            || statement.long.is_some()
+        {
             return false;
         }
         let mut payload = vec![0xFA];
@@ -433,7 +578,9 @@ impl Client {
                 statement.put_value(&mut payload, param, token);
             }
         }
-        let what = What::Bulk { stmt: statement.token };
+        let what = What::Bulk {
+            stmt: statement.token,
+        };
         self.send(&payload, what, (0, 0), lent);
         true
     }
@@ -443,13 +590,19 @@ impl Statement {
     fn choose_types(&mut self, rng: &mut crate::rng::Rng) {
         self.types.clear();
         for _ in 0..self.params {
-            self.types.extend_from_slice(&[*rng.pick(&[LONG, LONGLONG, VAR_STRING]), 0]);
+            self.types
+                .extend_from_slice(&[*rng.pick(&[LONG, LONGLONG, VAR_STRING]), 0]);
         }
         self.typed = true;
     }
 
     /// The parameters of an execution: the token, then anything; long data where it was sent.
-    fn put_params(&mut self, payload: &mut Vec<u8>, token: u32, rng: &mut crate::rng::Rng) -> (usize, u64) {
+    fn put_params(
+        &mut self,
+        payload: &mut Vec<u8>,
+        token: u32,
+        rng: &mut crate::rng::Rng,
+    ) -> (usize, u64) {
         let params = usize::from(self.params);
         if params == 0 {
             return (0, 0);

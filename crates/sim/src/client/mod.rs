@@ -26,15 +26,29 @@ pub(crate) use script::Kind;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Notice {
     /// The greeting.
-    Greeting { scramble: [u8; 20], caps: u64 },
+    Greeting {
+        scramble: [u8; 20],
+        caps: u64,
+    },
     /// It shall answer this scramble.
-    Switch { scramble: [u8; 20], seq: u8 },
+    Switch {
+        scramble: [u8; 20],
+        seq: u8,
+    },
     LoggedIn,
     Refused,
     /// A server wants a file; the number of its first packet.
-    File { seq: u8 },
-    Answered { token: u32 },
-    Prepared { token: u32, id: u32, params: u16 },
+    File {
+        seq: u8,
+    },
+    Answered {
+        token: u32,
+    },
+    Prepared {
+        token: u32,
+        id: u32,
+        params: u16,
+    },
 }
 
 /// A statement the client has prepared.
@@ -60,7 +74,10 @@ pub(crate) enum Stage {
     /// It waits for an answer before it does anything else.
     Alone,
     /// It sends a file: so many pieces are left, the next has that number.
-    File { pieces: u8, seq: u8 },
+    File {
+        pieces: u8,
+        seq: u8,
+    },
     /// It has said or done its last.
     Done,
 }
@@ -151,8 +168,10 @@ impl Client {
     pub(crate) fn receive(&mut self, bytes: &[u8], lent: &mut Lent<'_>) -> Result<(), String> {
         self.written += bytes.len() as u64;
         let mut heard = Vec::new();
-        self.reader.feed(bytes, lent.model, lent.coverage, &mut heard)?;
-        self.notices.extend(heard.into_iter().map(|notice| (self.written, notice)));
+        self.reader
+            .feed(bytes, lent.model, lent.coverage, &mut heard)?;
+        self.notices
+            .extend(heard.into_iter().map(|notice| (self.written, notice)));
         Ok(())
     }
 
@@ -191,9 +210,18 @@ impl Client {
             }
             Notice::Answered { token } => self.answered(token, lent),
             Notice::Prepared { token, id, params } if token > self.reset_by => {
-                let writes = lent.model.prepared(token).is_some_and(crate::sql::Text::writes);
-                let statement =
-                    Statement { token, params, types: Vec::new(), typed: false, long: None, writes };
+                let writes = lent
+                    .model
+                    .prepared(token)
+                    .is_some_and(crate::sql::Text::writes);
+                let statement = Statement {
+                    token,
+                    params,
+                    types: Vec::new(),
+                    typed: false,
+                    long: None,
+                    writes,
+                };
                 self.statements.insert(id, statement);
             }
             Notice::Prepared { .. } => {}
@@ -203,7 +231,9 @@ impl Client {
     fn answered(&mut self, token: u32, lent: &mut Lent<'_>) {
         self.waiting = self.waiting.saturating_sub(1);
         match lent.model.get(token).map(|issued| &issued.what) {
-            Some(What::ChangeUser { good: true, user, .. }) => {
+            Some(What::ChangeUser {
+                good: true, user, ..
+            }) => {
                 self.user.clone_from(user);
                 self.forget_statements();
                 lent.coverage.count(Rare::UserChanged);
@@ -225,7 +255,10 @@ impl Client {
     pub(crate) fn wants_to_act(&self) -> bool {
         match self.stage {
             Stage::File { .. } => true,
-            Stage::Commands => self.goodbye.is_none() && (self.budget == 0 && self.waiting == 0 || self.wants_command()),
+            Stage::Commands => {
+                self.goodbye.is_none()
+                    && (self.budget == 0 && self.waiting == 0 || self.wants_command())
+            }
             Stage::Greeting | Stage::Login | Stage::Alone | Stage::Done => false,
         }
     }
@@ -250,10 +283,21 @@ impl Client {
     fn send_piece(&mut self, pieces: u8, seq: u8) {
         let mut out = Vec::new();
         let mut next = seq;
-        let len = if pieces == 0 { 0 } else { self.rng.between(1, 3000) };
+        let len = if pieces == 0 {
+            0
+        } else {
+            self.rng.between(1, 3000)
+        };
         crate::bytes::put_packet(&mut out, &mut next, &vec![b'\x19'; len]);
         self.to_proxy.push(&out);
-        self.stage = if pieces == 0 { Stage::Commands } else { Stage::File { pieces: pieces - 1, seq: next } };
+        self.stage = if pieces == 0 {
+            Stage::Commands
+        } else {
+            Stage::File {
+                pieces: pieces - 1,
+                seq: next,
+            }
+        };
     }
 
     /// It goes, as it was planned.
@@ -275,7 +319,8 @@ impl Client {
     pub(crate) fn hang_up(&mut self, lent: &mut Lent<'_>) {
         self.goodbye = Some(Goodbye::Close);
         self.closed = true;
-        lent.model.trouble(self.session, &[tidegate_session::Cause::ClientLost]);
+        lent.model
+            .trouble(self.session, &[tidegate_session::Cause::ClientLost]);
         if self.waiting > 0 {
             lent.coverage.count(Rare::ClientLostWaiting);
         }

@@ -107,7 +107,10 @@ impl Reader {
         if let Some(due) = self.due
             && due != packet.first_seq
         {
-            return Err(format!("packet {} came where {due} was due", packet.first_seq));
+            return Err(format!(
+                "packet {} came where {due} was due",
+                packet.first_seq
+            ));
         }
         self.due = Some(packet.last_seq.wrapping_add(1));
         Ok(())
@@ -148,9 +151,15 @@ impl Reader {
         let mut cursor = Cursor(packet.payload.get(1..).unwrap_or_default());
         let plugin = cursor.nul().unwrap_or_default();
         if plugin != b"mysql_native_password" {
-            return Err(format!("a switch to plugin {:?}", String::from_utf8_lossy(plugin)));
+            return Err(format!(
+                "a switch to plugin {:?}",
+                String::from_utf8_lossy(plugin)
+            ));
         }
-        let scramble = cursor.take(20).and_then(|bytes| bytes.try_into().ok()).ok_or("a scramble that is too short")?;
+        let scramble = cursor
+            .take(20)
+            .and_then(|bytes| bytes.try_into().ok())
+            .ok_or("a scramble that is too short")?;
         let seq = packet.last_seq.wrapping_add(1);
         self.due = Some(seq.wrapping_add(1));
         Ok(Notice::Switch { scramble, seq })
@@ -159,7 +168,10 @@ impl Reader {
     /// An error between two commands: the session ends with it.
     fn last_word(&mut self, packet: &Packet) -> Result<(), String> {
         if packet.payload.first() != Some(&0xFF) {
-            return Err(format!("a packet of kind {:?} while no answer is due", packet.payload.first()));
+            return Err(format!(
+                "a packet of kind {:?} while no answer is due",
+                packet.payload.first()
+            ));
         }
         self.phase = Phase::Ended;
         Ok(())
@@ -177,16 +189,24 @@ impl Reader {
             let issued = model.get(token).ok_or("an answer to no command")?;
             self.due = Some(issued.frames);
             let tag = match issued.what {
-                What::Execute { stmt, carries_token: false, .. } => stmt,
+                What::Execute {
+                    stmt,
+                    carries_token: false,
+                    ..
+                } => stmt,
                 What::Text(ref text) => text.token.unwrap_or(0),
                 _ => token,
             };
             self.reply = InReply::start(tag, issued.command, model.foreseen(token));
         }
-        self.expect_seq(packet).map_err(|text| format!("answer to command {token}: {text}"))?;
+        self.expect_seq(packet)
+            .map_err(|text| format!("answer to command {token}: {text}"))?;
         let found = self.reply_packet(token, packet, model, coverage, heard);
-        let found = found.map_err(|text| format!("answer to command {token} ({:?}): {text}", model.get(token)))?;
+        let found = found.map_err(|text| {
+            format!("answer to command {token} ({:?}): {text}", model.get(token))
+        })?;
         if let Some(answer) = found {
+            let by = self.reply.by();
             self.reply = InReply::default();
             if let Answer::Prepared { id, params } = answer {
                 heard.push(Notice::Prepared { token, id, params });
@@ -195,7 +215,7 @@ impl Reader {
             if let Answer::Proxy { .. } = answer {
                 coverage.count(crate::coverage::Rare::ProxyError);
             }
-            model.answered(self.session, &answer);
+            model.answered(self.session, &answer, by);
         }
         Ok(())
     }
@@ -219,5 +239,8 @@ fn read_greeting(payload: &[u8]) -> Option<Notice> {
     if offered & caps::PROTOCOL_41 == 0 {
         return None;
     }
-    Some(Notice::Greeting { scramble, caps: offered })
+    Some(Notice::Greeting {
+        scramble,
+        caps: offered,
+    })
 }

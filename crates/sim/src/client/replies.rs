@@ -60,7 +60,18 @@ struct End {
 
 impl InReply {
     pub(super) fn start(tag: u32, command: u8, foreseen: Vec<Part>) -> InReply {
-        InReply { begun: true, tag, command, foreseen, ..InReply::default() }
+        InReply {
+            begun: true,
+            tag,
+            command,
+            foreseen,
+            ..InReply::default()
+        }
+    }
+
+    /// The server's connection whose rows came.
+    pub(super) fn by(&self) -> Option<u32> {
+        self.source.map(|(_, conn)| conn)
     }
 
     pub(super) fn awaits_file(&self) -> bool {
@@ -83,11 +94,16 @@ impl Reader {
         heard: &mut Vec<Notice>,
     ) -> Result<Option<Answer>, String> {
         let payload = packet.payload.as_slice();
-        let Some(first) = payload.first().copied() else { return Err("an empty packet".to_owned()) };
+        let Some(first) = payload.first().copied() else {
+            return Err("an empty packet".to_owned());
+        };
         if first == 0xFF {
             return self.error(payload, coverage);
         }
-        let what = model.get(token).map(|issued| issued.what.clone()).ok_or("no command")?;
+        let what = model
+            .get(token)
+            .map(|issued| issued.what.clone())
+            .ok_or("no command")?;
         match self.reply.at {
             At::Result => self.result(&what, packet, model, heard),
             At::Columns(left) => {
@@ -104,7 +120,9 @@ impl Reader {
             At::Params(..) | At::ParamsEnd(_) | At::PreparedColumns(_) | At::PreparedEnd => {
                 self.prepared_part(token, payload)
             }
-            At::Fields if first == 0xFE => self.read_end(payload).map(|_| Some(Answer::Server { failed: false })),
+            At::Fields if first == 0xFE => self
+                .read_end(payload)
+                .map(|_| Some(Answer::Server { failed: false })),
             At::Fields => check_column(payload).map(|()| None),
             At::FileEnd => self.ok_result(payload),
         }
@@ -120,9 +138,11 @@ impl Reader {
     ) -> Result<Option<Answer>, String> {
         let payload = packet.payload.as_slice();
         match what {
-            What::Text(_) | What::Execute { .. } | What::Bulk { .. } | What::Refused(_) | What::FilterAnswers => {
-                self.query_result(packet, heard)
-            }
+            What::Text(_)
+            | What::Execute { .. }
+            | What::Bulk { .. }
+            | What::Refused(_)
+            | What::FilterAnswers => self.query_result(packet, heard),
             What::Fetch { .. } => {
                 self.reply.at = At::Rows;
                 self.row(what, payload, model)
@@ -138,7 +158,9 @@ impl Reader {
                 self.reply.at = At::Fields;
                 check_column(payload).map(|()| None)
             }
-            What::ChangeUser { .. } => self.read_end(payload).map(|_| Some(Answer::Server { failed: false })),
+            What::ChangeUser { .. } => self
+                .read_end(payload)
+                .map(|_| Some(Answer::Server { failed: false })),
             What::StmtReset { .. }
             | What::InitDb(_)
             | What::MultiStatements(_)
@@ -161,7 +183,11 @@ impl Reader {
         }
     }
 
-    fn query_result(&mut self, packet: &Packet, heard: &mut Vec<Notice>) -> Result<Option<Answer>, String> {
+    fn query_result(
+        &mut self,
+        packet: &Packet,
+        heard: &mut Vec<Notice>,
+    ) -> Result<Option<Answer>, String> {
         let payload = packet.payload.as_slice();
         match payload[0] {
             0x00 => self.ok_result(payload),
@@ -195,7 +221,10 @@ impl Reader {
 
     fn check_owner(&self, end: End) -> Result<(), String> {
         if end.command != u16::from(self.reply.command) || end.token != u64::from(self.reply.tag) {
-            return Err(format!("an OK of command {:#x} and token {}", end.command, end.token));
+            return Err(format!(
+                "an OK of command {:#x} and token {}",
+                end.command, end.token
+            ));
         }
         Ok(())
     }
@@ -213,8 +242,12 @@ impl Reader {
             return Err(format!("a result set where {:?} was due", self.reply.due()));
         }
         let mut cursor = Cursor(payload);
-        let count = cursor.lenenc().filter(|count| *count > 0).ok_or("a column count that cannot be read")?;
-        let follow = !self.has(caps::CACHE_METADATA) || cursor.byte().ok_or("no word about definitions")? == 1;
+        let count = cursor
+            .lenenc()
+            .filter(|count| *count > 0)
+            .ok_or("a column count that cannot be read")?;
+        let follow = !self.has(caps::CACHE_METADATA)
+            || cursor.byte().ok_or("no word about definitions")? == 1;
         if !cursor.is_empty() {
             return Err("a column count with more behind it".to_owned());
         }
@@ -233,8 +266,17 @@ impl Reader {
     }
 
     /// A row, or the end of rows.
-    fn row(&mut self, what: &What, payload: &[u8], model: &Model) -> Result<Option<Answer>, String> {
-        let limit = if self.has(caps::DEPRECATE_EOF) { crate::bytes::MAX_FRAME } else { 9 };
+    fn row(
+        &mut self,
+        what: &What,
+        payload: &[u8],
+        model: &Model,
+    ) -> Result<Option<Answer>, String> {
+        let limit = if self.has(caps::DEPRECATE_EOF) {
+            crate::bytes::MAX_FRAME
+        } else {
+            9
+        };
         let ends = payload[0] == 0xFE && payload.len() < limit;
         if let What::Fetch { client_id, rows } = what {
             return self.fetched(*client_id, *rows, ends, payload, model);
@@ -271,15 +313,24 @@ impl Reader {
         }
         let own = self.reply.connection == Some(self.session as u64 + 1);
         if model.sessions[self.session].history && !own {
-            return Err(format!("CONNECTION_ID() is {:?}, not the session's number", self.reply.connection));
+            return Err(format!(
+                "CONNECTION_ID() is {:?}, not the session's number",
+                self.reply.connection
+            ));
         }
-        Ok(if own { Some(Answer::Own) } else { self.result_ended(end) })
+        Ok(if own {
+            Some(Answer::Own)
+        } else {
+            self.result_ended(end)
+        })
     }
 
     /// `CONNECTION_ID()`: the number of the session, or where nobody looks at statements, of the
     /// server's connection.
     fn connection_id(&mut self, payload: &[u8]) -> Result<Option<Answer>, String> {
-        let value = Cursor(payload).text().and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+        let value = Cursor(payload)
+            .text()
+            .and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
         self.reply.rows += 1;
         self.reply.connection = Some(value.ok_or("a connection id that is no number")?);
         Ok(None)
@@ -293,30 +344,57 @@ impl Reader {
         payload: &[u8],
         model: &Model,
     ) -> Result<Option<Answer>, String> {
-        let cursor = *model.sessions[self.session].cursors.get(&client_id).ok_or("rows without a cursor")?;
+        let cursor = *model.sessions[self.session]
+            .cursors
+            .get(&client_id)
+            .ok_or("rows without a cursor")?;
         let left = cursor.table.rows - cursor.next_row;
         if !ends {
-            self.check_row(cursor.table, cursor.next_row + self.reply.rows, cursor.token, payload, true)?;
+            self.check_row(
+                cursor.table,
+                cursor.next_row + self.reply.rows,
+                cursor.token,
+                payload,
+                true,
+            )?;
             self.reply.rows += 1;
             return Ok(None);
         }
         let end = self.read_end(payload)?;
         if self.reply.rows != left.min(wanted) {
-            return Err(format!("{} rows fetched, {wanted} wanted, {left} left", self.reply.rows));
+            return Err(format!(
+                "{} rows fetched, {wanted} wanted, {left} left",
+                self.reply.rows
+            ));
         }
         let last = end.status & status::LAST_ROW_SENT != 0;
         if last != (self.reply.rows == left) {
             return Err("a wrong word about the last row".to_owned());
         }
-        Ok(Some(Answer::Fetched { rows: self.reply.rows }))
+        Ok(Some(Answer::Fetched {
+            rows: self.reply.rows,
+        }))
     }
 
-    fn check_row(&mut self, table: Table, row: u32, tag: u32, payload: &[u8], binary: bool) -> Result<(), String> {
+    fn check_row(
+        &mut self,
+        table: Table,
+        row: u32,
+        tag: u32,
+        payload: &[u8],
+        binary: bool,
+    ) -> Result<(), String> {
         let mut cursor = Cursor(payload);
         if binary {
-            cursor.take(2).filter(|head| *head == [0, 0]).ok_or("a binary row with another head")?;
+            cursor
+                .take(2)
+                .filter(|head| *head == [0, 0])
+                .ok_or("a binary row with another head")?;
         }
-        let mark = cursor.text().and_then(read_marker).ok_or("a row without a mark")?;
+        let mark = cursor
+            .text()
+            .and_then(read_marker)
+            .ok_or("a row without a mark")?;
         let (server, conn, found, number) = mark;
         if found != tag {
             return Err(format!("a row of command {found}, not {tag}"));
@@ -327,7 +405,11 @@ impl Reader {
         if *self.reply.source.get_or_insert((server, conn)) != (server, conn) {
             return Err("rows of two connections in one answer".to_owned());
         }
-        let filling = if table.row_bytes > 0 { cursor.text().map(<[u8]>::len) } else { Some(0) };
+        let filling = if table.row_bytes > 0 {
+            cursor.text().map(<[u8]>::len)
+        } else {
+            Some(0)
+        };
         if filling != Some(table.row_bytes as usize) || !cursor.is_empty() {
             return Err("a row of another length".to_owned());
         }
@@ -342,7 +424,8 @@ impl Reader {
             cursor.byte()?;
             Some((id as u32, columns, params, cursor.int(2)?))
         };
-        let (id, columns, params, mark) = read(&mut cursor).ok_or("a prepare reply that cannot be read")?;
+        let (id, columns, params, mark) =
+            read(&mut cursor).ok_or("a prepare reply that cannot be read")?;
         if mark != u64::from(self.reply.tag & 0x7FFF) {
             return Err(format!("the reply to another preparation: mark {mark}"));
         }
@@ -358,7 +441,13 @@ impl Reader {
     /// The definitions behind a prepare reply.
     fn prepared_part(&mut self, token: u32, payload: &[u8]) -> Result<Option<Answer>, String> {
         let deprecated = self.has(caps::DEPRECATE_EOF);
-        let after_params = |columns| if columns == 0 { None } else { Some(At::PreparedColumns(columns)) };
+        let after_params = |columns| {
+            if columns == 0 {
+                None
+            } else {
+                Some(At::PreparedColumns(columns))
+            }
+        };
         let next = match self.reply.at {
             At::Params(left, columns) => {
                 check_column(payload)?;
@@ -396,7 +485,10 @@ impl Reader {
         if code == 0xFFFF && self.has(caps::PROGRESS) {
             return Ok(None);
         }
-        cursor.take(6).filter(|state| state[0] == b'#').ok_or("an error without a state")?;
+        cursor
+            .take(6)
+            .filter(|state| state[0] == b'#')
+            .ok_or("an error without a state")?;
         let text = String::from_utf8_lossy(cursor.rest()).into_owned();
         let Some(mark) = text.strip_prefix('#') else {
             if self.reply.rows > 0 || self.reply.ended > 0 {
@@ -404,7 +496,11 @@ impl Reader {
             }
             return Ok(Some(Answer::Proxy { code, text }));
         };
-        let owner: u32 = mark.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0);
+        let owner: u32 = mark
+            .split(' ')
+            .next()
+            .and_then(|word| word.parse().ok())
+            .unwrap_or(0);
         if owner != 0 && owner != self.reply.tag {
             return Err(format!("the error of command {owner}"));
         }
@@ -428,13 +524,21 @@ impl Reader {
         let kind = cursor.byte();
         if kind == Some(0xFE) && payload.len() == 5 {
             let command = cursor.int(2).unwrap_or_default() as u16;
-            return Ok(End { status: cursor.int(2).unwrap_or_default() as u16, command, token: 0 });
+            return Ok(End {
+                status: cursor.int(2).unwrap_or_default() as u16,
+                command,
+                token: 0,
+            });
         }
         let read = |cursor: &mut Cursor<'_>| {
             cursor.lenenc()?;
             let token = cursor.lenenc()?;
             let status = cursor.int(2)? as u16;
-            Some(End { status, token, command: cursor.int(2)? as u16 })
+            Some(End {
+                status,
+                token,
+                command: cursor.int(2)? as u16,
+            })
         };
         if !matches!(kind, Some(0x00 | 0xFE)) {
             return Err(format!("a packet of kind {kind:?} where an OK was due"));
@@ -448,16 +552,32 @@ impl Reader {
     fn check_tracking(&self, flags: u16, cursor: &mut Cursor<'_>) -> Result<(), String> {
         let tracked = flags & status::SESSION_STATE_CHANGED != 0;
         if !self.has(caps::SESSION_TRACK) {
-            return if tracked { Err("session tracking that was not asked for".to_owned()) } else { Ok(()) };
+            return if tracked {
+                Err("session tracking that was not asked for".to_owned())
+            } else {
+                Ok(())
+            };
         }
         if cursor.is_empty() {
-            return if tracked { Err("session tracking is announced and missing".to_owned()) } else { Ok(()) };
+            return if tracked {
+                Err("session tracking is announced and missing".to_owned())
+            } else {
+                Ok(())
+            };
         }
         cursor.text().ok_or("an info that cannot be read")?;
         if !tracked {
-            return if cursor.is_empty() { Ok(()) } else { Err("bytes behind the info".to_owned()) };
+            return if cursor.is_empty() {
+                Ok(())
+            } else {
+                Err("bytes behind the info".to_owned())
+            };
         }
-        let mut block = Cursor(cursor.text().ok_or("a tracking block that cannot be read")?);
+        let mut block = Cursor(
+            cursor
+                .text()
+                .ok_or("a tracking block that cannot be read")?,
+        );
         while !block.is_empty() {
             let kind = block.byte().unwrap_or_default();
             let data = block.text().ok_or("a tracking entry that cannot be read")?;
@@ -467,10 +587,16 @@ impl Reader {
                 _ => false,
             };
             if ours {
-                return Err(format!("tracking entry {kind} that only the proxy asked for"));
+                return Err(format!(
+                    "tracking entry {kind} that only the proxy asked for"
+                ));
             }
         }
-        if cursor.is_empty() { Ok(()) } else { Err("bytes behind the tracking block".to_owned()) }
+        if cursor.is_empty() {
+            Ok(())
+        } else {
+            Err("bytes behind the tracking block".to_owned())
+        }
     }
 }
 

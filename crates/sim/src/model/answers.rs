@@ -27,18 +27,23 @@ pub(crate) enum Answer {
 impl Model {
     /// What a command is answered with, if nothing goes wrong; asked when all before it are answered.
     pub(crate) fn foreseen(&self, token: u32) -> Vec<Part> {
-        let Some(issued) = self.get(token) else { return Vec::new() };
+        let Some(issued) = self.get(token) else {
+            return Vec::new();
+        };
         let known = &self.sessions[issued.session];
         match &issued.what {
             What::Text(text) => text.parts(&known.state, known.trx),
-            What::Execute { stmt, .. } | What::Bulk { stmt } => {
-                self.prepared(*stmt).map(|text| text.parts(&known.state, known.trx)).unwrap_or_default()
-            }
+            What::Execute { stmt, .. } | What::Bulk { stmt } => self
+                .prepared(*stmt)
+                .map(|text| text.parts(&known.state, known.trx))
+                .unwrap_or_default(),
             What::InitDb(name) => Stmt::Use(name.clone()).parts(&known.state, known.trx),
             What::Refused(code) => vec![Part::Fail(*code)],
             What::Prepare(text) if text.stmts == [Stmt::Nonsense] => vec![Part::Fail(1064)],
             What::ChangeUser { good: false, .. } => vec![Part::Fail(1045)],
-            What::Fetch { client_id, .. } if !known.cursors.contains_key(client_id) => vec![Part::Fail(1421)],
+            What::Fetch { client_id, .. } if !known.cursors.contains_key(client_id) => {
+                vec![Part::Fail(1421)]
+            }
             What::Prepare(_)
             | What::Fetch { .. }
             | What::StmtReset { .. }
@@ -54,13 +59,31 @@ impl Model {
     }
 
     /// The core has written the whole answer to the oldest command of a session.
-    pub(crate) fn answered(&mut self, session: usize, answer: &Answer) {
+    pub(crate) fn answered(&mut self, session: usize, answer: &Answer, by: Option<u32>) {
         let Some(token) = self.sessions[session].queue.pop_front() else {
             self.breach(format!("session {session}: an answer where none was due"));
             return;
         };
-        let Some(issued) = self.get_mut(token) else { return };
+        let Some(issued) = self.get_mut(token) else {
+            return;
+        };
         issued.answered = true;
+        self.tell(|_| format!("session {session}: its client is told {answer:?} for {token}"));
+        let Some(issued) = self.get(token) else {
+            return;
+        };
+        if let Some((conn, text)) = &issued.suspect
+            && by == Some(*conn)
+        {
+            let text = format!(
+                "session {session}, command {token}, answered by connection {conn}: {text}"
+            );
+            self.breach(text);
+            return;
+        }
+        let Some(issued) = self.get(token) else {
+            return;
+        };
         let what = issued.what.clone();
         match answer {
             Answer::Server { failed } => self.take_effect(session, token, &what, *failed),
@@ -86,21 +109,39 @@ impl Model {
         let known = &mut self.sessions[session];
         known.uncertain |= changes;
         if known.trouble < issued_at {
-            known.unexplained = Some(format!("command {token} of session {session} got {code} {text:?}"));
+            known.unexplained = Some(format!(
+                "command {token} of session {session} got {code} {text:?}"
+            ));
         }
     }
 
     /// Which answers the proxy may give by itself.
     fn told_by_proxy(&mut self, session: usize, token: u32, what: &What) {
         if !matches!(what, What::Plain | What::FilterAnswers | What::Text(_)) {
-            self.breach(format!("session {session}: the proxy itself answered command {token}, {what:?}"));
+            self.breach(format!(
+                "session {session}: the proxy itself answered command {token}, {what:?}"
+            ));
         }
     }
 
     fn open_cursor(&mut self, session: usize, token: u32, what: &What) {
-        let What::Execute { stmt, client_id, .. } = what else { return };
-        let Some(table) = self.prepared(*stmt).and_then(Text::table) else { return };
-        self.sessions[session].cursors.insert(*client_id, Cursor { token, next_row: 0, table });
+        let What::Execute {
+            stmt, client_id, ..
+        } = what
+        else {
+            return;
+        };
+        let Some(table) = self.prepared(*stmt).and_then(Text::table) else {
+            return;
+        };
+        self.sessions[session].cursors.insert(
+            *client_id,
+            Cursor {
+                token,
+                next_row: 0,
+                table,
+            },
+        );
     }
 
     fn fetched(&mut self, session: usize, what: &What, rows: u32) {
@@ -115,7 +156,9 @@ impl Model {
     fn take_effect(&mut self, session: usize, token: u32, what: &What, failed: bool) {
         match what {
             What::Text(text) => self.text_effect(session, token, &text.clone(), failed),
-            What::Execute { stmt, client_id, .. } => {
+            What::Execute {
+                stmt, client_id, ..
+            } => {
                 self.sessions[session].cursors.remove(client_id);
                 if let Some(text) = self.prepared(*stmt).cloned() {
                     self.text_effect(session, token, &text, failed);
@@ -142,7 +185,11 @@ impl Model {
                 known.uncertain = false;
                 known.cursors.clear();
             }
-            What::ChangeUser { user, database, good: true } => {
+            What::ChangeUser {
+                user,
+                database,
+                good: true,
+            } => {
                 self.rolled_back(session);
                 let known = &mut self.sessions[session];
                 let multi = known.state.multi_statements;
@@ -169,7 +216,10 @@ impl Model {
         }
         for stmt in &text.stmts {
             let known = &mut self.sessions[session];
-            if !failed && stmt.commits(&known.state) && !(known.trx == Trx::ReadOnly && stmt.writes()) {
+            if !failed
+                && stmt.commits(&known.state)
+                && !(known.trx == Trx::ReadOnly && stmt.writes())
+            {
                 self.committed(session, token);
             }
             let known = &mut self.sessions[session];
@@ -185,14 +235,23 @@ impl Model {
 
     /// A client was told that a write succeeded.
     fn acknowledged(&mut self, session: usize, token: u32) {
-        let Some(issued) = self.get(token) else { return };
+        let Some(issued) = self.get(token) else {
+            return;
+        };
         match (issued.fate, issued.executions) {
-            (_, 0) => self.breach(format!("session {session}: write {token} was acknowledged and never ran")),
+            (_, 0) => self.breach(format!(
+                "session {session}: write {token} was acknowledged and never ran"
+            )),
             (Fate::Durable, _) => {}
-            (Fate::RolledBack | Fate::None, _) => {
-                self.breach(format!("session {session}: write {token} was acknowledged and has no effect"));
+            (Fate::None, _) => {
+                self.breach(format!(
+                    "session {session}: write {token} was acknowledged and has no effect"
+                ));
             }
-            (Fate::Pending | Fate::Vanished, _) => self.sessions[session].acknowledged.push(token),
+            // What follows it may have run already.
+            (Fate::Pending | Fate::Vanished | Fate::RolledBack, _) => {
+                self.sessions[session].acknowledged.push(token)
+            }
         }
     }
 
@@ -215,8 +274,13 @@ impl Model {
         let known = &mut self.sessions[session];
         known.trx = Trx::None;
         for token in std::mem::take(&mut known.acknowledged) {
-            if self.get(token).is_some_and(|issued| issued.fate == Fate::Durable) {
-                self.breach(format!("session {session}: write {token} was rolled back and is durable"));
+            if self
+                .get(token)
+                .is_some_and(|issued| issued.fate == Fate::Durable)
+            {
+                self.breach(format!(
+                    "session {session}: write {token} was rolled back and is durable"
+                ));
             }
         }
     }

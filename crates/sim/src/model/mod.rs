@@ -27,7 +27,12 @@ pub(crate) enum What {
     /// COM_STMT_PREPARE.
     Prepare(Text),
     /// COM_STMT_EXECUTE of the statement with that token; `carries_token`: in its first parameter.
-    Execute { stmt: u32, carries_token: bool, cursor: bool, client_id: u32 },
+    Execute {
+        stmt: u32,
+        carries_token: bool,
+        cursor: bool,
+        client_id: u32,
+    },
     /// COM_STMT_BULK_EXECUTE of the statement with that token.
     Bulk { stmt: u32 },
     /// COM_STMT_FETCH of so many rows.
@@ -47,7 +52,11 @@ pub(crate) enum What {
     /// COM_STATISTICS.
     Statistics,
     /// COM_CHANGE_USER, with the right password or not.
-    ChangeUser { user: String, database: Option<String>, good: bool },
+    ChangeUser {
+        user: String,
+        database: Option<String>,
+        good: bool,
+    },
     /// Something that is answered with this error by the proxy or by a server.
     Refused(u16),
     /// Something a filter of the simulator answers with its token.
@@ -84,6 +93,8 @@ pub(crate) struct Issued {
     /// How often servers have run it.
     pub(crate) executions: u32,
     pub(crate) answered: bool,
+    /// It ran in another state than the session's on that connection, which must not answer then.
+    pub(crate) suspect: Option<(u32, String)>,
     pub(crate) fate: Fate,
     /// The default database a statement was prepared under.
     pub(crate) database: Option<String>,
@@ -100,6 +111,7 @@ impl Issued {
             long: (0, 0),
             executions: 0,
             answered: false,
+            suspect: None,
             fate: Fate::None,
             database: None,
         }
@@ -121,6 +133,8 @@ pub(crate) struct Known {
     pub(crate) splits: bool,
     /// A session keeps a history: its state is the same wherever a statement runs.
     pub(crate) history: bool,
+    /// A server has answered a session command differently from the others.
+    pub(crate) diverged: bool,
     /// What the session's state is after the last answered command.
     pub(crate) state: SessionState,
     /// It cannot be known, because a command that changes it ended in an error of the proxy.
@@ -148,6 +162,7 @@ impl Known {
         Known {
             splits,
             history,
+            diverged: false,
             state,
             uncertain: false,
             queue: VecDeque::new(),
@@ -179,6 +194,8 @@ pub(crate) struct Model {
     pub(crate) primaries: Vec<(bool, u64)>,
     /// The first broken law.
     pub(crate) broken: Option<String>,
+    /// What it heard, for a schedule that is replayed.
+    pub(crate) story: Option<Vec<String>>,
 }
 
 impl Model {
@@ -190,11 +207,25 @@ impl Model {
     /// A client has written a command. Its token is the one that was next.
     pub(crate) fn issue(&mut self, issued: Issued) -> u32 {
         let token = self.next_token();
+        self.tell(|_| {
+            format!(
+                "session {}: its client issues {token}: {:?}",
+                issued.session, issued.what
+            )
+        });
         if !matches!(issued.what, What::Silent) {
             self.sessions[issued.session].queue.push_back(token);
         }
         self.issued.push(issued);
         token
+    }
+
+    /// A line for a schedule that is replayed.
+    fn tell(&mut self, text: impl FnOnce(&Model) -> String) {
+        if self.story.is_some() {
+            let text = text(self);
+            self.story.get_or_insert_default().push(text);
+        }
     }
 
     pub(crate) fn get(&self, token: u32) -> Option<&Issued> {
@@ -244,12 +275,16 @@ impl Model {
 
     /// Did the server take writes at some time since that step?
     fn was_primary(&self, server: usize, since: u64) -> bool {
-        self.primaries.get(server).is_some_and(|(now, last)| *now || *last >= since)
+        self.primaries
+            .get(server)
+            .is_some_and(|(now, last)| *now || *last >= since)
     }
 
     /// Has the server not taken writes since the beginning?
     pub(crate) fn never_primary(&self, server: usize) -> bool {
-        self.primaries.get(server).is_some_and(|(now, last)| !*now && *last == 0)
+        self.primaries
+            .get(server)
+            .is_some_and(|(now, last)| !*now && *last == 0)
     }
 
     /// The session has ended.
@@ -259,7 +294,10 @@ impl Model {
         if known.over.replace(cause).is_some() {
             self.breach(format!("session {session} ended twice"));
         } else if known.excused >> cause as u32 & 1 == 0 {
-            self.breach(format!("session {session} ended with {}, which nothing explains", cause.word()));
+            self.breach(format!(
+                "session {session} ended with {}, which nothing explains",
+                cause.word()
+            ));
         }
     }
 }

@@ -30,12 +30,28 @@ impl Model {
             None => self.silent_execution(run)?,
         };
         let Some(issued) = self.get(token) else {
-            self.breach(format!("{} runs a statement that nobody issued: token {token}", place(run)));
+            self.breach(format!(
+                "{} runs a statement that nobody issued: token {token}",
+                place(run)
+            ));
             return None;
         };
         let found = self.check_run(run, token, issued);
+        let suspicion = self.suspicion(run, token);
+        self.tell(|_| format!("{} runs {token}: {:?}", place(run), run.text.stmts));
         if let Err(text) = found {
             self.breach(format!("{}, command {token}: {text}", place(run)));
+        }
+        let diverged = self.sessions[run.session].diverged;
+        match suspicion {
+            Some(text) if !diverged => {
+                self.breach(format!("{}, command {token}: {text}", place(run)))
+            }
+            suspicion => {
+                if let Some(issued) = self.get_mut(token) {
+                    issued.suspect = suspicion.map(|text| (run.conn, text));
+                }
+            }
         }
         if let Some(issued) = self.get_mut(token) {
             issued.executions += 1;
@@ -69,34 +85,76 @@ impl Model {
         if known.over.is_some() || known.uncertain && known.trx == Trx::None {
             return Ok(());
         }
-        let Some(place_in_queue) = known.queue.iter().position(|due| *due == token) else {
+        let Some(settled) = self.is_settled(run.session, token) else {
             // Answered with an error because its connection was given up: it may still arrive.
-            return if known.trouble >= issued.step { Ok(()) } else { Err("it runs after its answer".to_owned()) };
+            return if known.trouble >= issued.step {
+                Ok(())
+            } else {
+                Err("it runs after its answer".to_owned())
+            };
         };
-        let settled = known.queue.iter().take(place_in_queue).all(|before| !self.has_effect(*before));
         self.check_place(run, issued, settled)?;
-        if settled && known.history && !known.uncertain && *run.state != known.state {
-            return Err(format!("the session's state there is {:?}, not {:?}", run.state, known.state));
-        }
-        if settled && known.trx != Trx::None && run.trx == Trx::None {
+        let begins = matches!(run.text.stmts.as_slice(), [crate::sql::Stmt::Begin { .. }]);
+        if settled && known.trx != Trx::None && run.trx == Trx::None && !begins {
             return Err("it runs outside of the transaction that the client has open".to_owned());
         }
         Ok(())
     }
 
+    /// Is the session's state known at the time of a command that is not answered? `None`: it is not
+    /// due any more.
+    fn is_settled(&self, session: usize, token: u32) -> Option<bool> {
+        let queue = &self.sessions[session].queue;
+        let place = queue.iter().position(|due| *due == token)?;
+        Some(
+            queue
+                .iter()
+                .take(place)
+                .all(|before| !self.has_effect(*before)),
+        )
+    }
+
+    /// Is the session's state on the connection another than it should be?
+    fn suspicion(&self, run: &Run<'_>, token: u32) -> Option<String> {
+        let known = &self.sessions[run.session];
+        let exempt =
+            is_repeatable(run.text) || !known.history || known.uncertain || known.over.is_some();
+        if exempt || self.is_settled(run.session, token) != Some(true) || *run.state == known.state
+        {
+            return None;
+        }
+        Some(format!(
+            "the session's state there is {:?}, not {:?}",
+            run.state, known.state
+        ))
+    }
+
     /// The right statement, with all that was sent for it.
     fn check_prepared(&self, run: &Run<'_>, issued: &Issued) -> Result<(), String> {
-        let (What::Execute { stmt, .. } | What::Bulk { stmt }) = &issued.what else { return Ok(()) };
-        let Some((found, database)) = run.prepared else { return Err("it is not prepared".to_owned()) };
+        let (What::Execute { stmt, .. } | What::Bulk { stmt }) = &issued.what else {
+            return Ok(());
+        };
+        let Some((found, database)) = run.prepared else {
+            return Err("it is not prepared".to_owned());
+        };
         if found != *stmt {
-            return Err(format!("it executes statement {found} in the place of {stmt}"));
+            return Err(format!(
+                "it executes statement {found} in the place of {stmt}"
+            ));
         }
         if issued.long != run.long {
-            return Err(format!("long data of {:?} in the place of {:?} (length, sum)", run.long, issued.long));
+            return Err(format!(
+                "long data of {:?} in the place of {:?} (length, sum)",
+                run.long, issued.long
+            ));
         }
-        let expected = self.get(*stmt).and_then(|prepare| prepare.database.as_ref());
+        let expected = self
+            .get(*stmt)
+            .and_then(|prepare| prepare.database.as_ref());
         if self.sessions[run.session].history && expected != database.as_ref() {
-            return Err(format!("its statement was prepared under {database:?}, not {expected:?}"));
+            return Err(format!(
+                "its statement was prepared under {database:?}, not {expected:?}"
+            ));
         }
         Ok(())
     }
@@ -107,7 +165,8 @@ impl Model {
         if !known.splits || !settled || known.trx == Trx::ReadOnly {
             return Ok(());
         }
-        let writing = run.text.needs_primary() || known.trx == Trx::ReadWrite || !known.state.autocommit();
+        let writing =
+            run.text.needs_primary() || known.trx == Trx::ReadWrite || !known.state.autocommit();
         if writing && !self.was_primary(run.server, issued.step) {
             return Err("it runs on a server that is not the primary".to_owned());
         }
@@ -118,7 +177,9 @@ impl Model {
     pub(super) fn has_effect(&self, token: u32) -> bool {
         match self.get(token).map(|issued| &issued.what) {
             Some(What::Text(text)) => text.has_effect(),
-            Some(What::Execute { stmt, .. } | What::Bulk { stmt }) => self.prepared(*stmt).is_some_and(Text::has_effect),
+            Some(What::Execute { stmt, .. } | What::Bulk { stmt }) => {
+                self.prepared(*stmt).is_some_and(Text::has_effect)
+            }
             Some(
                 What::InitDb(_)
                 | What::MultiStatements(_)
@@ -161,10 +222,17 @@ fn is_repeatable(text: &Text) -> bool {
     use crate::sql::Stmt;
     matches!(
         text.stmts.as_slice(),
-        [Stmt::Set(_) | Stmt::Use(_) | Stmt::Prepare { .. } | Stmt::Deallocate(_) | Stmt::ProxySetup]
+        [Stmt::Set(_)
+            | Stmt::Use(_)
+            | Stmt::Prepare { .. }
+            | Stmt::Deallocate(_)
+            | Stmt::ProxySetup]
     )
 }
 
 fn place(run: &Run<'_>) -> String {
-    format!("session {}: server {} on connection {}", run.session, run.server, run.conn)
+    format!(
+        "session {}: server {} on connection {}",
+        run.session, run.server, run.conn
+    )
 }

@@ -23,12 +23,19 @@ pub(crate) struct Ledger(Arc<Mutex<BTreeMap<SessionId, Counts>>>);
 
 impl Ledger {
     fn with(&self, session: SessionId, change: impl FnOnce(&mut Counts)) {
-        let mut counts = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut counts = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         change(counts.entry(session).or_default());
     }
 
     pub(crate) fn get(&self, session: SessionId) -> Option<Counts> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(&session).copied()
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .get(&session)
+            .copied()
     }
 }
 
@@ -56,24 +63,44 @@ impl Filter for Counting {
     }
 
     fn start(&self, _who: &Who<'_>) -> Result<Option<Box<dyn FilterSession>>, ErrReply> {
-        Ok(Some(Box::new(Session { ledger: self.ledger.clone(), due: 0 })))
+        Ok(Some(Box::new(Session {
+            ledger: self.ledger.clone(),
+            due: 0,
+        })))
     }
 
-    fn thaw(&self, _who: &Who<'_>, from: &mut Decoder<'_>) -> Result<Box<dyn FilterSession>, FreezeError> {
-        Ok(Box::new(Session { ledger: self.ledger.clone(), due: from.u64()? }))
+    fn thaw(
+        &self,
+        _who: &Who<'_>,
+        from: &mut Decoder<'_>,
+    ) -> Result<Box<dyn FilterSession>, FreezeError> {
+        Ok(Box::new(Session {
+            ledger: self.ledger.clone(),
+            due: from.u64()?,
+        }))
     }
 }
 
 impl FilterSession for Session {
     fn wants(&self) -> Wants {
-        Wants { requests: true, replies: true, statements: true }
+        Wants {
+            requests: true,
+            replies: true,
+            statements: true,
+        }
     }
 
-    fn on_request(&mut self, request: &Request<'_>, _hints: &mut Vec<Hint>, scene: &FilterScene<'_>) -> Verdict {
+    fn on_request(
+        &mut self,
+        request: &Request<'_>,
+        _hints: &mut Vec<Hint>,
+        scene: &FilterScene<'_>,
+    ) -> Verdict {
         let answered = request.command.reply_shape() != tidegate_wire::Shape::Nothing;
         if answered {
             self.due += 1;
-            self.ledger.with(scene.who.session, |counts| counts.requests += 1);
+            self.ledger
+                .with(scene.who.session, |counts| counts.requests += 1);
         }
         Verdict::Pass
     }
@@ -81,11 +108,13 @@ impl FilterSession for Session {
     fn on_reply(&mut self, _reply: &ReplySummary<'_>, scene: &FilterScene<'_>) {
         assert!(self.due > 0, "a reply to no command reached the filter");
         self.due -= 1;
-        self.ledger.with(scene.who.session, |counts| counts.replies += 1);
+        self.ledger
+            .with(scene.who.session, |counts| counts.replies += 1);
     }
 
     fn on_end(&mut self, scene: &FilterScene<'_>) {
-        self.ledger.with(scene.who.session, |counts| counts.ended = true);
+        self.ledger
+            .with(scene.who.session, |counts| counts.ended = true);
     }
 
     fn freeze(&self, into: &mut Encoder) {

@@ -38,17 +38,30 @@ impl Filter for Meddler {
         Ok(Some(Box::new(Session)))
     }
 
-    fn thaw(&self, _who: &Who<'_>, _from: &mut Decoder<'_>) -> Result<Box<dyn FilterSession>, FreezeError> {
+    fn thaw(
+        &self,
+        _who: &Who<'_>,
+        _from: &mut Decoder<'_>,
+    ) -> Result<Box<dyn FilterSession>, FreezeError> {
         Ok(Box::new(Session))
     }
 }
 
 impl FilterSession for Session {
     fn wants(&self) -> Wants {
-        Wants { requests: true, replies: false, statements: false }
+        Wants {
+            requests: true,
+            replies: false,
+            statements: false,
+        }
     }
 
-    fn on_request(&mut self, request: &Request<'_>, _hints: &mut Vec<Hint>, _scene: &FilterScene<'_>) -> Verdict {
+    fn on_request(
+        &mut self,
+        request: &Request<'_>,
+        _hints: &mut Vec<Hint>,
+        _scene: &FilterScene<'_>,
+    ) -> Verdict {
         let refusal = || ErrReply::new(REFUSED, b"45000", "refused by the meddler");
         if request.command != Command::Query {
             return Verdict::Pass;

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tidegate_session::filter::{Filter, FilterScene, FilterSession, Verdict, Wants, Who};
 use tidegate_session::freeze::{Decoder, Encoder, FreezeError};
 use tidegate_session::request::{ReplySummary, Request};
-use tidegate_session::router::{AfterLoss, Decision, Loss, Needs, Router, RouterSession, TargetSet};
+use tidegate_session::router::{
+    AfterLoss, Decision, Loss, Needs, Router, RouterSession, TargetSet,
+};
 use tidegate_session::{ErrReply, Scene, SessionFault, TargetId};
 use tidegate_sql::hints::Hint;
 
@@ -52,17 +54,30 @@ impl Filter for PanickyFilter {
         Ok(Some(Box::new(PanickyFilterSession(self.0.clone()))))
     }
 
-    fn thaw(&self, _who: &Who<'_>, _from: &mut Decoder<'_>) -> Result<Box<dyn FilterSession>, FreezeError> {
+    fn thaw(
+        &self,
+        _who: &Who<'_>,
+        _from: &mut Decoder<'_>,
+    ) -> Result<Box<dyn FilterSession>, FreezeError> {
         Ok(Box::new(PanickyFilterSession(self.0.clone())))
     }
 }
 
 impl FilterSession for PanickyFilterSession {
     fn wants(&self) -> Wants {
-        Wants { requests: true, replies: true, statements: false }
+        Wants {
+            requests: true,
+            replies: true,
+            statements: false,
+        }
     }
 
-    fn on_request(&mut self, _request: &Request<'_>, _hints: &mut Vec<Hint>, _scene: &FilterScene<'_>) -> Verdict {
+    fn on_request(
+        &mut self,
+        _request: &Request<'_>,
+        _hints: &mut Vec<Hint>,
+        _scene: &FilterScene<'_>,
+    ) -> Verdict {
         self.0.burn("filter");
         Verdict::Pass
     }
@@ -100,14 +115,26 @@ impl Router for PanickyRouter {
         self.inner.needs()
     }
 
-    fn start(&self, scene: &Scene<'_>) -> Result<(Box<dyn RouterSession>, TargetSet), SessionFault> {
+    fn start(
+        &self,
+        scene: &Scene<'_>,
+    ) -> Result<(Box<dyn RouterSession>, TargetSet), SessionFault> {
         self.fuse.burn("router");
         let (inner, eager) = self.inner.start(scene)?;
-        Ok((Box::new(PanickyRouterSession { inner, fuse: self.fuse.clone() }), eager))
+        Ok((
+            Box::new(PanickyRouterSession {
+                inner,
+                fuse: self.fuse.clone(),
+            }),
+            eager,
+        ))
     }
 
     fn thaw(&self, from: &mut Decoder<'_>) -> Result<Box<dyn RouterSession>, FreezeError> {
-        Ok(Box::new(PanickyRouterSession { inner: self.inner.thaw(from)?, fuse: self.fuse.clone() }))
+        Ok(Box::new(PanickyRouterSession {
+            inner: self.inner.thaw(from)?,
+            fuse: self.fuse.clone(),
+        }))
     }
 }
 

@@ -79,7 +79,13 @@ impl Conn {
             lent.coverage.count(Rare::ProgressReported);
         }
         let token = self.announce(&text, text.token, None, (0, 0), lent);
-        let running = Running { token, tag: text.token.unwrap_or(0), command: 0x03, binary: false, definitions: true };
+        let running = Running {
+            token,
+            tag: text.token.unwrap_or(0),
+            command: 0x03,
+            binary: false,
+            definitions: true,
+        };
         self.run_text(&text, running, reply, lent);
         Ok(())
     }
@@ -91,7 +97,9 @@ impl Conn {
             return;
         }
         self.last_stmt += 1;
-        let columns = text.table().map_or(0, |table| if table.row_bytes > 0 { 2 } else { 1 });
+        let columns = text
+            .table()
+            .map_or(0, |table| if table.row_bytes > 0 { 2 } else { 1 });
         let mut payload = vec![0];
         put_int(&mut payload, u64::from(self.last_stmt), 4);
         put_int(&mut payload, columns, 2);
@@ -110,19 +118,30 @@ impl Conn {
             }
         }
         let database = self.state.database.clone();
-        self.stmts.insert(self.last_stmt, Prepared::new(text, database));
+        self.stmts
+            .insert(self.last_stmt, Prepared::new(text, database));
         lent.coverage.count(Rare::Prepared);
     }
 
     /// The statement a command names, and what follows its id.
-    fn named<'b>(&mut self, body: &'b [u8]) -> Result<(u32, Option<&mut Prepared>, &'b [u8]), String> {
+    fn named<'b>(
+        &mut self,
+        body: &'b [u8],
+    ) -> Result<(u32, Option<&mut Prepared>, &'b [u8]), String> {
         let mut cursor = Cursor(body);
-        let id = cursor.int(4).ok_or("a statement command without a statement")? as u32;
+        let id = cursor
+            .int(4)
+            .ok_or("a statement command without a statement")? as u32;
         let id = if id == u32::MAX { self.last_stmt } else { id };
         Ok((id, self.stmts.get_mut(&id), cursor.rest()))
     }
 
-    fn execute(&mut self, body: &[u8], reply: &mut Reply, lent: &mut Lent<'_>) -> Result<(), String> {
+    fn execute(
+        &mut self,
+        body: &[u8],
+        reply: &mut Reply,
+        lent: &mut Lent<'_>,
+    ) -> Result<(), String> {
         let (_, Some(prepared), rest) = self.named(body)? else {
             reply.err(1243, "#0 unknown statement");
             return Ok(());
@@ -136,14 +155,26 @@ impl Conn {
             lent.coverage.count(Rare::ExecutedWithoutTypes);
         }
         let stmt = text.token.unwrap_or(0);
-        let token = self.announce(&text, execution.token, Some((stmt, &prepared_in)), execution.long, lent);
+        let token = self.announce(
+            &text,
+            execution.token,
+            Some((stmt, &prepared_in)),
+            execution.long,
+            lent,
+        );
         let tag = execution.token.unwrap_or(stmt);
         if execution.cursor && self.open_cursor(body, &text, &execution, tag, reply)? {
             lent.coverage.count(Rare::CursorOpened);
             return Ok(());
         }
         let definitions = !described || lent.rng.coin();
-        let running = Running { token, tag, command: 0x17, binary: true, definitions };
+        let running = Running {
+            token,
+            tag,
+            command: 0x17,
+            binary: true,
+            definitions,
+        };
         self.run_text(&text, running, reply, lent);
         Ok(())
     }
@@ -157,10 +188,18 @@ impl Conn {
         tag: u32,
         reply: &mut Reply,
     ) -> Result<bool, String> {
-        let Some(table) = text.table().filter(|table| !table.fails && table.rows != 1) else { return Ok(false) };
+        let Some(table) = text.table().filter(|table| !table.fails && table.rows != 1) else {
+            return Ok(false);
+        };
         let mut ok = self.ok(0, 0x17);
-        let (_, Some(prepared), _) = self.named(body)? else { return Ok(false) };
-        prepared.cursor = Some(Open { token: tag, next_row: 0, table });
+        let (_, Some(prepared), _) = self.named(body)? else {
+            return Ok(false);
+        };
+        prepared.cursor = Some(Open {
+            token: tag,
+            next_row: 0,
+            table,
+        });
         ok.status |= status::CURSOR_EXISTS;
         let columns = if table.row_bytes > 0 { 2 } else { 1 };
         reply.column_count(columns, true);
@@ -175,17 +214,27 @@ impl Conn {
         let (server, conn) = (self.server, self.id);
         let mut ok = self.ok(0, 0x1C);
         let (_, found, rest) = self.named(body)?;
-        let count = Cursor(rest).int(4).ok_or("a COM_STMT_FETCH without a count")? as u32;
+        let count = Cursor(rest)
+            .int(4)
+            .ok_or("a COM_STMT_FETCH without a count")? as u32;
         let Some(open) = found.and_then(|prepared| prepared.cursor.as_mut()) else {
             reply.err(1421, "#0 no open cursor");
             return Ok(());
         };
         let end = open.table.rows.min(open.next_row.saturating_add(count));
         for row in open.next_row..end {
-            reply.row(&reply::marker(server, conn, open.token, row), open.table.row_bytes, true);
+            reply.row(
+                &reply::marker(server, conn, open.token, row),
+                open.table.row_bytes,
+                true,
+            );
         }
         open.next_row = end;
-        ok.status |= if end == open.table.rows { status::LAST_ROW_SENT } else { status::CURSOR_EXISTS };
+        ok.status |= if end == open.table.rows {
+            status::LAST_ROW_SENT
+        } else {
+            status::CURSOR_EXISTS
+        };
         reply.end(ok, &[]);
         lent.coverage.count(Rare::Fetched);
         Ok(())
@@ -193,10 +242,16 @@ impl Conn {
 
     fn long_data(&mut self, body: &[u8], lent: &mut Lent<'_>) -> Result<(), String> {
         // Nothing is answered to long data; the execution will say that there is no such statement.
-        let (_, Some(prepared), rest) = self.named(body)? else { return Ok(()) };
+        let (_, Some(prepared), rest) = self.named(body)? else {
+            return Ok(());
+        };
         let mut cursor = Cursor(rest);
         let param = cursor.int(2).ok_or("long data without a parameter")? as u16;
-        prepared.long.entry(param).or_default().extend_from_slice(cursor.rest());
+        prepared
+            .long
+            .entry(param)
+            .or_default()
+            .extend_from_slice(cursor.rest());
         lent.coverage.count(Rare::LongDataSent);
         Ok(())
     }
@@ -230,12 +285,16 @@ impl Conn {
         if cursor.int(2).ok_or("a bulk execution without flags")? & 128 != 0 {
             prepared.types = cursor.take(2 * params).map(<[u8]>::to_vec);
         }
-        let types = prepared.types.clone().ok_or("a bulk execution without parameter types")?;
+        let types = prepared
+            .types
+            .clone()
+            .ok_or("a bulk execution without parameter types")?;
         let mut token = None;
         while !cursor.is_empty() {
             for param in 0..params {
                 if cursor.byte() == Some(0) {
-                    let value = read_value(&mut cursor, types[2 * param]).ok_or("a bulk value of another type")?;
+                    let value = read_value(&mut cursor, types[2 * param])
+                        .ok_or("a bulk value of another type")?;
                     token = token.or(Some(value));
                 }
             }
@@ -243,7 +302,13 @@ impl Conn {
         let (text, database) = (prepared.text.clone(), prepared.database.clone());
         let stmt = text.token.unwrap_or(0);
         let token = self.announce(&text, token, Some((stmt, &database)), (0, 0), lent);
-        let running = Running { token, tag: token.unwrap_or(0), command: 0xFA, binary: true, definitions: true };
+        let running = Running {
+            token,
+            tag: token.unwrap_or(0),
+            command: 0xFA,
+            binary: true,
+            definitions: true,
+        };
         self.run_text(&text, running, reply, lent);
         lent.coverage.count(Rare::BulkExecuted);
         Ok(())

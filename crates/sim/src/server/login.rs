@@ -43,12 +43,19 @@ impl Conn {
         if self.hung {
             return;
         }
-        reply.packet(&greeting(&format!("5.5.5-{VERSION}"), self.id, &self.scramble, self.offered));
+        reply.packet(&greeting(
+            &format!("5.5.5-{VERSION}"),
+            self.id,
+            &self.scramble,
+            self.offered,
+        ));
         self.to_proxy.push(&reply.bytes);
     }
 
     pub(super) fn login(&mut self, packet: &Packet, lent: &mut Lent<'_>) -> Result<(), String> {
-        let Phase::Login(login) = &self.phase else { return Ok(()) };
+        let Phase::Login(login) = &self.phase else {
+            return Ok(());
+        };
         let next = packet.last_seq.wrapping_add(1);
         match login.clone() {
             Login::Response => {
@@ -63,8 +70,13 @@ impl Conn {
     }
 
     /// COM_CHANGE_USER.
-    pub(super) fn change_user(&mut self, packet: &Packet, lent: &mut Lent<'_>) -> Result<(), String> {
-        let (who, proof) = read_change_user(&packet.payload).ok_or("a COM_CHANGE_USER that cannot be read")?;
+    pub(super) fn change_user(
+        &mut self,
+        packet: &Packet,
+        lent: &mut Lent<'_>,
+    ) -> Result<(), String> {
+        let (who, proof) =
+            read_change_user(&packet.payload).ok_or("a COM_CHANGE_USER that cannot be read")?;
         lent.coverage.count(Rare::UserChangedOnServer);
         self.end_transaction(lent.model, Fate::RolledBack);
         self.identified(who, &proof, packet.last_seq.wrapping_add(1), lent);
@@ -76,10 +88,8 @@ impl Conn {
             self.verify(&who, proof, seq, lent);
             return;
         }
+        // As servers do, with the scramble of the greeting.
         lent.coverage.count(Rare::ServerSwitchesPlugin);
-        for byte in &mut self.scramble {
-            *byte = lent.rng.between(1, 127) as u8;
-        }
         let mut payload = vec![0xFE];
         put_nul(&mut payload, b"mysql_native_password");
         payload.extend_from_slice(&self.scramble);
@@ -96,14 +106,22 @@ impl Conn {
         let right = password.is_some_and(|password| {
             scramble_response(&Proof::of_password(password.as_bytes()), &self.scramble) == proof
         });
-        let refuse = if who.command == 0 { self.quirks.refuse } else { self.quirks.refuse_change.then_some(1045) };
+        let refuse = if who.command == 0 {
+            self.quirks.refuse
+        } else {
+            self.quirks.refuse_change.then_some(1045)
+        };
         if let Some(code) = refuse.or((!right).then_some(1045)) {
-            reply.err(code, "# the server refuses the login");
+            reply.err(code, "the server refuses the login");
             self.to_proxy.push(&reply.bytes);
             self.close(lent.model, Fate::Vanished);
             return;
         }
-        let multi = if who.command == 0 { self.caps & caps::MULTI_STATEMENTS != 0 } else { self.state.multi_statements };
+        let multi = if who.command == 0 {
+            self.caps & caps::MULTI_STATEMENTS != 0
+        } else {
+            self.state.multi_statements
+        };
         self.state = SessionState::new(&who.user, who.database.clone(), multi);
         self.stmts.clear();
         self.tracks = false;
@@ -129,8 +147,16 @@ fn read_response(payload: &[u8], offered: u64) -> Option<(Who, Vec<u8>, u64)> {
         let len = cursor.byte()?;
         cursor.take(usize::from(len))?
     };
-    let database = if low & caps::CONNECT_WITH_DB != 0 { Some(text(cursor.nul()?)) } else { None };
-    let who = Who { user, database: database.filter(|name| !name.is_empty()), command: 0 };
+    let database = if low & caps::CONNECT_WITH_DB != 0 {
+        Some(text(cursor.nul()?))
+    } else {
+        None
+    };
+    let who = Who {
+        user,
+        database: database.filter(|name| !name.is_empty()),
+        command: 0,
+    };
     Some((who, proof.to_vec(), caps))
 }
 
@@ -141,5 +167,12 @@ fn read_change_user(payload: &[u8]) -> Option<(Who, Vec<u8>)> {
     let len = cursor.byte()?;
     let proof = cursor.take(usize::from(len))?.to_vec();
     let database = Some(text(cursor.nul()?)).filter(|name| !name.is_empty());
-    Some((Who { user, database, command }, proof))
+    Some((
+        Who {
+            user,
+            database,
+            command,
+        },
+        proof,
+    ))
 }

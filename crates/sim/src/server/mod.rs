@@ -18,8 +18,8 @@ use crate::state::SessionState;
 use crate::status;
 
 use login::Login;
-use prepared::Prepared;
 pub(crate) use login::VERSION;
+use prepared::Prepared;
 pub(crate) use prepared::{LONG, LONGLONG, VAR_STRING, measure};
 pub(crate) use reply::{Reply, read_marker};
 
@@ -42,7 +42,11 @@ enum Phase {
     Login(Login),
     Commands,
     /// The file of LOAD DATA LOCAL, for the command with that token.
-    File { token: u32, bytes: usize, seq: u8 },
+    File {
+        token: u32,
+        bytes: usize,
+        seq: u8,
+    },
     /// It has ended from this side.
     Closed,
 }
@@ -141,7 +145,10 @@ impl Conn {
 
     /// Is the server in the middle of something: a login, or a statement it has not answered?
     pub(crate) fn is_busy(&self) -> bool {
-        !matches!(self.phase, Phase::Commands) || !self.to_proxy.is_empty() || !self.from_proxy.is_empty() || self.more
+        !matches!(self.phase, Phase::Commands)
+            || !self.to_proxy.is_empty()
+            || !self.from_proxy.is_empty()
+            || self.more
     }
 
     pub(crate) fn in_login(&self) -> bool {
@@ -197,9 +204,19 @@ impl Conn {
     }
 
     /// A piece of a file, or its end.
-    fn file(&mut self, packet: &Packet, token: u32, bytes: usize, seq: u8, lent: &mut Lent<'_>) -> Result<(), String> {
+    fn file(
+        &mut self,
+        packet: &Packet,
+        token: u32,
+        bytes: usize,
+        seq: u8,
+        lent: &mut Lent<'_>,
+    ) -> Result<(), String> {
         if packet.first_seq != seq {
-            return Err(format!("a piece of a file is numbered {}, not {seq}", packet.first_seq));
+            return Err(format!(
+                "a piece of a file is numbered {}, not {seq}",
+                packet.first_seq
+            ));
         }
         let next = packet.last_seq.wrapping_add(1);
         if packet.payload.is_empty() {
@@ -210,18 +227,30 @@ impl Conn {
             self.to_proxy.push(&reply.bytes);
             lent.coverage.count(Rare::FileLoaded);
         } else {
-            self.phase = Phase::File { token, bytes: bytes + packet.payload.len(), seq: next };
+            self.phase = Phase::File {
+                token,
+                bytes: bytes + packet.payload.len(),
+                seq: next,
+            };
         }
         Ok(())
     }
 
     /// The numbers of an OK or EOF packet at this moment.
     fn ok(&self, token: u32, command: u8) -> reply::Ok {
-        reply::Ok { token, status: self.status(), command }
+        reply::Ok {
+            token,
+            status: self.status(),
+            command,
+        }
     }
 
     fn status(&self) -> u16 {
-        let autocommit = if self.state.autocommit() { status::AUTOCOMMIT } else { 0 };
+        let autocommit = if self.state.autocommit() {
+            status::AUTOCOMMIT
+        } else {
+            0
+        };
         let trx = match self.trx {
             Trx::None => 0,
             Trx::ReadWrite => status::IN_TRANS,

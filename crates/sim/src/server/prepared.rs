@@ -55,7 +55,14 @@ pub(crate) fn measure(data: &[u8]) -> (usize, u64) {
 
 impl Prepared {
     pub(super) fn new(text: Text, database: Option<String>) -> Prepared {
-        Prepared { text, database, types: None, long: BTreeMap::new(), cursor: None, described: false }
+        Prepared {
+            text,
+            database,
+            types: None,
+            long: BTreeMap::new(),
+            cursor: None,
+            described: false,
+        }
     }
 
     /// Reads COM_STMT_EXECUTE behind its statement id, and takes the long data that belongs to it.
@@ -65,16 +72,28 @@ impl Prepared {
         let flags = cursor.byte().ok_or_else(cut)?;
         cursor.int(4).ok_or_else(cut)?;
         let params = usize::from(self.text.params);
-        let mut execution = Execution { token: None, cursor: flags & 1 != 0, long: (0, 0), typed: false };
+        let mut execution = Execution {
+            token: None,
+            cursor: flags & 1 != 0,
+            long: (0, 0),
+            typed: false,
+        };
         if params == 0 {
-            return if cursor.is_empty() { Ok(execution) } else { Err("parameters where there are none".to_owned()) };
+            return if cursor.is_empty() {
+                Ok(execution)
+            } else {
+                Err("parameters where there are none".to_owned())
+            };
         }
         let nulls = cursor.take(params.div_ceil(8)).ok_or_else(cut)?.to_vec();
         if cursor.byte().ok_or_else(cut)? == 1 {
             self.types = Some(cursor.take(2 * params).ok_or_else(cut)?.to_vec());
             execution.typed = true;
         }
-        let types = self.types.clone().ok_or("an execution without parameter types on a connection that has none")?;
+        let types = self
+            .types
+            .clone()
+            .ok_or("an execution without parameter types on a connection that has none")?;
         let long = std::mem::take(&mut self.long);
         for param in 0..params {
             if nulls[param / 8] >> (param % 8) & 1 == 1 {
@@ -84,14 +103,21 @@ impl Prepared {
                 execution.long = measure(data);
                 continue;
             }
-            let value = read_value(&mut cursor, types[2 * param])
-                .ok_or_else(|| format!("parameter {param} cannot be read as type {}", types[2 * param]))?;
+            let value = read_value(&mut cursor, types[2 * param]).ok_or_else(|| {
+                format!(
+                    "parameter {param} cannot be read as type {}",
+                    types[2 * param]
+                )
+            })?;
             if param == 0 {
                 execution.token = Some(value);
             }
         }
         if !cursor.is_empty() {
-            return Err(format!("{} bytes are left over behind the parameters", cursor.0.len()));
+            return Err(format!(
+                "{} bytes are left over behind the parameters",
+                cursor.0.len()
+            ));
         }
         Ok(execution)
     }

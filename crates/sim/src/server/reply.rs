@@ -16,7 +16,12 @@ pub(crate) fn read_marker(text: &[u8]) -> Option<(usize, u32, u32, u32)> {
     let (server, rest) = rest.split_once('c')?;
     let (conn, rest) = rest.split_once('t')?;
     let (token, row) = rest.split_once('r')?;
-    Some((server.parse().ok()?, conn.parse().ok()?, token.parse().ok()?, row.parse().ok()?))
+    Some((
+        server.parse().ok()?,
+        conn.parse().ok()?,
+        token.parse().ok()?,
+        row.parse().ok()?,
+    ))
 }
 
 /// One entry of the session tracking block.
@@ -47,7 +52,11 @@ pub(crate) struct Ok {
 
 impl Reply {
     pub(crate) fn new(caps: u64, seq: u8) -> Reply {
-        Reply { bytes: Vec::new(), seq, caps }
+        Reply {
+            bytes: Vec::new(),
+            seq,
+            caps,
+        }
     }
 
     pub(crate) fn packet(&mut self, payload: &[u8]) {
@@ -64,7 +73,11 @@ impl Reply {
 
     fn ok_packet(&mut self, header: u8, ok: Ok, info: &str, changes: &[Change]) {
         let tracked = self.has(caps::SESSION_TRACK) && !changes.is_empty();
-        let status = if tracked { ok.status | status::SESSION_STATE_CHANGED } else { ok.status };
+        let status = if tracked {
+            ok.status | status::SESSION_STATE_CHANGED
+        } else {
+            ok.status
+        };
         let mut payload = vec![header];
         put_lenenc(&mut payload, 1);
         put_lenenc(&mut payload, u64::from(ok.token));
@@ -219,7 +232,10 @@ mod tests {
 
     #[test]
     fn markers_are_read_back() {
-        assert_eq!(read_marker(marker(1, 22, 333, 0).as_bytes()), Some((1, 22, 333, 0)));
+        assert_eq!(
+            read_marker(marker(1, 22, 333, 0).as_bytes()),
+            Some((1, 22, 333, 0))
+        );
         assert_eq!(read_marker(b"x"), None);
     }
 }

@@ -47,12 +47,19 @@ impl Conn {
     }
 
     /// Runs the statements of a text and writes what they return.
-    pub(super) fn run_text(&mut self, text: &Text, running: Running, reply: &mut Reply, lent: &mut Lent<'_>) {
+    pub(super) fn run_text(
+        &mut self,
+        text: &Text,
+        running: Running,
+        reply: &mut Reply,
+        lent: &mut Lent<'_>,
+    ) {
         let last = text.stmts.len().saturating_sub(1);
         for (ix, stmt) in text.stmts.iter().enumerate() {
             if self.quirks.divergent && matches!(stmt, Stmt::Set(_)) {
                 self.quirks.divergent = false;
                 lent.coverage.count(Rare::DivergentAnswer);
+                lent.model.sessions[self.session].diverged = true;
                 reply.err(DIVERGENT, &format!("#{} divergent", running.tag));
                 return;
             }
@@ -70,7 +77,13 @@ impl Conn {
     }
 
     /// Does what the statement does. Returns what is reported of it.
-    fn carry_out(&mut self, stmt: &Stmt, token: Option<u32>, failed: bool, lent: &mut Lent<'_>) -> Vec<Change> {
+    fn carry_out(
+        &mut self,
+        stmt: &Stmt,
+        token: Option<u32>,
+        failed: bool,
+        lent: &mut Lent<'_>,
+    ) -> Vec<Change> {
         let was = self.state.clone();
         if !failed && stmt.commits(&self.state) {
             self.end_transaction(lent.model, Fate::Durable);
@@ -92,7 +105,9 @@ impl Conn {
                 }
             }
             Stmt::Execute(name) if !failed => self.carry_out_named(&name.clone(), token, lent),
-            Stmt::Read(_) | Stmt::LockingRead(_) if !self.state.autocommit() && self.trx == Trx::None => {
+            Stmt::Read(_) | Stmt::LockingRead(_)
+                if !self.state.autocommit() && self.trx == Trx::None =>
+            {
                 self.trx = Trx::ReadWrite;
             }
             _ => {}
@@ -101,7 +116,9 @@ impl Conn {
     }
 
     fn carry_out_named(&mut self, name: &str, token: Option<u32>, lent: &mut Lent<'_>) {
-        let Some(named) = self.state.named.get(name) else { return };
+        let Some(named) = self.state.named.get(name) else {
+            return;
+        };
         let writes = crate::sql::parse(named.text.as_bytes()).writes();
         match token {
             Some(token) if writes => self.wrote(token, lent.model),
@@ -114,11 +131,16 @@ impl Conn {
     fn changes(&self, was: &crate::state::SessionState) -> Vec<Change> {
         let mut changes = Vec::new();
         if was.database != self.state.database {
-            changes.push(Change::Schema(self.state.database.clone().unwrap_or_default()));
+            changes.push(Change::Schema(
+                self.state.database.clone().unwrap_or_default(),
+            ));
         }
         let always = ["autocommit"];
         let on_request = ["sql_mode"];
-        for name in always.into_iter().chain(on_request.into_iter().filter(|_| self.tracks)) {
+        for name in always
+            .into_iter()
+            .chain(on_request.into_iter().filter(|_| self.tracks))
+        {
             if let Some(value) = self.state.vars.get(name)
                 && was.vars.get(name) != Some(value)
             {
@@ -156,7 +178,11 @@ impl Conn {
             Part::File => {
                 reply.packet(b"\xFBf");
                 let token = running.token.unwrap_or(running.tag);
-                self.phase = Phase::File { token, bytes: 0, seq: reply.seq };
+                self.phase = Phase::File {
+                    token,
+                    bytes: 0,
+                    seq: reply.seq,
+                };
             }
             Part::ConnectionId => self.write_connection_id(ok, reply),
             Part::Rows(table) => self.write_rows(table, running, ok, changes, reply, lent),
@@ -187,9 +213,16 @@ impl Conn {
                 reply.column("a");
             }
         }
-        reply.end_of_definitions(reply::Ok { status: ok.status & !status::MORE_RESULTS, ..ok });
+        reply.end_of_definitions(reply::Ok {
+            status: ok.status & !status::MORE_RESULTS,
+            ..ok
+        });
         for row in 0..table.rows {
-            reply.row(&marker(self.server, self.id, running.tag, row), table.row_bytes, running.binary);
+            reply.row(
+                &marker(self.server, self.id, running.tag, row),
+                table.row_bytes,
+                running.binary,
+            );
         }
         if table.fails {
             lent.coverage.count(Rare::ErrorAmidRows);

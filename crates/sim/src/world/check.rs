@@ -16,7 +16,8 @@ impl World {
         if let Some(session) = &slot.session
             && (!session.is_over() || session.cause() != Some(cause))
         {
-            self.model.breach(format!("session {ix} says {cause:?} and is not over"));
+            self.model
+                .breach(format!("session {ix} says {cause:?} and is not over"));
             return;
         }
         if cause == Cause::ClientIdle {
@@ -33,12 +34,22 @@ impl World {
             self.coverage.count(Rare::LoginRefused);
         }
         if cause == Cause::Killed && !self.is_due(slot.doomed) {
-            self.model.breach(format!("session {ix} was killed before its time"));
+            self.model
+                .breach(format!("session {ix} was killed before its time"));
         }
         let reader = &self.slots[ix].client.reader;
         let untold = matches!(cause, Cause::ClientQuit | Cause::ClientLost | Cause::Panic);
-        if !untold && reader.at_boundary() && !reader.last_was_error() && !reader.awaits_file() {
-            self.model.breach(format!("session {ix} ended with {} and its client was not told", cause.word()));
+        let talking = !self.slots[ix].client.to_proxy.is_empty();
+        if !untold
+            && !talking
+            && reader.at_boundary()
+            && !reader.last_was_error()
+            && !reader.awaits_file()
+        {
+            self.model.breach(format!(
+                "session {ix} ended with {} and its client was not told",
+                cause.word()
+            ));
         }
     }
 
@@ -46,15 +57,26 @@ impl World {
     pub(super) fn check_quiet(&mut self) {
         for ix in 0..self.slots.len() {
             let slot = &self.slots[ix];
-            let Some(session) = &slot.session else { continue };
+            let Some(session) = &slot.session else {
+                continue;
+            };
             session.check_invariants();
             if self.is_due(slot.doomed) {
-                self.model.breach(format!("session {ix} lives although it was killed"));
+                self.model
+                    .breach(format!("session {ix} lives although it was killed"));
             }
             let known = &self.model.sessions[ix];
-            let resting = slot.client.waiting == 0 && known.queue.is_empty() && slot.input.kept.is_empty();
-            if slot.draining && resting && known.trx == Trx::None && known.state.autocommit() && session.has_login() {
-                self.model.breach(format!("session {ix} rests and does not end although it is drained"));
+            let resting =
+                slot.client.waiting == 0 && known.queue.is_empty() && slot.input.kept.is_empty();
+            if slot.draining
+                && resting
+                && known.trx == Trx::None
+                && known.state.autocommit()
+                && session.has_login()
+            {
+                self.model.breach(format!(
+                    "session {ix} rests and does not end although it is drained"
+                ));
             }
             self.check_counting(ix);
         }
@@ -68,29 +90,48 @@ impl World {
             && known.queue.is_empty()
             && counts.requests != counts.replies
         {
-            self.model.breach(format!("session {ix}: a filter has seen {counts:?}"));
+            self.model
+                .breach(format!("session {ix}: a filter has seen {counts:?}"));
         }
     }
 
     /// Gauges say what is.
     fn check_gauges(&mut self) {
         for (ix, view) in self.views.0.iter().enumerate() {
-            let open = self.slots.iter().flat_map(Slot::open_links).filter(|(_, link)| link.server.0 as usize == ix);
+            let open = self
+                .slots
+                .iter()
+                .flat_map(Slot::open_links)
+                .filter(|(_, link)| link.server.0 as usize == ix);
             let expected = (open.count() as u64, 0);
             let connections = view.counters.sum(|shard: &ServerShard| &shard.connections);
-            let busy = self.model.sessions.iter().any(|known| !known.queue.is_empty() && known.over.is_none());
-            let operations = if busy { 0 } else { view.counters.sum(|shard: &ServerShard| &shard.operations) };
+            let busy = self
+                .model
+                .sessions
+                .iter()
+                .any(|known| !known.queue.is_empty() && known.over.is_none());
+            let operations = if busy {
+                0
+            } else {
+                view.counters.sum(|shard: &ServerShard| &shard.operations)
+            };
             if (connections, operations) != expected && view.status != ServerStatus(u32::MAX) {
                 self.model.broken.get_or_insert(format!(
                     "server {ix} counts {connections} connections and {operations} operations, not {expected:?}"
                 ));
             }
         }
-        let open = self.slots.iter().filter(|slot| slot.session.is_some()).count() as u64;
+        let open = self
+            .slots
+            .iter()
+            .filter(|slot| slot.session.is_some())
+            .count() as u64;
         let counters = &self.services.root.counters;
         let sessions = counters.sum(|shard: &ServiceShard| &shard.sessions);
         if sessions != open {
-            self.model.breach(format!("the service counts {sessions} sessions, not {open}"));
+            self.model.breach(format!(
+                "the service counts {sessions} sessions, not {open}"
+            ));
         }
     }
 
@@ -100,14 +141,23 @@ impl World {
         let begun = self.slots.len() as u64;
         let counters = &self.services.root.counters;
         let total = counters.sum(|shard: &ServiceShard| &shard.total_sessions);
-        let closed: u64 = (0..Cause::ALL.len()).map(|ix| counters.sum(|shard: &ServiceShard| &shard.closed[ix])).sum();
+        let closed: u64 = (0..Cause::ALL.len())
+            .map(|ix| counters.sum(|shard: &ServiceShard| &shard.closed[ix]))
+            .sum();
         if (total, closed) != (begun, begun) {
-            self.model.breach(format!("{begun} sessions were begun, the service counts {total} and {closed} ends"));
+            self.model.breach(format!(
+                "{begun} sessions were begun, the service counts {total} and {closed} ends"
+            ));
         }
         for service in &self.services.all {
-            let operations = service.counters.sum(|shard: &ServiceShard| &shard.operations);
-            let connections: u64 =
-                service.target_counters.iter().map(|target| target.sum(|shard| &shard.connections)).sum();
+            let operations = service
+                .counters
+                .sum(|shard: &ServiceShard| &shard.operations);
+            let connections: u64 = service
+                .target_counters
+                .iter()
+                .map(|target| target.sum(|shard| &shard.connections))
+                .sum();
             if (operations, connections) != (0, 0) {
                 self.model.breach(format!(
                     "service {} counts {operations} operations and {connections} connections at the end",
@@ -117,7 +167,8 @@ impl World {
         }
         let open = self.conns.iter().filter(|conn| !conn.is_closed()).count();
         if open > 0 {
-            self.model.breach(format!("{open} server connections are open at the end"));
+            self.model
+                .breach(format!("{open} server connections are open at the end"));
         }
         for ix in 0..self.slots.len() {
             self.check_filter_end(ix);
@@ -132,7 +183,8 @@ impl World {
             && !counts.ended
             && !panicked
         {
-            self.model.breach(format!("session {ix} ended and its filter was not told"));
+            self.model
+                .breach(format!("session {ix} ended and its filter was not told"));
         }
     }
 }

@@ -53,9 +53,16 @@ impl World {
             self.model.breach(format!("session {ix}: {text}"));
             return;
         }
-        self.coverage.count(if text.contains("filter") { Rare::PanicInFilter } else { Rare::PanicInRouter });
-        self.trace.note(&[2, ix as u64], || format!("session {ix}: planted panic"));
-        let Some(mut session) = self.slots[ix].session.take() else { return };
+        self.coverage.count(if text.contains("filter") {
+            Rare::PanicInFilter
+        } else {
+            Rare::PanicInRouter
+        });
+        self.trace
+            .note(&[2, ix as u64], || format!("session {ix}: planted panic"));
+        let Some(mut session) = self.slots[ix].session.take() else {
+            return;
+        };
         let worker = self.slots[ix].worker;
         session.abandon(&mut self.env(worker, out));
         self.model.trouble(ix, &[Cause::Panic]);
@@ -66,7 +73,10 @@ impl World {
     pub(super) fn carry_out(&mut self, ix: usize, run: &[u8], out: &mut Output) {
         for line in &out.logs {
             if line.text.contains("secret-") {
-                self.model.breach(format!("session {ix}: a password in the log: {}", line.text));
+                self.model.breach(format!(
+                    "session {ix}: a password in the log: {}",
+                    line.text
+                ));
             }
         }
         let Output { ops, own, .. } = out;
@@ -74,11 +84,15 @@ impl World {
             match op {
                 Op::Forward { to, span } => match run.get(span.clone()) {
                     Some(bytes) => self.write(ix, to, bytes),
-                    None => self.model.breach(format!("session {ix}: span {span:?} outside of its run")),
+                    None => self
+                        .model
+                        .breach(format!("session {ix}: span {span:?} outside of its run")),
                 },
                 Op::Send { to, span } => match own.get(span.clone()) {
                     Some(bytes) => self.write(ix, to, bytes),
-                    None => self.model.breach(format!("session {ix}: span {span:?} outside of the own bytes")),
+                    None => self.model.breach(format!(
+                        "session {ix}: span {span:?} outside of the own bytes"
+                    )),
                 },
                 other => self.act(ix, other),
             }
@@ -87,7 +101,8 @@ impl World {
             }
         }
         if let Some(text) = self.model.sessions[ix].unexplained.take() {
-            self.model.breach(format!("an error that nothing explains: {text}"));
+            self.model
+                .breach(format!("an error that nothing explains: {text}"));
         }
     }
 
@@ -96,21 +111,27 @@ impl World {
         let slot = &mut self.slots[ix];
         match to {
             Side::Client => {
-                let mut lent =
-                    Lent { model: &mut self.model, accounts: &self.accounts, coverage: &mut self.coverage };
+                let mut lent = Lent {
+                    model: &mut self.model,
+                    accounts: &self.accounts,
+                    coverage: &mut self.coverage,
+                };
                 if let Err(text) = slot.client.receive(bytes, &mut lent) {
                     self.model.breach(text);
                 }
             }
             Side::Backend(backend) => match slot.link(backend).and_then(Link::conn) {
                 Some(conn) => self.conns[conn].from_proxy.push(bytes),
-                None => self.model.breach(format!("session {ix}: bytes for {backend:?}, which is not connected")),
+                None => self.model.breach(format!(
+                    "session {ix}: bytes for {backend:?}, which is not connected"
+                )),
             },
         }
     }
 
     fn act(&mut self, ix: usize, op: Op) {
-        self.trace.note(&[3, ix as u64], || format!("session {ix}: {op:?}"));
+        self.trace
+            .note(&[3, ix as u64], || format!("session {ix}: {op:?}"));
         match op {
             Op::Again(side) => {
                 self.coverage.count(Rare::Again);
@@ -125,7 +146,11 @@ impl World {
                 }
             }
             Op::Pause(side) => {
-                self.coverage.count(if side == Side::Client { Rare::ClientPaused } else { Rare::ServerPaused });
+                self.coverage.count(if side == Side::Client {
+                    Rare::ClientPaused
+                } else {
+                    Rare::ServerPaused
+                });
                 if let Some(input) = self.input(ix, side) {
                     input.paused = true;
                 }
@@ -136,7 +161,9 @@ impl World {
             Op::Close(Side::Client) => self.slots[ix].closed = true,
             Op::WakeAt(at) => self.slots[ix].wake = Some(at),
             Op::Finish(cause) => self.finished(ix, cause),
-            Op::StartTls(_) => self.model.breach(format!("session {ix}: TLS that nobody asked for")),
+            Op::StartTls(_) => self
+                .model
+                .breach(format!("session {ix}: TLS that nobody asked for")),
             Op::Forward { .. } | Op::Send { .. } => {}
         }
     }
@@ -148,7 +175,12 @@ impl World {
         }
     }
 
-    fn ask(&mut self, ix: usize, token: tidegate_session::Token, question: tidegate_session::question::Question) {
+    fn ask(
+        &mut self,
+        ix: usize,
+        token: tidegate_session::Token,
+        question: tidegate_session::question::Question,
+    ) {
         let tidegate_session::question::Question::Account(query) = &question;
         if query.after_failure {
             self.coverage.count(Rare::QuestionRepeated);
@@ -170,7 +202,12 @@ impl World {
             self.model.trouble(ix, &[Cause::LoginTimeout]);
         }
         let at = delay.map(|delay| Instant(self.now.0 + delay));
-        self.slots[ix].asked.push(Asked { token, question, at, stale });
+        self.slots[ix].asked.push(Asked {
+            token,
+            question,
+            at,
+            stale,
+        });
     }
 
     fn connect(&mut self, ix: usize, backend: BackendId, server: ServerId) {
@@ -184,39 +221,59 @@ impl World {
             (true, false) => (fault && kind == 0, false),
         };
         if fails || never {
-            self.coverage.count(if never { Rare::ConnectTimedOut } else { Rare::ConnectRefused });
-            self.model.trouble(ix, &[Cause::ServerLost, Cause::NoServer]);
+            self.coverage.count(if never {
+                Rare::ConnectTimedOut
+            } else {
+                Rare::ConnectRefused
+            });
+            self.model
+                .trouble(ix, &[Cause::ServerLost, Cause::NoServer]);
         }
         let at = (!never).then(|| Instant(self.now.0 + self.rng.below(3000) as u64));
         let slot = &mut self.slots[ix];
         if slot.links.len() <= place {
             slot.links.resize_with(place + 1, || None);
         }
-        if slot.client.stage == crate::client::Stage::Commands && self.model.sessions[ix].state.vars.len() > 1 {
+        if slot.client.stage == crate::client::Stage::Commands
+            && self.model.sessions[ix].state.vars.len() > 1
+        {
             self.coverage.count(Rare::HistoryReplayed);
         }
-        let link = Link { server, reach: Reach::Connecting { at, fails }, input: Input::default(), cut: false };
+        let link = Link {
+            server,
+            reach: Reach::Connecting { at, fails },
+            input: Input::default(),
+            cut: false,
+        };
         if slot.links[place].replace(link).is_some() {
-            self.model.breach(format!("session {ix}: {backend:?} is connected twice"));
+            self.model
+                .breach(format!("session {ix}: {backend:?} is connected twice"));
         }
     }
 
     /// The session gives a connection up: what was written still arrives.
     fn part(&mut self, ix: usize, backend: BackendId) {
-        let link = self.slots[ix].links.get_mut(usize::from(backend.0)).and_then(Option::take);
+        let link = self.slots[ix]
+            .links
+            .get_mut(usize::from(backend.0))
+            .and_then(Option::take);
         match link {
             Some(link) => {
                 if let Some(conn) = link.conn() {
                     self.conns[conn].parted = true;
                 }
             }
-            None => self.model.breach(format!("session {ix}: {backend:?} is closed and was not open")),
+            None => self.model.breach(format!(
+                "session {ix}: {backend:?} is closed and was not open"
+            )),
         }
     }
 
     /// The session has ended.
     fn finished(&mut self, ix: usize, cause: Cause) {
-        self.trace.note(&[4, ix as u64, cause as u64], || format!("session {ix} ends: {}", cause.word()));
+        self.trace.note(&[4, ix as u64, cause as u64], || {
+            format!("session {ix} ends: {}", cause.word())
+        });
         self.check_ending(ix, cause);
         self.model.ended(ix, cause);
         let slot = &mut self.slots[ix];
@@ -236,7 +293,9 @@ impl World {
 
     /// Presents what came from a side, behind what was kept of it.
     pub(super) fn present(&mut self, ix: usize, side: Side) {
-        let Some(input) = self.input(ix, side) else { return };
+        let Some(input) = self.input(ix, side) else {
+            return;
+        };
         input.again = false;
         let mut kept = std::mem::take(&mut input.kept);
         if kept.is_empty() {
@@ -245,17 +304,35 @@ impl World {
         let conn = self.conn_of(ix, side);
         let swollen = self.slots[ix].input.swollen && side == Side::Client;
         let before = self.slots[ix].client.written;
-        let consumed = self.enter(ix, &mut kept, |session, run, env| session.on_bytes(side, run, env));
-        self.trace.note(&[5, ix as u64, kept.len() as u64, consumed.unwrap_or(0) as u64], || {
-            format!("session {ix}: {side:?} {} bytes, {consumed:?} consumed", kept.len())
+        let consumed = self.enter(ix, &mut kept, |session, run, env| {
+            session.on_bytes(side, run, env)
         });
+        self.trace.note(
+            &[
+                5,
+                ix as u64,
+                kept.len() as u64,
+                consumed.unwrap_or(0) as u64,
+            ],
+            || {
+                format!(
+                    "session {ix}: {side:?} {} bytes, {consumed:?} consumed",
+                    kept.len()
+                )
+            },
+        );
         let consumed = consumed.unwrap_or(kept.len());
         if consumed > kept.len() {
-            self.model.breach(format!("session {ix}: {consumed} bytes consumed of {}", kept.len()));
+            self.model.breach(format!(
+                "session {ix}: {consumed} bytes consumed of {}",
+                kept.len()
+            ));
             return;
         }
         if swollen && self.slots[ix].session.is_some() && self.slots[ix].client.written > before {
-            self.model.breach(format!("session {ix}: the proxy answers a client that does not read"));
+            self.model.breach(format!(
+                "session {ix}: the proxy answers a client that does not read"
+            ));
         }
         if self.conn_of(ix, side) == conn
             && let Some(input) = self.input(ix, side)
@@ -276,14 +353,17 @@ impl World {
     /// Tells the session of sides that crossed a water mark.
     pub(super) fn settle_backlogs(&mut self, ix: usize) {
         let (high, low) = self.plan.marks;
-        let mut sides: Vec<(Side, usize)> = vec![(Side::Client, self.slots[ix].client.unread() as usize)];
+        let mut sides: Vec<(Side, usize)> =
+            vec![(Side::Client, self.slots[ix].client.unread() as usize)];
         for (backend, link) in self.slots[ix].open_links() {
             if let Some(conn) = link.conn() {
                 sides.push((Side::Backend(backend), self.conns[conn].from_proxy.len()));
             }
         }
         for (side, unsent) in sides {
-            let Some(input) = self.input(ix, side) else { continue };
+            let Some(input) = self.input(ix, side) else {
+                continue;
+            };
             let backlog = match input.swollen {
                 false if unsent > high => Backlog::High,
                 true if unsent <= low => Backlog::Low,
@@ -291,10 +371,18 @@ impl World {
             };
             input.swollen = backlog == Backlog::High;
             if backlog == Backlog::High {
-                self.coverage.count(if side == Side::Client { Rare::BacklogOfClient } else { Rare::BacklogOfServer });
+                self.coverage.count(if side == Side::Client {
+                    Rare::BacklogOfClient
+                } else {
+                    Rare::BacklogOfServer
+                });
             }
-            self.trace.note(&[6, ix as u64, unsent as u64], || format!("session {ix}: {side:?} backlog {backlog:?}"));
-            self.enter(ix, &mut [], |session, _, env| session.on_backlog(side, backlog, env));
+            self.trace.note(&[6, ix as u64, unsent as u64], || {
+                format!("session {ix}: {side:?} backlog {backlog:?}")
+            });
+            self.enter(ix, &mut [], |session, _, env| {
+                session.on_backlog(side, backlog, env)
+            });
         }
     }
 

@@ -47,7 +47,9 @@ impl World {
             return false;
         }
         let event = self.rng.weighted(&events);
-        self.trace.note(&[7, self.now.0], || format!("{:>10} µs {event:?}", self.now.0));
+        self.trace.note(&[7, self.now.0], || {
+            format!("{:>10} µs {event:?}", self.now.0)
+        });
         self.happen(event);
         true
     }
@@ -66,13 +68,22 @@ impl World {
             }
             let input = &slot.input;
             let readable = !input.paused && input.kept.len() < Session::WINDOW;
-            if readable && !slot.client.to_proxy.is_empty() || input.again && !input.kept.is_empty() {
+            if readable && !slot.client.to_proxy.is_empty() || input.again && !input.kept.is_empty()
+            {
                 events.push((10, Event::Deliver(ix, Side::Client)));
             }
-            if slot.client.closed && !input.ended && !input.paused && slot.client.to_proxy.is_empty() {
+            if slot.client.closed
+                && !input.ended
+                && !input.paused
+                && slot.client.to_proxy.is_empty()
+            {
                 events.push((4, Event::EndOfStream(ix, Side::Client)));
             }
-            if slot.asked.iter().any(|asked| asked.at.is_some_and(|at| at <= self.now)) {
+            if slot
+                .asked
+                .iter()
+                .any(|asked| asked.at.is_some_and(|at| at <= self.now))
+            {
                 events.push((4, Event::Answer(ix)));
             }
             if slot.wake.is_some_and(|at| at <= self.now) {
@@ -85,7 +96,12 @@ impl World {
                 self.possible_on_link(ix, backend, link, &mut events);
             }
         }
-        for (ix, conn) in self.conns.iter().enumerate().filter(|(_, conn)| !conn.is_closed()) {
+        for (ix, conn) in self
+            .conns
+            .iter()
+            .enumerate()
+            .filter(|(_, conn)| !conn.is_closed())
+        {
             if conn.has_work() {
                 events.push((conn.pace, Event::Work(ix)));
             } else if conn.parted {
@@ -95,11 +111,19 @@ impl World {
         events
     }
 
-    fn possible_on_link(&self, ix: usize, backend: BackendId, link: &Link, events: &mut Vec<(u32, Event)>) {
+    fn possible_on_link(
+        &self,
+        ix: usize,
+        backend: BackendId,
+        link: &Link,
+        events: &mut Vec<(u32, Event)>,
+    ) {
         let side = Side::Backend(backend);
         match &link.reach {
-            Reach::Connecting { at: Some(at), .. } if *at <= self.now => events.push((5, Event::Reach(ix, backend))),
-            Reach::Connecting { .. } => {}
+            Reach::Connecting { at: Some(at), .. } if *at <= self.now => {
+                events.push((5, Event::Reach(ix, backend)))
+            }
+            Reach::Connecting { .. } | Reach::Failed => {}
             Reach::Up { conn } => {
                 let input = &link.input;
                 let pipe = &self.conns[*conn].to_proxy;
@@ -117,8 +141,11 @@ impl World {
     fn happen(&mut self, event: Event) {
         match event {
             Event::Act(ix) => {
-                let mut lent =
-                    Lent { model: &mut self.model, accounts: &self.accounts, coverage: &mut self.coverage };
+                let mut lent = Lent {
+                    model: &mut self.model,
+                    accounts: &self.accounts,
+                    coverage: &mut self.coverage,
+                };
                 self.slots[ix].client.act(&mut lent);
             }
             Event::Read(ix) => self.client_reads(ix),
@@ -147,7 +174,11 @@ impl World {
     fn client_reads(&mut self, ix: usize) {
         let there = self.slots[ix].client.unread() as usize;
         let count = cut(&mut self.rng, there) as u64;
-        let mut lent = Lent { model: &mut self.model, accounts: &self.accounts, coverage: &mut self.coverage };
+        let mut lent = Lent {
+            model: &mut self.model,
+            accounts: &self.accounts,
+            coverage: &mut self.coverage,
+        };
         self.slots[ix].client.read_some(count, &mut lent);
         self.settle_backlogs(ix);
         let slot = &mut self.slots[ix];
@@ -162,12 +193,19 @@ impl World {
         let (pipe, input) = match side {
             Side::Client => (&mut slot.client.to_proxy, &mut slot.input),
             Side::Backend(backend) => {
-                let Some(link) = slot.links.get_mut(usize::from(backend.0)).and_then(Option::as_mut) else { return };
+                let Some(link) = slot
+                    .links
+                    .get_mut(usize::from(backend.0))
+                    .and_then(Option::as_mut)
+                else {
+                    return;
+                };
                 let Some(conn) = link.conn() else { return };
                 (&mut self.conns[conn].to_proxy, &mut link.input)
             }
         };
-        let only_again = input.paused || input.kept.len() >= Session::WINDOW || input.again && self.rng.coin();
+        let only_again =
+            input.paused || input.kept.len() >= Session::WINDOW || input.again && self.rng.coin();
         let there = pipe.len().min(most);
         if there > 0 && !only_again {
             let count = cut(&mut self.rng, there);
@@ -192,14 +230,30 @@ impl World {
     }
 
     fn reach(&mut self, ix: usize, backend: BackendId) {
-        let Some(Link { server, reach: Reach::Connecting { fails, .. }, .. }) = self.slots[ix].link(backend) else {
+        let Some(Link {
+            server,
+            reach: Reach::Connecting { fails, .. },
+            ..
+        }) = self.slots[ix].link(backend)
+        else {
             return;
         };
         let (server, fails) = (server.0 as usize, *fails);
         if fails || !self.hosts[server].alive {
-            self.slots[ix].links[usize::from(backend.0)] = None;
-            self.model.trouble(ix, &[Cause::ServerLost, Cause::NoServer]);
-            self.enter(ix, &mut [], |session, _, env| session.on_backend_down(backend, "connection refused", env));
+            if let Some(link) = self.slots[ix].link_mut(backend) {
+                link.reach = Reach::Failed;
+            }
+            self.model
+                .trouble(ix, &[Cause::ServerLost, Cause::NoServer]);
+            self.enter(ix, &mut [], |session, _, env| {
+                session.on_backend_down(backend, "connection refused", env)
+            });
+            if self.slots[ix]
+                .link(backend)
+                .is_some_and(|link| link.reach == Reach::Failed)
+            {
+                self.slots[ix].links[usize::from(backend.0)] = None;
+            }
             return;
         }
         let id = 1000 + self.conns.len() as u32;
@@ -212,14 +266,22 @@ impl World {
         if let Some(link) = self.slots[ix].link_mut(backend) {
             link.reach = Reach::Up { conn };
         }
-        if self.conns.iter().any(|other| other.session == ix && other.server == server && other.id != id) {
+        if self
+            .conns
+            .iter()
+            .any(|other| other.session == ix && other.server == server && other.id != id)
+        {
             self.coverage.count(Rare::Reconnected);
         }
-        self.enter(ix, &mut [], |session, _, env| session.on_backend_up(backend, env));
+        self.enter(ix, &mut [], |session, _, env| {
+            session.on_backend_up(backend, env)
+        });
     }
 
     fn work(&mut self, conn: usize) {
-        let Conn { server, session, .. } = self.conns[conn];
+        let Conn {
+            server, session, ..
+        } = self.conns[conn];
         let mut lent = ServerLent {
             model: &mut self.model,
             accounts: &self.accounts,
@@ -227,7 +289,9 @@ impl World {
             coverage: &mut self.coverage,
         };
         if let Err(text) = self.conns[conn].work(&mut lent) {
-            self.model.breach(format!("session {session}: what server {server} got from the proxy: {text}"));
+            self.model.breach(format!(
+                "session {session}: what server {server} got from the proxy: {text}"
+            ));
         }
         if self.conns[conn].is_closed() {
             self.cut_link(conn);
@@ -247,7 +311,11 @@ impl World {
 
     fn answer(&mut self, ix: usize) {
         let now = self.now;
-        let Some(at) = self.slots[ix].asked.iter().position(|asked| asked.at.is_some_and(|at| at <= now)) else {
+        let Some(at) = self.slots[ix]
+            .asked
+            .iter()
+            .position(|asked| asked.at.is_some_and(|at| at <= now))
+        else {
             return;
         };
         let asked = self.slots[ix].asked.remove(at);
@@ -256,13 +324,23 @@ impl World {
         let answer = match self.accounts.0.get(&user) {
             Some(_) if asked.stale => {
                 // An account manager that has old data: it will be asked again.
-                AccountAnswer::Found { hash: hash(b"old"), after_password: Ok(()) }
+                AccountAnswer::Found {
+                    hash: hash(b"old"),
+                    after_password: Ok(()),
+                }
             }
-            Some(password) => AccountAnswer::Found { hash: hash(password.as_bytes()), after_password: Ok(()) },
-            None => AccountAnswer::Denied { reason: "there is no such account".to_owned() },
+            Some(password) => AccountAnswer::Found {
+                hash: hash(password.as_bytes()),
+                after_password: Ok(()),
+            },
+            None => AccountAnswer::Denied {
+                reason: "there is no such account".to_owned(),
+            },
         };
         let token = asked.token;
-        self.enter(ix, &mut [], |session, _, env| session.on_answer(token, Answer::Account(answer), env));
+        self.enter(ix, &mut [], |session, _, env| {
+            session.on_answer(token, Answer::Account(answer), env)
+        });
     }
 
     /// Nothing can happen now: the clock goes on to the next thing that can. `false`: there is none.
@@ -305,11 +383,18 @@ impl World {
             let stuck = !silent && self.slots[ix].client.stage != Stage::Done;
             if stuck {
                 let client = &self.slots[ix].client;
-                let text = format!("session {ix} is stuck: its client is at {:?} and waits for {}", client.stage, client.waiting);
+                let text = format!(
+                    "session {ix} is stuck: its client is at {:?} and waits for {}",
+                    client.stage, client.waiting
+                );
                 self.model.breach(text);
                 return true;
             }
-            let mut lent = Lent { model: &mut self.model, accounts: &self.accounts, coverage: &mut self.coverage };
+            let mut lent = Lent {
+                model: &mut self.model,
+                accounts: &self.accounts,
+                coverage: &mut self.coverage,
+            };
             self.slots[ix].client.hang_up(&mut lent);
             return true;
         }

@@ -66,7 +66,9 @@ impl World {
     }
 
     fn some_session(&mut self) -> Option<usize> {
-        let open: Vec<usize> = (0..self.slots.len()).filter(|ix| self.slots[*ix].session.is_some()).collect();
+        let open: Vec<usize> = (0..self.slots.len())
+            .filter(|ix| self.slots[*ix].session.is_some())
+            .collect();
         (!open.is_empty()).then(|| *self.rng.pick(&open))
     }
 
@@ -79,17 +81,24 @@ impl World {
     /// A server's end of a connection dies: what it wrote last may be lost, at any byte.
     fn kill_conn(&mut self, ix: usize) {
         let there = self.conns[ix].to_proxy.len();
-        let keep = if self.rng.coin() { there } else { self.rng.below(there + 1) };
+        let keep = if self.rng.coin() {
+            there
+        } else {
+            self.rng.below(there + 1)
+        };
         if keep < there {
             self.coverage.count(Rare::ConnectionDiedAmidPacket);
         }
         self.count_death(ix);
         let session = self.conns[ix].session;
         if !self.is_spare(ix) {
-            self.model.trouble(session, &[Cause::ServerLost, Cause::NoServer]);
+            self.model
+                .trouble(session, &[Cause::ServerLost, Cause::NoServer]);
         }
         self.conns[ix].to_proxy.truncate(keep);
-        self.trace.note(&[8, ix as u64, keep as u64], || format!("connection {ix} of session {session} dies"));
+        self.trace.note(&[8, ix as u64, keep as u64], || {
+            format!("connection {ix} of session {session} dies")
+        });
         self.close_conn(ix);
         self.cut_link(ix);
     }
@@ -134,7 +143,8 @@ impl World {
             return;
         }
         self.coverage.count(Rare::ServerDied);
-        self.trace.note(&[9, ix as u64], || format!("server {ix} dies"));
+        self.trace
+            .note(&[9, ix as u64], || format!("server {ix} dies"));
         if self.rng.one_in(3) {
             // Its packets are dropped: nothing says that it is gone.
             self.coverage.count(Rare::ServerHung);
@@ -178,7 +188,8 @@ impl World {
                 self.coverage.count(Rare::PrimaryMoved);
             }
             4 => {
-                self.views.0[ix].lag = (!self.rng.one_in(4)).then(|| Duration::from_secs(self.rng.below(9) as u64));
+                self.views.0[ix].lag =
+                    (!self.rng.one_in(4)).then(|| Duration::from_secs(self.rng.below(9) as u64));
                 self.coverage.count(Rare::LagChanged);
                 causes.clear();
             }
@@ -199,11 +210,21 @@ impl World {
         if down {
             self.coverage.count(Rare::MonitorSawDown);
         }
-        if !self.views.0.iter().any(|view| view.status.has(ServerStatus::MASTER.with(ServerStatus::RUNNING))) {
+        if !self.views.0.iter().any(|view| {
+            view.status
+                .has(ServerStatus::MASTER.with(ServerStatus::RUNNING))
+        }) {
             self.coverage.count(Rare::NoPrimary);
         }
         self.trace.note(&[10], || {
-            format!("the monitor sees {:?}", self.views.0.iter().map(|view| view.status).collect::<Vec<_>>())
+            format!(
+                "the monitor sees {:?}",
+                self.views
+                    .0
+                    .iter()
+                    .map(|view| view.status)
+                    .collect::<Vec<_>>()
+            )
         });
         if !causes.is_empty() || down {
             self.trouble_all(&[Cause::NoServer, Cause::ServerLost]);
@@ -211,8 +232,13 @@ impl World {
     }
 
     fn control(&mut self) {
-        let Some(ix) = self.some_session() else { return };
-        let has_login = self.slots[ix].session.as_ref().is_some_and(tidegate_session::Session::has_login);
+        let Some(ix) = self.some_session() else {
+            return;
+        };
+        let has_login = self.slots[ix]
+            .session
+            .as_ref()
+            .is_some_and(tidegate_session::Session::has_login);
         let control = match self.rng.below(7) {
             0 => {
                 self.coverage.count(Rare::KilledNow);
@@ -241,24 +267,39 @@ impl World {
             }
             4 => {
                 self.coverage.count(Rare::SwitchesSet);
-                Control::LogSwitches(LogSwitches { info: self.rng.coin(), ..LogSwitches::default() })
+                Control::LogSwitches(LogSwitches {
+                    info: self.rng.coin(),
+                    ..LogSwitches::default()
+                })
             }
             _ => {
                 let filter = std::sync::Arc::clone(&self.services.own_filter);
-                Control::Filters(if self.rng.coin() { vec![filter] } else { Vec::new() })
+                Control::Filters(if self.rng.coin() {
+                    vec![filter]
+                } else {
+                    Vec::new()
+                })
             }
         };
         let swaps = matches!(control, Control::Filters(_));
-        self.trace.note(&[11, ix as u64], || format!("session {ix}: an administrator says {control:?}"));
-        let granted = self.enter(ix, &mut [], |session, _, env| session.on_control(control, env));
+        self.trace.note(&[11, ix as u64], || {
+            format!("session {ix}: an administrator says {control:?}")
+        });
+        let at_once = matches!(control, Control::Kill { after: None } | Control::End(_));
+        let granted = self.enter(ix, &mut [], |session, _, env| {
+            session.on_control(control, env)
+        });
         match granted {
             Some(Err(ControlError::NotOpen)) if swaps && !has_login => {}
-            Some(Err(error)) => self.model.breach(format!("session {ix}: a wish was not granted: {error}")),
+            Some(Err(error)) => self
+                .model
+                .breach(format!("session {ix}: a wish was not granted: {error}")),
             Some(Ok(())) if swaps => self.coverage.count(Rare::FiltersSwapped),
             _ => {}
         }
-        if self.slots[ix].doomed == Some(self.now) && self.slots[ix].session.is_some() {
-            self.model.breach(format!("session {ix} lives although it was killed"));
+        if at_once && self.slots[ix].session.is_some() {
+            self.model
+                .breach(format!("session {ix} lives although it was killed"));
         }
     }
 
@@ -268,7 +309,10 @@ impl World {
         if self.conns[ix].is_busy() || self.conns[ix].hung {
             self.conns[ix].quirks.divergent = true;
             let session = self.conns[ix].session;
-            self.model.trouble(session, &[Cause::SessionCommand, Cause::NoServer, Cause::ServerLost]);
+            self.model.trouble(
+                session,
+                &[Cause::SessionCommand, Cause::NoServer, Cause::ServerLost],
+            );
             return;
         }
         let session = self.conns[ix].session;
@@ -286,8 +330,14 @@ impl World {
     }
 
     fn client_dies(&mut self) {
-        let Some(ix) = self.some_session() else { return };
-        let mut lent = Lent { model: &mut self.model, accounts: &self.accounts, coverage: &mut self.coverage };
+        let Some(ix) = self.some_session() else {
+            return;
+        };
+        let mut lent = Lent {
+            model: &mut self.model,
+            accounts: &self.accounts,
+            coverage: &mut self.coverage,
+        };
         self.slots[ix].client.hang_up(&mut lent);
     }
 
@@ -303,27 +353,38 @@ impl World {
             0 => {
                 self.coverage.count(Rare::LoginRefusedByServer);
                 conn.quirks.refuse = Some(*self.rng.pick(&[1040, 1045]));
-                self.model.trouble(session, &[Cause::ServerLogin, Cause::NoServer, Cause::ServerLost]);
+                self.model.trouble(
+                    session,
+                    &[Cause::ServerLogin, Cause::NoServer, Cause::ServerLost],
+                );
             }
             1 => {
                 conn.quirks.refuse_change = true;
-                self.model.trouble(session, &[Cause::ServerLogin, Cause::NoServer, Cause::ServerLost]);
+                self.model.trouble(
+                    session,
+                    &[Cause::ServerLogin, Cause::NoServer, Cause::ServerLost],
+                );
             }
             2 => {
                 conn.quirks.odd_greeting = true;
-                self.model.trouble(session, &[Cause::ServerProtocol, Cause::NoServer, Cause::ServerLost]);
+                self.model.trouble(
+                    session,
+                    &[Cause::ServerProtocol, Cause::NoServer, Cause::ServerLost],
+                );
             }
             _ => {
                 conn.hung = true;
-                self.model.trouble(session, &[Cause::NoServer, Cause::ServerLost]);
+                self.model
+                    .trouble(session, &[Cause::NoServer, Cause::ServerLost]);
             }
         }
     }
 
     /// In a quiet world servers come back, and the monitor sees it. `false`: nothing was wrong.
     pub(super) fn heal(&mut self) -> bool {
-        let hung: Vec<usize> =
-            (0..self.conns.len()).filter(|ix| self.conns[*ix].hung && !self.conns[*ix].is_closed()).collect();
+        let hung: Vec<usize> = (0..self.conns.len())
+            .filter(|ix| self.conns[*ix].hung && !self.conns[*ix].is_closed())
+            .collect();
         let sick = self.hosts.iter().any(|host| !host.alive || host.silent) || !hung.is_empty();
         if !sick {
             return false;
@@ -352,5 +413,9 @@ impl World {
 }
 
 fn toggled(marks: ServerStatus, bit: ServerStatus) -> ServerStatus {
-    if marks.has(bit) { marks.without(bit) } else { marks.with(bit) }
+    if marks.has(bit) {
+        marks.without(bit)
+    } else {
+        marks.with(bit)
+    }
 }

@@ -13,13 +13,20 @@ impl World {
     /// Freezes a session that is at rest, and thaws it on another worker.
     pub(super) fn freeze_somebody(&mut self) {
         let resting: Vec<usize> = (0..self.slots.len())
-            .filter(|ix| self.slots[*ix].session.as_ref().is_some_and(|session| session.has_login() && session.at_rest()))
+            .filter(|ix| {
+                self.slots[*ix]
+                    .session
+                    .as_ref()
+                    .is_some_and(|session| session.has_login() && session.at_rest())
+            })
             .collect();
         if resting.is_empty() {
             return;
         }
         let ix = *self.rng.pick(&resting);
-        let Some(session) = self.slots[ix].session.take() else { return };
+        let Some(session) = self.slots[ix].session.take() else {
+            return;
+        };
         let Some(frozen) = session.freeze(self.now) else {
             self.slots[ix].session = Some(session);
             return;
@@ -35,24 +42,34 @@ impl World {
         old.leave(&self.env(worker, &mut out));
         let worker = (worker + 1) % WORKERS;
         let services = self.services.clone_parts();
-        let with = Thawing { service: services.root.clone(), filter: &services, address: ClientAddress::Unix };
+        let with = Thawing {
+            service: services.root.clone(),
+            filter: &services,
+            address: ClientAddress::Unix,
+        };
         let thawed = Session::thaw(frozen, &with, &mut self.env(worker, &mut out));
         let session = match thawed {
             Ok(session) => session,
             Err(error) => {
-                self.model.breach(format!("session {ix} cannot be thawed: {error}"));
+                self.model
+                    .breach(format!("session {ix} cannot be thawed: {error}"));
                 return;
             }
         };
         let after = session.view(self.now, 0, &self.views);
         if let Some(difference) = difference(&before, &after) {
-            self.model.breach(format!("session {ix} is another when thawed: {difference}"));
+            self.model
+                .breach(format!("session {ix} is another when thawed: {difference}"));
         }
         let again = session.freeze(self.now);
         if again.as_deref() != Some(frozen) {
-            self.model.breach(format!("session {ix} freezes to something else when thawed"));
+            self.model.breach(format!(
+                "session {ix} freezes to something else when thawed"
+            ));
         }
-        self.trace.note(&[12, ix as u64], || format!("session {ix} is frozen and thawed: {} bytes", frozen.len()));
+        self.trace.note(&[12, ix as u64], || {
+            format!("session {ix} is frozen and thawed: {} bytes", frozen.len())
+        });
         self.count_thaw(ix, with_statements);
         let slot = &mut self.slots[ix];
         slot.session = Some(session);
@@ -87,7 +104,9 @@ impl World {
             swollen.push(Side::Client);
         }
         for (place, link) in slot.links.iter_mut().enumerate() {
-            let Some(Link { input, .. }) = link else { continue };
+            let Some(Link { input, .. }) = link else {
+                continue;
+            };
             input.paused = false;
             input.again = true;
             if input.swollen {
@@ -95,13 +114,18 @@ impl World {
             }
         }
         for side in swollen {
-            self.enter(ix, &mut [], |session, _, env| session.on_backlog(side, Backlog::High, env));
+            self.enter(ix, &mut [], |session, _, env| {
+                session.on_backlog(side, Backlog::High, env)
+            });
         }
     }
 }
 
 /// What of two views is not the same.
-fn difference(before: &tidegate_session::SessionView, after: &tidegate_session::SessionView) -> Option<String> {
+fn difference(
+    before: &tidegate_session::SessionView,
+    after: &tidegate_session::SessionView,
+) -> Option<String> {
     let show = |view: &tidegate_session::SessionView| {
         let tidegate_session::SessionView {
             id,
@@ -134,5 +158,9 @@ fn difference(before: &tidegate_session::SessionView, after: &tidegate_session::
         ]
     };
     let (before, after) = (show(before), show(after));
-    before.iter().zip(&after).find(|(was, is)| was != is).map(|(was, is)| format!("{was} became {is}"))
+    before
+        .iter()
+        .zip(&after)
+        .find(|(was, is)| was != is)
+        .map(|(was, is)| format!("{was} became {is}"))
 }

@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use tidegate_session::question::ClientAddress;
 use tidegate_session::world::{Counters, Rank, ServerStatus, ServerView, ServerViews};
-use tidegate_session::{Birth, Env, GreetingFacts, Instant, LogSwitches, Output, Session, SessionId, WallTime};
+use tidegate_session::{
+    Birth, Env, GreetingFacts, Instant, LogSwitches, Output, Session, SessionId, WallTime,
+};
 use tidegate_sql::Cache;
 use tidegate_wire::Caps;
 
@@ -91,9 +93,23 @@ impl World {
         let plan = Plan::draw(&mut rng);
         let services = Services::build(&plan, &mut rng);
         let hosts: Vec<Host> = (0..plan.servers)
-            .map(|_| Host { alive: true, silent: false, marks: ServerStatus::default() })
+            .map(|_| Host {
+                alive: true,
+                silent: false,
+                marks: ServerStatus::default(),
+            })
             .collect();
-        let accounts = (0..3).map(|n| (format!("user{n}"), if n == 0 { String::new() } else { format!("secret-{n}") }));
+        let accounts = (0..3).map(|n| {
+            (
+                format!("user{n}"),
+                if n == 0 {
+                    String::new()
+                } else {
+                    format!("secret-{n}")
+                },
+            )
+        });
+        let opening = format!("{plan:?}");
         let mut world = World {
             rng,
             now: Instant(1_000_000),
@@ -112,7 +128,13 @@ impl World {
             hosts,
             plan,
         };
-        world.views = ServerViews((0..world.plan.servers).map(|ix| world.first_view(ix)).collect());
+        world.trace.note(&[seed], || opening);
+        world.model.story = readable.then(Vec::new);
+        world.views = ServerViews(
+            (0..world.plan.servers)
+                .map(|ix| world.first_view(ix))
+                .collect(),
+        );
         world.observe();
         world
     }
@@ -137,7 +159,11 @@ impl World {
     fn observe(&mut self) {
         for (ix, (host, view)) in self.hosts.iter().zip(&mut self.views.0).enumerate() {
             view.status = if host.alive {
-                let role = if ix == self.primary { ServerStatus::MASTER } else { ServerStatus::SLAVE };
+                let role = if ix == self.primary {
+                    ServerStatus::MASTER
+                } else {
+                    ServerStatus::SLAVE
+                };
                 ServerStatus::RUNNING.with(role).with(host.marks)
             } else {
                 host.marks
@@ -147,7 +173,10 @@ impl World {
             .views
             .0
             .iter()
-            .map(|view| view.status.has(ServerStatus::MASTER.with(ServerStatus::RUNNING)))
+            .map(|view| {
+                view.status
+                    .has(ServerStatus::MASTER.with(ServerStatus::RUNNING))
+            })
             .collect();
         self.model.set_primaries(&primaries);
         for slot in self.slots.iter_mut().filter(|slot| slot.session.is_some()) {
@@ -159,8 +188,10 @@ impl World {
     pub(crate) fn run(&mut self) {
         while self.model.broken.is_none() {
             self.model.step += 1;
+            self.trace.insert(&mut self.model.story);
             if self.model.step > MAX_STEPS {
-                self.model.breach("the schedule does not come to an end".to_owned());
+                self.model
+                    .breach("the schedule does not come to an end".to_owned());
             } else if !self.step() && !self.pass_time() && !self.quiet() {
                 self.check_end();
                 return;
@@ -171,7 +202,9 @@ impl World {
     /// Begins sessions while there is something left to say.
     fn begin_sessions(&mut self) {
         let open = self.slots.iter().filter(|slot| !slot.is_done()).count();
-        let due = open < self.plan.at_once && self.model.count() < COMMANDS && self.slots.len() < MAX_SESSIONS;
+        let due = open < self.plan.at_once
+            && self.model.count() < COMMANDS
+            && self.slots.len() < MAX_SESSIONS;
         if due && (open == 0 || self.rng.one_in(30)) {
             self.begin_session();
         }
@@ -191,6 +224,22 @@ impl World {
             known.excuse(tidegate_session::Cause::LoginFailed);
         }
         self.model.sessions.push(known);
+        let ailing = self.views.0.iter().enumerate().any(|(ix, view)| {
+            let host = &self.hosts[ix];
+            !host.alive
+                || host.silent
+                || host.marks != ServerStatus::default()
+                || !view.status.usable()
+        });
+        if ailing {
+            self.model.trouble(
+                ix,
+                &[
+                    tidegate_session::Cause::NoServer,
+                    tidegate_session::Cause::ServerLost,
+                ],
+            );
+        }
         let mut scramble = [0; 20];
         for byte in &mut scramble {
             *byte = rng.between(1, 127) as u8;
@@ -210,10 +259,13 @@ impl World {
         };
         let worker = self.rng.below(WORKERS);
         self.coverage.count(Rare::Sessions);
-        if self.plan.tree != crate::plan::Tree::Split && self.plan.tree != crate::plan::Tree::Connection {
+        if self.plan.tree != crate::plan::Tree::Split
+            && self.plan.tree != crate::plan::Tree::Connection
+        {
             self.coverage.count(Rare::Nested);
         }
-        self.trace.note(&[1, ix as u64], || format!("session {ix} begins: {plan:?}"));
+        self.trace
+            .note(&[1, ix as u64], || format!("session {ix} begins: {plan:?}"));
         self.slots.push(Slot {
             session: None,
             client: Client::new(ix, plan, rng),
@@ -241,7 +293,13 @@ impl World {
             wall: WallTime(1_700_000_000_000_000 + self.now.0 as i64),
             servers: &self.views,
             worker,
-            log: LogSwitches { error: true, warning: true, notice: true, info: self.plan.log_info, debug: false },
+            log: LogSwitches {
+                error: true,
+                warning: true,
+                notice: true,
+                info: self.plan.log_info,
+                debug: false,
+            },
             classifier: &mut self.classifier,
             out,
         }

@@ -55,10 +55,15 @@ impl Services {
         let ledger = Ledger::default();
         let fuse = plan.modules.panic_after.map(Fuse::new);
         let in_router = rng.coin();
-        let servers = || (0..plan.servers as u32).map(|id| TargetSpec::Server(ServerId(id))).collect::<Vec<_>>();
+        let servers = || {
+            (0..plan.servers as u32)
+                .map(|id| TargetSpec::Server(ServerId(id)))
+                .collect::<Vec<_>>()
+        };
         let filters = chain(plan, &ledger, fuse.as_ref().filter(|_| !in_router), rng);
         let split = || -> Arc<dyn Router> { Arc::new(ReadWriteSplit::new(&split_params(plan))) };
-        let any = || -> Arc<dyn Router> { Arc::new(ReadConnRoute::new(&ReadConnRouteParams::default())) };
+        let any =
+            || -> Arc<dyn Router> { Arc::new(ReadConnRoute::new(&ReadConnRouteParams::default())) };
         let inner = |name: &str| service(plan, name, split(), servers(), Vec::new());
         let (router, inner_services) = match plan.tree {
             Tree::Split => (split(), Vec::new()),
@@ -67,26 +72,44 @@ impl Services {
             Tree::ConnectionOverSplit => (any(), vec![inner("inner-a")]),
         };
         let router = match fuse.filter(|_| in_router) {
-            Some(fuse) => Arc::new(PanickyRouter { inner: router, fuse }),
+            Some(fuse) => Arc::new(PanickyRouter {
+                inner: router,
+                fuse,
+            }),
             None => router,
         };
         let targets = if inner_services.is_empty() {
             servers()
         } else {
-            inner_services.iter().cloned().map(TargetSpec::Service).collect()
+            inner_services
+                .iter()
+                .cloned()
+                .map(TargetSpec::Service)
+                .collect()
         };
         let root = service(plan, "root", router, targets, filters);
         let mut all = vec![Arc::clone(&root)];
         all.extend(inner_services);
-        let own_filter = Arc::new(Counting { name: "own", ledger: Ledger::default() });
-        Services { root, all, ledger, own_filter }
+        let own_filter = Arc::new(Counting {
+            name: "own",
+            ledger: Ledger::default(),
+        });
+        Services {
+            root,
+            all,
+            ledger,
+            own_filter,
+        }
     }
 }
 
 fn chain(plan: &Plan, ledger: &Ledger, fuse: Option<&Fuse>, rng: &mut Rng) -> Vec<Arc<dyn Filter>> {
     let mut filters: Vec<Arc<dyn Filter>> = Vec::new();
     if plan.modules.counting {
-        filters.push(Arc::new(Counting { name: "counting", ledger: ledger.clone() }));
+        filters.push(Arc::new(Counting {
+            name: "counting",
+            ledger: ledger.clone(),
+        }));
     }
     if plan.modules.meddling {
         filters.push(Arc::new(Meddler));
@@ -118,7 +141,10 @@ fn service(
     targets: Vec<TargetSpec>,
     filters: Vec<Arc<dyn Filter>>,
 ) -> Arc<ServiceSpec> {
-    let target_counters = targets.iter().map(|_| Arc::new(Counters::new(WORKERS))).collect();
+    let target_counters = targets
+        .iter()
+        .map(|_| Arc::new(Counters::new(WORKERS)))
+        .collect();
     let (max, prune) = plan.history;
     Arc::new(ServiceSpec {
         name: name.into(),
@@ -129,9 +155,17 @@ fn service(
         wait_timeout: plan.wait_timeout,
         retain_last_statements: plan.retain,
         session_trace: plan.trace,
-        dump_last_statements: if plan.log_info { DumpStatements::OnClose } else { DumpStatements::Never },
+        dump_last_statements: if plan.log_info {
+            DumpStatements::OnClose
+        } else {
+            DumpStatements::Never
+        },
         log_switches: LogSwitches::default(),
-        history: HistoryLimits { disabled: max == 0, max, prune },
+        history: HistoryLimits {
+            disabled: max == 0,
+            max,
+            prune,
+        },
         max_connections: 0,
         version_string: None,
         counters: Arc::new(Counters::new(WORKERS)),

@@ -25,6 +25,8 @@ pub(crate) struct Input {
 pub(crate) enum Reach {
     /// It will be decided at that time; `None`: never.
     Connecting { at: Option<Instant>, fails: bool },
+    /// It was refused.
+    Failed,
     /// Connected: the server's end is that connection.
     Up { conn: usize },
 }
@@ -43,7 +45,7 @@ impl Link {
     pub(crate) fn conn(&self) -> Option<usize> {
         match self.reach {
             Reach::Up { conn } => Some(conn),
-            Reach::Connecting { .. } => None,
+            Reach::Connecting { .. } | Reach::Failed => None,
         }
     }
 }
@@ -93,7 +95,10 @@ impl Slot {
 
     /// Links with the session's names for them.
     pub(crate) fn open_links(&self) -> impl Iterator<Item = (BackendId, &Link)> {
-        self.links.iter().enumerate().filter_map(|(ix, link)| Some((BackendId(ix as u16), link.as_ref()?)))
+        self.links
+            .iter()
+            .enumerate()
+            .filter_map(|(ix, link)| Some((BackendId(ix as u16), link.as_ref()?)))
     }
 
     /// Has it ended, and has its client read all there is?
