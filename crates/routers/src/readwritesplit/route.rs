@@ -110,13 +110,7 @@ fn of_statement(statement: &Statement, request: &Request<'_>, state: State<'_>) 
         Class::SessionId
     } else if !trx.is_open() && request.hints.iter().any(is_target) {
         Class::Hinted
-    } else if !request.complete || statement.multi {
-        if trx.is_open() {
-            Class::Transaction
-        } else {
-            Class::Primary
-        }
-    } else if mask.contains(TypeMask::NEXT_TRX) {
+    } else if !request.complete || statement.multi || mask.contains(TypeMask::NEXT_TRX) {
         if trx.is_open() {
             Class::Transaction
         } else {
