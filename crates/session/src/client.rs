@@ -34,7 +34,7 @@ pub(crate) struct Client {
     /// When the login was accepted.
     pub(crate) connected: WallTime,
     pub(crate) connected_at: Instant,
-    /// When the client last sent something.
+    /// When the client last sent a command, or got the answer to one.
     pub(crate) last_active: Instant,
     /// The number of the next packet to the client outside a server's reply.
     pub(crate) seq: u8,

@@ -86,6 +86,7 @@ impl Session {
             seq: None,
             record: None,
             retry: leaves.retry
+                && !self.has_long_data(subject.prepared)
                 && whole
                 && payload.len() <= MAX_RETRY_BYTES
                 && self.tickets.is_empty(),
@@ -124,6 +125,12 @@ impl Session {
         order
     }
 
+    /// Was a part of the statement's parameters sent before it?
+    fn has_long_data(&self, id: Option<ClientStmtId>) -> bool {
+        id.and_then(|id| self.stmts.get(id))
+            .is_some_and(|prepared| prepared.long_data_on.is_some())
+    }
+
     fn order_prepare(&mut self, subject: Subject<'_>, order: &mut Order) {
         let id = self.stmts.next_id();
         order.stmt = Some(id);
@@ -140,6 +147,7 @@ impl Session {
             types: Vec::new(),
             types_version: 0,
             long_data_on: None,
+            long_data_lost: false,
             executed_on: None,
         }));
     }
@@ -354,19 +362,14 @@ impl Session {
         };
         match order.command {
             Command::StmtExecute | Command::StmtBulkExecute => {
-                if let Some(types) = tidegate_wire::stmt::types_of(body.payload(), prepared.params)
-                    && (prepared.types_version == 0 || prepared.types != types)
-                {
-                    prepared.types.clear();
-                    prepared.types.extend_from_slice(types);
-                    prepared.types_version = prepared.types_version.wrapping_add(1).max(1);
-                }
+                prepared.note_types(body.payload());
                 prepared.long_data_on = None;
                 prepared.executed_on = Some(answer);
             }
             Command::StmtSendLongData => prepared.long_data_on = Some(answer),
             Command::StmtReset => {
                 prepared.long_data_on = None;
+                prepared.long_data_lost = false;
                 prepared.executed_on = None;
             }
             _ => {}

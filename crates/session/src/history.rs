@@ -50,6 +50,11 @@ impl History {
         !self.limits.disabled && !self.lost
     }
 
+    /// Can a new connection still be told everything when one more command has been recorded?
+    pub(crate) fn survives_one_more(&self) -> bool {
+        self.recoverable() && (self.limits.prune || self.len() < self.limits.max)
+    }
+
     /// Records a command whose answer is not known yet.
     pub(crate) fn record(&mut self, seq: u64, key: Key, payload: Vec<u8>, schema: Option<&[u8]>) {
         let is_statement = matches!(key, Key::Statement(_));

@@ -90,6 +90,8 @@ impl Session {
     /// The time by which the dialogue must be over.
     pub(crate) fn dialogue_deadline(&self) -> Option<Instant> {
         match &self.phase {
+            // A server has its own deadline, and its own fault.
+            Phase::Dialogue(dialogue) if matches!(dialogue.step, Step::Server { .. }) => None,
             Phase::Dialogue(dialogue) => Some(dialogue.deadline),
             Phase::Commands | Phase::Over(_) => None,
         }

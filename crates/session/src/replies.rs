@@ -161,7 +161,10 @@ impl Session {
                 if has_changes {
                     self.take_changes(run.get(payload).unwrap_or_default(), server_caps);
                 }
-                if self.rewrite(server_caps, has_changes, whole.clone(), packet, run, cx) {
+                // An EOF packet proper says nothing that a client could not read.
+                let is_ok = matches!(progress.event, Event::Ok { .. })
+                    || server_caps.contains(Caps::DEPRECATE_EOF);
+                if is_ok && self.rewrite(server_caps, has_changes, whole.clone(), packet, run, cx) {
                     return;
                 }
             }
@@ -358,6 +361,7 @@ impl Session {
         };
         let ok = summary.kind != Kind::Err;
         self.moved = true;
+        self.client.last_active = cx.now;
         self.retry.clear();
         self.shard(cx).operations.sub(1);
         if summary.kind != Kind::Err && self.reports_status(ticket.command) {
@@ -620,6 +624,7 @@ impl Session {
     fn own_answer_done(&mut self, error: Option<&ErrReply>, cx: &mut Cx<'_>) {
         self.observe.completed(cx.wall, None);
         self.moved = true;
+        self.client.last_active = cx.now;
         if self.needs.replies {
             self.tell_passed(error, cx);
         }

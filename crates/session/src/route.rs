@@ -7,13 +7,13 @@ use tidegate_sql::{Cache, Statement};
 use tidegate_wire::Command;
 use tidegate_wire::frame::Header;
 
-use crate::backend::{Backend, Link};
+use crate::backend::{Backend, Link, Owed, OwedTo};
 use crate::chain::Target;
 use crate::commands::{Found, Taken};
 use crate::dispatch::Body;
 use crate::fault::{ErrReply, SessionFault};
 use crate::filter::Verdict;
-use crate::ids::{BackendId, ClientStmtId, TargetId};
+use crate::ids::{BackendId, ClientStmtId, Side, TargetId};
 use crate::request::{OwnAnswer, Request};
 use crate::router::{Decision, TargetSet};
 use crate::scene::Scene;
@@ -50,6 +50,8 @@ pub(crate) enum Stop {
     End(SessionFault),
     /// A filter made another command of it.
     Replaced(Vec<u8>),
+    /// The long data of the statement it executes are gone, or where it cannot be executed.
+    LongDataLost(ClientStmtId),
     /// It has no answer and nobody wants it.
     Drop,
 }
@@ -225,6 +227,10 @@ impl Session {
                     "The statement has no open cursor.",
                 ))),
             },
+            Command::StmtExecute | Command::StmtBulkExecute if prepared.long_data_lost => {
+                Err(Stop::LongDataLost(id))
+            }
+            Command::StmtSendLongData if prepared.long_data_lost => Err(Stop::Drop),
             Command::StmtExecute | Command::StmtSendLongData | Command::StmtBulkExecute => {
                 Ok(prepared.long_data_on)
             }
@@ -331,6 +337,14 @@ impl Session {
         match self.target(node, target) {
             Some(Target::Backend(chosen)) => {
                 let backend = leaves.answer.unwrap_or(chosen);
+                let executes = matches!(command, Command::StmtExecute | Command::StmtBulkExecute);
+                if let Some(id) = subject.prepared
+                    && executes
+                    && backend != chosen
+                    && !leaves.retry
+                {
+                    return Err(Stop::LongDataLost(id));
+                }
                 match self
                     .backend(backend)
                     .map_or(Link::Failed, |backend| backend.link())
@@ -403,7 +417,14 @@ impl Session {
         let decision = match self.consult(node, command, payload, complete, subject, cx) {
             Ok(decision) => decision,
             // Its filters keep it from the service.
-            Err(Stop::Own(_) | Stop::Reject(_) | Stop::End(_) | Stop::Wait | Stop::Connect(_)) => {
+            Err(
+                Stop::Own(_)
+                | Stop::Reject(_)
+                | Stop::LongDataLost(_)
+                | Stop::End(_)
+                | Stop::Wait
+                | Stop::Connect(_),
+            ) => {
                 return Ok(());
             }
             Err(stop) => return Err(stop),
@@ -452,7 +473,7 @@ impl Session {
         let opening = |backend: &Backend| backend.is_connected() && !backend.takes_commands();
         let late = leaves.all
             && self.needs.history
-            && !self.history.recoverable()
+            && !self.history.survives_one_more()
             && self.backends.iter().any(opening);
         if late { Err(Stop::Wait) } else { Ok(()) }
     }
@@ -659,7 +680,17 @@ impl Session {
                 self.fail(&fault, cx);
                 true
             }
-            Stop::Own(_) | Stop::Reject(_) if !self.tickets.is_empty() => false,
+            Stop::Own(_) | Stop::Reject(_) | Stop::LongDataLost(_) if !self.tickets.is_empty() => {
+                false
+            }
+            Stop::LongDataLost(id) => {
+                // The client will not send the types again.
+                if let Some(prepared) = self.stmts.get_mut(id) {
+                    prepared.note_types(body.payload());
+                }
+                self.drop_long_data(id, cx);
+                self.conclude(Stop::Reject(long_data_lost()), body, cx)
+            }
             Stop::Own(answer) => {
                 self.note_received(body, cx);
                 self.answer_own(&answer, cx);
@@ -676,6 +707,33 @@ impl Session {
                 true
             }
         }
+    }
+
+    /// Makes a server forget the long data that came for an execution which will not come.
+    fn drop_long_data(&mut self, id: ClientStmtId, cx: &mut Cx<'_>) {
+        let Some(prepared) = self.stmts.get_mut(id) else {
+            return;
+        };
+        prepared.long_data_lost = false;
+        let Some(holder) = prepared.long_data_on.take() else {
+            return;
+        };
+        let Some(backend) = self.backend_mut(holder) else {
+            return;
+        };
+        let Some(mapped) = backend.stmts.get(id) else {
+            return;
+        };
+        backend.expect(
+            Command::StmtReset.reply_shape(),
+            Owed {
+                to: OwedTo::Setup,
+                stmt: None,
+            },
+        );
+        let [a, b, c, d] = mapped.backend.0.to_le_bytes();
+        let packet = [5, 0, 0, 0, Command::StmtReset.byte(), a, b, c, d];
+        cx.out.send(Side::Backend(holder), &packet);
     }
 
     /// The rest of a command that goes nowhere is swallowed as it comes.
@@ -716,6 +774,15 @@ fn names_statement(command: Command) -> bool {
             | Command::StmtFetch
             | Command::StmtReset
             | Command::StmtClose
+    )
+}
+
+/// The client can send them again, after COM_STMT_RESET.
+fn long_data_lost() -> ErrReply {
+    ErrReply::new(
+        1210,
+        b"HY000",
+        "Incorrect arguments to COM_STMT_EXECUTE: the long data that were sent before are on a server that cannot execute it",
     )
 }
 

@@ -426,6 +426,8 @@ impl Session {
         matches!(self.phase, Phase::Commands)
             && self.client_is_idle()
             && !self.held
+            && self.passed.is_empty()
+            && self.passed.is_empty()
             && self.backends.iter().all(|backend| {
                 backend.owed.is_empty()
                     && matches!(backend.state, State::Closed | State::Failed | State::Ready)

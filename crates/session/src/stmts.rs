@@ -22,8 +22,23 @@ pub(crate) struct Prepared {
     pub(crate) types_version: u32,
     /// Long data was sent there: the execution must follow it.
     pub(crate) long_data_on: Option<BackendId>,
+    /// It was sent to a connection that is lost since.
+    pub(crate) long_data_lost: bool,
     /// The last execution ran there: FETCH follows it.
     pub(crate) executed_on: Option<BackendId>,
+}
+
+impl Prepared {
+    /// Remembers the parameter types of an execution that carries them.
+    pub(crate) fn note_types(&mut self, execution: &[u8]) {
+        if let Some(types) = tidegate_wire::stmt::types_of(execution, self.params)
+            && (self.types_version == 0 || self.types != types)
+        {
+            self.types.clear();
+            self.types.extend_from_slice(types);
+            self.types_version = self.types_version.wrapping_add(1).max(1);
+        }
+    }
 }
 
 /// A prepared text and its class, which decides where executions go.
@@ -123,6 +138,7 @@ impl Statements {
         for prepared in &mut self.list {
             if prepared.long_data_on == Some(backend) {
                 prepared.long_data_on = None;
+                prepared.long_data_lost = true;
             }
             if prepared.executed_on == Some(backend) {
                 prepared.executed_on = None;
@@ -151,6 +167,7 @@ impl Statements {
             into.bytes(&prepared.types);
             into.u32(prepared.types_version);
             into.option(prepared.long_data_on, |into, backend| into.u16(backend.0));
+            into.flag(prepared.long_data_lost);
             into.option(prepared.executed_on, |into, backend| into.u16(backend.0));
         });
     }
@@ -173,6 +190,7 @@ impl Statements {
                 types: from.bytes()?.to_vec(),
                 types_version: from.u32()?,
                 long_data_on: from.option(Decoder::u16)?.map(BackendId),
+                long_data_lost: from.flag()?,
                 executed_on: from.option(Decoder::u16)?.map(BackendId),
             })
         })?;

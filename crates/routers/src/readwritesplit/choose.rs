@@ -63,12 +63,11 @@ pub(crate) fn replica(
     barred: TargetSet,
 ) -> Option<TargetId> {
     let rank = current_rank(scene, primary);
-    let open = open_replicas(scene, primary);
     scene
         .targets()
         .filter(|id| !barred.contains(*id))
         .filter_map(|id| Some((id, scene.target(id)?)))
-        .filter(|(id, view)| eligible(scene, limits, *id, view, primary, rank, open))
+        .filter(|(id, view)| eligible(scene, limits, *id, view, primary, rank))
         .min_by_key(|(id, view)| {
             (
                 class(view, limits, primary == Some(*id)),
@@ -109,11 +108,12 @@ fn eligible(
     view: &TargetView<'_>,
     primary: Option<TargetId>,
     rank: Rank,
-    open: usize,
 ) -> bool {
     let is_primary = primary == Some(id);
     let role = acts_as_replica(view) || is_primary;
-    let room = view.link >= Link::Opening || is_primary || open < limits.max_replicas;
+    let room = view.link >= Link::Opening
+        || is_primary
+        || open_replicas(scene, primary) < limits.max_replicas;
     role && room
         && reachable(view, scene.recoverable)
         && !view.status.has(ServerStatus::MAINTENANCE)

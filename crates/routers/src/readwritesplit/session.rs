@@ -122,6 +122,9 @@ impl Split {
     }
 
     fn to_transaction(&self, scene: &Scene<'_>) -> Decision {
+        if self.ends && scene.outstanding > 0 {
+            return Decision::Wait;
+        }
         let Some(target) = self.transaction else {
             return self.to_primary(scene, true);
         };
@@ -328,6 +331,11 @@ impl RouterSession for Split {
         self.primary = choose::primary(scene, self.primary).or(self.primary);
         self.note_effects(request, decision, scene);
         let how = Split::counted(request, decision);
+        let predicted = request
+            .statement
+            .filter(|_| request.command != Command::StmtPrepare);
+        self.ends = predicted
+            .is_some_and(|statement| request.trx.trx_ending() || ends_transaction(statement));
         match decision {
             Decision::One { target, .. } => {
                 let to_primary = Some(*target) == self.primary;
@@ -344,7 +352,6 @@ impl RouterSession for Split {
                     self.only_reads = true;
                 }
                 self.only_reads &= how == Counted::Read || !is_data_statement(request);
-                self.ends = request.statement.is_some_and(ends_transaction);
                 self.follows_primary = to_primary && how == Counted::Write && !self.ends;
                 if to_primary {
                     scene.counters.route_primary.add(1)
@@ -375,7 +382,9 @@ impl RouterSession for Split {
         if scene.outstanding > 0 {
             return;
         }
-        let over = !reply.trx.is_open() || (self.ends && reply.error.is_none());
+        // With autocommit off one is always open, but it need not be the same.
+        let another = self.ends && reply.error.is_none() && !reply.trx.autocommit();
+        let over = !reply.trx.is_open() || another;
         if self.transaction.is_some() && over {
             self.transaction = None;
             let counters = scene.counters;
