@@ -103,6 +103,23 @@ impl SessionState {
         self.vars.get("autocommit").is_none_or(|value| value != "0")
     }
 
+    /// Is it the state that is expected? What was prepared without a default database is the same
+    /// under any.
+    pub(crate) fn is(&self, expected: &SessionState) -> bool {
+        let named = self.named.iter().all(|(name, found)| {
+            expected.named.get(name).is_some_and(|wanted| {
+                wanted.text == found.text
+                    && (wanted.database.is_none() || wanted.database == found.database)
+            })
+        });
+        named
+            && self.named.len() == expected.named.len()
+            && self.user == expected.user
+            && self.database == expected.database
+            && self.vars == expected.vars
+            && self.multi_statements == expected.multi_statements
+    }
+
     /// COM_RESET_CONNECTION: all but who it is and the default database.
     pub(crate) fn reset(&mut self) {
         self.vars.clear();

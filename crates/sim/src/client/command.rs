@@ -473,7 +473,6 @@ impl Client {
         let what = What::Execute {
             stmt: statement.token,
             carries_token: statement.params > 0,
-            cursor,
             client_id: id,
         };
         if cursor && !self.cursors.contains(&id) {

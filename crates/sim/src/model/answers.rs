@@ -104,6 +104,10 @@ impl Model {
         if self.foreseen(token) == [Part::Fail(code)] {
             return;
         }
+        // Long data are lost with the connection they were sent to, or left behind by a transaction.
+        if code == 1210 && self.get(token).is_some_and(|issued| issued.long.0 > 0) {
+            return;
+        }
         let issued_at = self.get(token).map_or(0, |issued| issued.step);
         let changes = self.has_effect(token);
         let known = &mut self.sessions[session];
@@ -126,11 +130,15 @@ impl Model {
 
     fn open_cursor(&mut self, session: usize, token: u32, what: &What) {
         let What::Execute {
-            stmt, client_id, ..
+            stmt,
+            client_id,
+            carries_token,
+            ..
         } = what
         else {
             return;
         };
+        let token = if *carries_token { token } else { *stmt };
         let Some(table) = self.prepared(*stmt).and_then(Text::table) else {
             return;
         };

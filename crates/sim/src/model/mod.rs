@@ -30,7 +30,6 @@ pub(crate) enum What {
     Execute {
         stmt: u32,
         carries_token: bool,
-        cursor: bool,
         client_id: u32,
     },
     /// COM_STMT_BULK_EXECUTE of the statement with that token.

@@ -119,7 +119,7 @@ impl Model {
         let known = &self.sessions[run.session];
         let exempt =
             is_repeatable(run.text) || !known.history || known.uncertain || known.over.is_some();
-        if exempt || self.is_settled(run.session, token) != Some(true) || *run.state == known.state
+        if exempt || self.is_settled(run.session, token) != Some(true) || run.state.is(&known.state)
         {
             return None;
         }
@@ -151,7 +151,8 @@ impl Model {
         let expected = self
             .get(*stmt)
             .and_then(|prepare| prepare.database.as_ref());
-        if self.sessions[run.session].history && expected != database.as_ref() {
+        let known = &self.sessions[run.session];
+        if known.history && expected.is_some() && expected != database.as_ref() {
             return Err(format!(
                 "its statement was prepared under {database:?}, not {expected:?}"
             ));

@@ -56,14 +56,14 @@ impl Conn {
     ) {
         let last = text.stmts.len().saturating_sub(1);
         for (ix, stmt) in text.stmts.iter().enumerate() {
-            if self.quirks.divergent && matches!(stmt, Stmt::Set(_)) {
+            let parts = stmt.parts(&self.state, self.trx);
+            if self.quirks.divergent && matches!(stmt, Stmt::Set(_)) && parts == [Part::Ok] {
                 self.quirks.divergent = false;
                 lent.coverage.count(Rare::DivergentAnswer);
                 lent.model.sessions[self.session].diverged = true;
                 reply.err(DIVERGENT, &format!("#{} divergent", running.tag));
                 return;
             }
-            let parts = stmt.parts(&self.state, self.trx);
             let failed = parts.last().is_some_and(|part| part.is_failure());
             let changes = self.carry_out(stmt, running.token, failed, lent);
             for (part_ix, part) in parts.iter().enumerate() {

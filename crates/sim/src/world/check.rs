@@ -1,13 +1,14 @@
 //! Laws that are checked from outside: at the end of each session, whenever the world is quiet, and at
 //! the end of the schedule.
 
-use tidegate_session::world::{ServerShard, ServerStatus};
+use tidegate_session::world::ServerShard;
 use tidegate_session::{Cause, ServiceShard, SessionId};
 
 use super::World;
 use super::slot::Slot;
 use crate::coverage::Rare;
 use crate::meaning::Trx;
+use crate::model::Known;
 
 impl World {
     /// A session is ending: is the cause true, and did the client hear of it?
@@ -23,7 +24,9 @@ impl World {
         if cause == Cause::ClientIdle {
             self.coverage.count(Rare::Idle);
             let limit = self.plan.wait_timeout.unwrap_or_default();
-            if self.plan.wait_timeout.is_some() && self.now.since(slot.heard) >= limit {
+            if self.plan.wait_timeout.is_some()
+                && self.now.since(slot.last_heard(self.now)) >= limit
+            {
                 self.model.sessions[ix].excuse(Cause::ClientIdle);
             }
         }
@@ -97,27 +100,19 @@ impl World {
 
     /// Gauges say what is.
     fn check_gauges(&mut self) {
+        let hung = self.conns.iter().any(|conn| conn.hung && !conn.is_closed());
+        let waiting = |known: &Known| !known.queue.is_empty() && known.over.is_none();
+        let busy = hung || self.model.sessions.iter().any(waiting);
         for (ix, view) in self.views.0.iter().enumerate() {
-            let open = self
-                .slots
-                .iter()
-                .flat_map(Slot::open_links)
-                .filter(|(_, link)| link.server.0 as usize == ix);
-            let expected = (open.count() as u64, 0);
+            let links = self.slots.iter().flat_map(Slot::open_links);
+            let open = links
+                .filter(|(_, link)| link.server.0 as usize == ix)
+                .count() as u64;
             let connections = view.counters.sum(|shard: &ServerShard| &shard.connections);
-            let busy = self
-                .model
-                .sessions
-                .iter()
-                .any(|known| !known.queue.is_empty() && known.over.is_none());
-            let operations = if busy {
-                0
-            } else {
-                view.counters.sum(|shard: &ServerShard| &shard.operations)
-            };
-            if (connections, operations) != expected && view.status != ServerStatus(u32::MAX) {
+            let operations = view.counters.sum(|shard: &ServerShard| &shard.operations);
+            if connections != open || operations > 0 && !busy {
                 self.model.broken.get_or_insert(format!(
-                    "server {ix} counts {connections} connections and {operations} operations, not {expected:?}"
+                    "server {ix} counts {connections} connections, of which {open} are open, and {operations} operations"
                 ));
             }
         }

@@ -111,6 +111,7 @@ impl World {
         let slot = &mut self.slots[ix];
         match to {
             Side::Client => {
+                slot.hear(self.now);
                 let mut lent = Lent {
                     model: &mut self.model,
                     accounts: &self.accounts,

@@ -212,7 +212,7 @@ impl World {
             pipe.read(count, &mut input.kept);
         }
         if side == Side::Client {
-            slot.heard = self.now;
+            slot.hear(self.now);
         }
         self.present(ix, side);
         if let Side::Backend(backend) = side {

@@ -276,7 +276,7 @@ impl World {
             uninformed: false,
             worker,
             closed: false,
-            heard: self.now,
+            heard: [self.now; 2],
             doomed: None,
             draining: false,
         });

@@ -76,8 +76,8 @@ pub(crate) struct Slot {
     pub(crate) worker: usize,
     /// The proxy has closed the client's connection; what was written can still be read.
     pub(crate) closed: bool,
-    /// When the client was last heard.
-    pub(crate) heard: Instant,
+    /// When the client was last heard or answered, and before that.
+    pub(crate) heard: [Instant; 2],
     /// An administrator wants it to end by then.
     pub(crate) doomed: Option<Instant>,
     /// An administrator wants it to end at its next rest.
@@ -85,6 +85,22 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
+    /// The client was heard or answered.
+    pub(crate) fn hear(&mut self, now: Instant) {
+        if self.heard[0] != now {
+            self.heard = [now, self.heard[0]];
+        }
+    }
+
+    /// When the client was heard or answered last before this moment.
+    pub(crate) fn last_heard(&self, now: Instant) -> Instant {
+        if self.heard[0] == now {
+            self.heard[1]
+        } else {
+            self.heard[0]
+        }
+    }
+
     pub(crate) fn link(&self, backend: BackendId) -> Option<&Link> {
         self.links.get(usize::from(backend.0))?.as_ref()
     }
