@@ -118,11 +118,11 @@ impl Client {
             )],
             Kind::Names => vec![(
                 "names".to_owned(),
-                word(*self.rng.pick(&["utf8mb4", "latin1"])),
+                word(self.rng.pick(&["utf8mb4", "latin1"])),
             )],
             Kind::SqlMode => vec![(
                 "sql_mode".to_owned(),
-                word(*self.rng.pick(&["ANSI", "TRADITIONAL"])),
+                word(self.rng.pick(&["ANSI", "TRADITIONAL"])),
             )],
             _ => return self.try_named_kind(kind, lent),
         };
@@ -622,7 +622,8 @@ impl Statement {
         }
         for param in 0..params {
             let is_null = nulls[param / 8] >> (param % 8) & 1 == 1;
-            if !is_null && !(param == 1 && long.is_some()) {
+            let sent_before = param == 1 && long.is_some();
+            if !is_null && !sent_before {
                 self.put_value(payload, param as u16, token);
             }
         }

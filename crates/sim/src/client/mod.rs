@@ -230,15 +230,13 @@ impl Client {
 
     fn answered(&mut self, token: u32, lent: &mut Lent<'_>) {
         self.waiting = self.waiting.saturating_sub(1);
-        match lent.model.get(token).map(|issued| &issued.what) {
-            Some(What::ChangeUser {
-                good: true, user, ..
-            }) => {
-                self.user.clone_from(user);
-                self.forget_statements();
-                lent.coverage.count(Rare::UserChanged);
-            }
-            _ => {}
+        if let Some(What::ChangeUser {
+            good: true, user, ..
+        }) = lent.model.get(token).map(|issued| &issued.what)
+        {
+            self.user.clone_from(user);
+            self.forget_statements();
+            lent.coverage.count(Rare::UserChanged);
         }
         if self.stage == Stage::Alone {
             self.stage = Stage::Commands;
