@@ -59,6 +59,8 @@ pub struct Prepared {
 #[derive(Debug)]
 pub struct Tidegate {
     process: Managed,
+    /// What started it, for the next time.
+    command: Command,
     ports: BTreeMap<String, PortLease>,
     folder: PathBuf,
     config: String,
@@ -159,6 +161,7 @@ impl Prepared {
         let process = self.scratch.spawn("tidegate", &mut self.command)?;
         Ok(Tidegate {
             process,
+            command: self.command,
             ports: self.ports,
             folder: self.folder,
             config: self.config,
@@ -294,6 +297,18 @@ impl Tidegate {
     /// It did not within `deadline`.
     pub fn wait(&mut self, deadline: Duration) -> Result<ExitStatus> {
         self.process.wait(deadline).with_context(|| self.log())
+    }
+
+    /// Ends the process in order if it runs, and starts it again in the same folder, on the same
+    /// configuration and ports. Does not wait until it listens. The log goes on in the same file.
+    ///
+    /// # Errors
+    /// It did not end in time, or could not be started.
+    pub fn restart(&mut self) -> Result<()> {
+        self.terminate()?;
+        let scratch = Arc::clone(self.process.scratch());
+        self.process = scratch.spawn("tidegate", &mut self.command)?;
+        Ok(())
     }
 
     /// How the process ended, if it has.

@@ -118,11 +118,11 @@ impl Client {
             )],
             Kind::Names => vec![(
                 "names".to_owned(),
-                word(self.rng.pick(&["utf8mb4", "latin1"])),
+                word(self.rng.pick::<&str>(&["utf8mb4", "latin1"])),
             )],
             Kind::SqlMode => vec![(
                 "sql_mode".to_owned(),
-                word(self.rng.pick(&["ANSI", "TRADITIONAL"])),
+                word(self.rng.pick::<&str>(&["ANSI", "TRADITIONAL"])),
             )],
             _ => return self.try_named_kind(kind, lent),
         };
