@@ -50,12 +50,11 @@ fn machine() -> Machine {
     }
 }
 
-/// Memory of the machine; one GiB if the system does not say.
+/// Memory of the machine; one GiB if the number makes no sense.
 pub(crate) fn memory_bytes() -> u64 {
     let info = rustix::system::sysinfo();
-    u64::try_from(info.totalram)
-        .ok()
-        .and_then(|units| units.checked_mul(u64::from(info.mem_unit)))
+    info.totalram
+        .checked_mul(u64::from(info.mem_unit))
         .unwrap_or(1 << 30)
 }
 
