@@ -61,7 +61,7 @@ impl Session {
                 self.stream_bytes(run, at, &mut env.cx())
             } else if self.infile.is_some() {
                 self.infile_bytes(run, at, &mut env.cx())
-            } else if self.pending.is_none() && !self.client_backlogged {
+            } else if self.pending.is_empty() && !self.client_backlogged {
                 self.next_command(run, at, env)
             } else {
                 Taken::Hold

@@ -286,6 +286,7 @@ impl Session {
             self.send_error(&reply, cx);
             self.client.seq = 0;
             self.observe.completed(cx.wall, None);
+            self.client.last_active = cx.now;
             self.moved = true;
             return;
         }
@@ -391,6 +392,7 @@ impl Session {
         cx.out
             .send_with(Side::Client, |own| login.write_ok(&packet, caps, own));
         self.client.seq = 0;
+        self.client.last_active = cx.now;
         self.moved = true;
         self.log(Level::Info, cx, || "client logged in".to_owned());
     }

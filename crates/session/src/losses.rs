@@ -135,7 +135,7 @@ impl Session {
         self.observe.retried();
         std::mem::swap(&mut self.passed, &mut self.passed_by_newest);
         self.sent_again = true;
-        self.pending = Some(std::mem::take(&mut self.retry));
+        self.pending.push_front(std::mem::take(&mut self.retry));
         self.moved = true;
     }
 

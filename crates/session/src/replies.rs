@@ -394,7 +394,11 @@ impl Session {
 
     /// Does the reply to this command carry the server's status flags?
     fn reports_status(&self, command: Command) -> bool {
-        !matches!(command, Command::Statistics | Command::StmtPrepare)
+        // A cursor may be on another connection than the transaction.
+        !matches!(
+            command,
+            Command::Statistics | Command::StmtPrepare | Command::StmtFetch
+        )
     }
 
     fn take_effect(&mut self, ticket: &Ticket, id: BackendId, cx: &mut Cx<'_>) {

@@ -79,27 +79,30 @@ impl Session {
         match body {
             // A filter made another command of it, which waits on its own.
             Body::Own { payload, .. } => {
-                self.pending = Some(payload);
+                self.pending.push_back(payload);
                 Taken::Bytes(Header::LEN + found.have)
             }
             Body::Run { .. } => Taken::Hold,
         }
     }
 
-    /// Routes the command that waits with bytes of its own, if its time has come.
+    /// Routes the commands that wait with bytes of their own, as far as their time has come.
     pub(crate) fn resume_pending(&mut self, env: &mut Env<'_>) {
-        let Some(payload) = self.pending.take() else {
-            return;
-        };
-        let Some(command) = payload.first().copied().and_then(Command::from_byte) else {
-            return;
-        };
-        let mut body = Body::Own { command, payload };
-        if self.route(&mut body, env) || self.is_over() {
-            return;
-        }
-        if let Body::Own { payload, .. } = body {
-            self.pending = Some(payload);
+        while let Some(payload) = self.pending.pop_front() {
+            let Some(command) = payload.first().copied().and_then(Command::from_byte) else {
+                continue;
+            };
+            let mut body = Body::Own { command, payload };
+            let routed = self.route(&mut body, env);
+            if self.is_over() {
+                return;
+            }
+            if !routed {
+                if let Body::Own { payload, .. } = body {
+                    self.pending.push_front(payload);
+                }
+                return;
+            }
         }
     }
 
@@ -205,7 +208,7 @@ impl Session {
         }
         self.decide(0, command, payload, complete, subject, &mut leaves, cx)?;
         self.check_order(command, &leaves)?;
-        self.check_openings(&leaves)?;
+        self.check_openings(command, &leaves)?;
         if let Some(id) = subject.prepared {
             self.check_prepared(command, id, &mut leaves)?;
         }
@@ -468,13 +471,12 @@ impl Session {
         }
     }
 
-    /// Without a history, a connection that is being opened could not catch up with a session command.
-    fn check_openings(&self, leaves: &Leaves) -> Result<(), Stop> {
+    /// A connection that is being opened cannot catch up with what is not in the history, nor with
+    /// the history's end.
+    fn check_openings(&self, command: Command, leaves: &Leaves) -> Result<(), Stop> {
         let opening = |backend: &Backend| backend.is_connected() && !backend.takes_commands();
-        let late = leaves.all
-            && self.needs.history
-            && !self.history.survives_one_more()
-            && self.backends.iter().any(opening);
+        let untold = command == Command::ResetConnection || !self.history.survives_one_more();
+        let late = leaves.all && self.needs.history && untold && self.backends.iter().any(opening);
         if late { Err(Stop::Wait) } else { Ok(()) }
     }
 

@@ -149,9 +149,9 @@ pub struct Session {
     pub(crate) backends: Vec<Backend>,
     /// Commands whose answer the client waits for, oldest first.
     pub(crate) tickets: VecDeque<Ticket>,
-    /// The command at the head where it could not be sent yet and its bytes are not the client's
-    /// any more: it was sent once, or a filter made it.
-    pub(crate) pending: Option<Vec<u8>>,
+    /// The commands at the head that could not be sent yet and whose bytes are not the client's
+    /// any more: they were sent once, or a filter made them.
+    pub(crate) pending: VecDeque<Vec<u8>>,
     /// The filters that the command at the head has passed.
     pub(crate) passed: Vec<Passed>,
     /// Those that the newest unanswered command has passed.
@@ -224,7 +224,7 @@ impl Session {
             needs: TreeNeeds::default(),
             backends: Vec::new(),
             tickets: VecDeque::new(),
-            pending: None,
+            pending: VecDeque::new(),
             passed: Vec::new(),
             passed_by_newest: Vec::new(),
             sent_again: false,
@@ -437,7 +437,7 @@ impl Session {
     /// The client waits for nothing and has said nothing that is not answered.
     pub(crate) fn client_is_idle(&self) -> bool {
         self.tickets.is_empty()
-            && self.pending.is_none()
+            && self.pending.is_empty()
             && self.stream.is_none()
             && self.infile.is_none()
     }
@@ -499,7 +499,7 @@ impl Session {
         if self.moved && !self.is_over() {
             self.moved = false;
             self.resume_pending(env);
-            if self.held && !self.is_over() && self.pending.is_none() {
+            if self.held && !self.is_over() && self.pending.is_empty() {
                 self.held = false;
                 env.out.push(Op::Again(Side::Client));
             }

@@ -343,9 +343,9 @@ impl RouterSession for Split {
                 let begins = request
                     .statement
                     .is_some_and(|statement| statement.mask.contains(TypeMask::BEGIN_TRX));
-                let elsewhere = begins && self.transaction != Some(*target);
-                if request.trx.is_open() && (self.transaction.is_none() || elsewhere) {
-                    if let Some(left) = self.transaction.replace(*target) {
+                if request.trx.is_open() && (begins || self.transaction.is_none()) {
+                    let left = self.transaction.replace(*target);
+                    if let Some(left) = left.filter(|left| left != target) {
                         self.left_open = self.left_open.with(left);
                     }
                     self.on_primary = to_primary;
