@@ -30,6 +30,8 @@ pub(crate) struct Reader {
     pub(super) due: Option<u8>,
     pub(super) reply: InReply,
     last_was_error: bool,
+    /// The command that is answered has several frames.
+    long_command: bool,
 }
 
 impl Reader {
@@ -42,6 +44,7 @@ impl Reader {
             due: Some(0),
             reply: InReply::default(),
             last_was_error: false,
+            long_command: false,
         }
     }
 
@@ -104,8 +107,11 @@ impl Reader {
     }
 
     pub(super) fn expect_seq(&mut self, packet: &Packet) -> Result<(), String> {
+        // The core cannot know how many frames a command has that it has not read to its end.
+        let early = packet.payload.first() == Some(&0xFF) && self.due > Some(packet.first_seq);
         if let Some(due) = self.due
             && due != packet.first_seq
+            && !(early && self.long_command)
         {
             return Err(format!(
                 "packet {} came where {due} was due",
@@ -188,6 +194,7 @@ impl Reader {
         if !self.reply.begun {
             let issued = model.get(token).ok_or("an answer to no command")?;
             self.due = Some(issued.frames);
+            self.long_command = issued.frames > 1;
             let tag = match issued.what {
                 What::Execute {
                     stmt,

@@ -40,6 +40,7 @@ impl Model {
             What::InitDb(name) => Stmt::Use(name.clone()).parts(&known.state, known.trx),
             What::Refused(code) => vec![Part::Fail(*code)],
             What::Prepare(text) if text.stmts == [Stmt::Nonsense] => vec![Part::Fail(1064)],
+            What::ChangeUser { .. } if known.failed_changes >= 3 => vec![Part::Fail(1047)],
             What::ChangeUser { good: false, .. } => vec![Part::Fail(1045)],
             What::Fetch { client_id, .. } if !known.cursors.contains_key(client_id) => {
                 vec![Part::Fail(1421)]
@@ -101,7 +102,11 @@ impl Model {
         if let What::Fetch { client_id, .. } = what {
             self.sessions[session].cursors.remove(client_id);
         }
-        if self.foreseen(token) == [Part::Fail(code)] {
+        let foreseen = self.foreseen(token) == [Part::Fail(code)];
+        if let What::ChangeUser { .. } = what {
+            self.sessions[session].failed_changes += 1;
+        }
+        if foreseen {
             return;
         }
         // Long data are lost with the connection they were sent to, or left behind by a transaction.
@@ -203,6 +208,7 @@ impl Model {
                 let multi = known.state.multi_statements;
                 known.state = crate::state::SessionState::new(user, database.clone(), multi);
                 known.uncertain = false;
+                known.failed_changes = 0;
                 known.cursors.clear();
             }
             What::Fetch { .. }

@@ -132,6 +132,8 @@ pub(crate) struct Known {
     pub(crate) splits: bool,
     /// A session keeps a history: its state is the same wherever a statement runs.
     pub(crate) history: bool,
+    /// Changes of user that failed since the last that succeeded.
+    pub(crate) failed_changes: u32,
     /// A server has answered a session command differently from the others.
     pub(crate) diverged: bool,
     /// What the session's state is after the last answered command.
@@ -161,6 +163,7 @@ impl Known {
         Known {
             splits,
             history,
+            failed_changes: 0,
             diverged: false,
             state,
             uncertain: false,

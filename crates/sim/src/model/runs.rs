@@ -18,6 +18,8 @@ pub(crate) struct Run<'a> {
     pub(crate) text: &'a Text,
     pub(crate) state: &'a SessionState,
     pub(crate) trx: Trx,
+    /// The proxy has closed the connection: whatever arrives yet, nobody hears of it.
+    pub(crate) parted: bool,
     /// Long data that came for it.
     pub(crate) long: (usize, u64),
 }
@@ -87,7 +89,8 @@ impl Model {
         }
         let Some(settled) = self.is_settled(run.session, token) else {
             // Answered with an error because its connection was given up: it may still arrive.
-            return if known.trouble >= issued.step {
+            let given_up = known.trouble >= issued.step || run.parted && !run.text.writes();
+            return if given_up {
                 Ok(())
             } else {
                 Err("it runs after its answer".to_owned())

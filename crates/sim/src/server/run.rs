@@ -41,6 +41,7 @@ impl Conn {
             text,
             state: &self.state,
             trx: self.trx,
+            parted: self.parted,
             long,
         };
         lent.model.runs(&run)
@@ -155,7 +156,7 @@ impl Conn {
         if self.tracks && self.trx == Trx::ReadOnly {
             changes.push(Change::Characteristics("START TRANSACTION READ ONLY;"));
         }
-        if was.vars != self.state.vars && self.state.vars.len() % 3 == 0 {
+        if was.vars != self.state.vars && self.state.vars.len().is_multiple_of(3) {
             changes.push(Change::State);
         }
         changes

@@ -323,6 +323,9 @@ impl World {
             },
         );
         let consumed = consumed.unwrap_or(kept.len());
+        if side == Side::Client && consumed > 0 {
+            self.slots[ix].hear(self.now);
+        }
         if consumed > kept.len() {
             self.model.breach(format!(
                 "session {ix}: {consumed} bytes consumed of {}",

@@ -211,9 +211,6 @@ impl World {
             let count = cut(&mut self.rng, there);
             pipe.read(count, &mut input.kept);
         }
-        if side == Side::Client {
-            slot.hear(self.now);
-        }
         self.present(ix, side);
         if let Side::Backend(backend) = side {
             let link = self.slots[ix].link(backend).and_then(Link::conn);
