@@ -258,6 +258,7 @@ impl Session {
         let Some(stream) = self.stream.take() else {
             return;
         };
+        self.client.last_active = cx.now;
         if let Some(reply) = stream.after {
             self.client.seq = stream.next_seq;
             self.answer_error(&reply, cx);

@@ -93,8 +93,12 @@ impl Session {
             predicted: false,
             then: Then::Nothing,
         };
+        let executes = matches!(
+            command,
+            Command::Query | Command::StmtExecute | Command::StmtBulkExecute
+        );
         if let Some(statement) = subject.statement
-            && command != Command::StmtPrepare
+            && executes
         {
             order.predicted = true;
             let was_open = self.trx.is_open();
@@ -256,7 +260,7 @@ impl Session {
         let maps = self.needs.history && order.command != Command::StmtPrepare;
         let mapped = order
             .stmt
-            .filter(|_| maps)
+            .filter(|_| maps && !planted!(StatementIdNotMapped))
             .and_then(|stmt| self.backend(id)?.stmts.get(stmt));
         let typed = match mapped {
             Some(mapped) => self.with_types(body, order, mapped.types_version, id),
@@ -332,7 +336,7 @@ impl Session {
         let stmt = order.stmt?;
         let prepared = self.stmts.get(stmt)?;
         let version = prepared.types_version;
-        if version == 0 || version == seen {
+        if version == 0 || version == seen || planted!(TypesNotInserted) {
             return None;
         }
         let mut payload = Vec::new();

@@ -26,6 +26,9 @@
     )
 )]
 
+#[macro_use]
+mod plant;
+
 mod backend;
 mod cause;
 mod chain;
@@ -45,6 +48,8 @@ mod losses;
 mod observe;
 mod opening;
 mod output;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 pub mod question;
 mod replies;
 pub mod request;

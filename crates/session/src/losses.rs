@@ -17,7 +17,10 @@ impl Session {
         let connected = self
             .backend(id)
             .is_some_and(|backend| backend.is_connected());
-        if !connected {
+        let owes = self
+            .backend(id)
+            .is_some_and(|backend| backend.owes_client() > 0);
+        if !connected || (owes && planted!(LossNotNoticed)) {
             return;
         }
         let fault = SessionFault::ServerLost {
@@ -58,7 +61,7 @@ impl Session {
         let started = owed > 0 && first.is_some_and(|ticket| ticket.started);
         let can_retry = owed == 1
             && self.tickets.len() == 1
-            && !started
+            && (!started || planted!(StartedAnswerRetried))
             && self.stream.is_none()
             && first.is_some_and(|ticket| ticket.retry);
         let level = if matches!(fault, SessionFault::ServerLost { .. }) {
@@ -176,7 +179,9 @@ impl Session {
         });
         if let Some(view) = cx.servers.get(server) {
             let shard = view.counters.shard(cx.worker);
-            shard.operations.sub(operations);
+            if !planted!(OperationsLeak) {
+                shard.operations.sub(operations);
+            }
             shard.connections.sub(1);
             if never_open {
                 shard.failed_connections.add(1);

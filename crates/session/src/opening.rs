@@ -266,7 +266,8 @@ impl Session {
         };
         let mut schema = backend.login_schema.take();
         let mut schema_pending = false;
-        for entry in self.history.entries() {
+        let skipped = usize::from(planted!(HistoryEntrySkipped));
+        for entry in self.history.entries().skip(skipped) {
             if entry.key.needs_schema()
                 && let Some(needed) = entry.schema.as_deref()
                 && schema.as_deref() != Some(needed)
@@ -336,7 +337,9 @@ impl Session {
 
     /// The session's state is as after the login.
     pub(crate) fn forget_state(&mut self) {
-        self.history.clear();
+        if !planted!(ResetKeepsHistory) {
+            self.history.clear();
+        }
         self.stmts.clear();
         self.trx = tidegate_sql::TrxTracker::new();
         self.modes = tidegate_sql::Modes {

@@ -91,7 +91,8 @@ impl Session {
             self.nonsense(id, &error, cx);
             return;
         }
-        if owed.to == OwedTo::Client {
+        let leaks = planted!(DiscardedReplyForwarded) && owed.to.is_command();
+        if owed.to == OwedTo::Client || leaks {
             self.pass_on(id, at, progress, packet.clone(), run, cx);
         }
         match progress.event {
@@ -321,7 +322,7 @@ impl Session {
         match to {
             OwedTo::Client => self.client_reply_done(id, &summary, last, cx),
             OwedTo::Compare { seq } => {
-                if !self.verdicts.heard(seq, id, ok) {
+                if !self.verdicts.heard(seq, id, ok) && !planted!(VerdictIgnored) {
                     self.differs(id, seq, last, cx);
                 }
                 self.moved = true;
@@ -370,7 +371,7 @@ impl Session {
         // With other commands on their way the state described is already past.
         if self.tickets.is_empty() {
             if !ok {
-                if ticket.predicted {
+                if ticket.predicted || planted!(FailureUndoesBegin) {
                     self.trx.failed();
                 }
             } else if self.reports_status(ticket.command) {
@@ -386,6 +387,9 @@ impl Session {
             self.history
                 .confirm(seq, ok, self.client.database.as_deref());
             for other in self.verdicts.told(seq, ok) {
+                if planted!(VerdictIgnored) {
+                    break;
+                }
                 self.differs(other, seq, last, cx);
             }
         }
@@ -682,6 +686,9 @@ impl Session {
         let Some(ticket) = self.tickets.front() else {
             return 1;
         };
+        if planted!(SequenceRestarted) {
+            return 1;
+        }
         ticket
             .answer
             .filter(|_| ticket.started)

@@ -340,6 +340,11 @@ impl Session {
         match self.target(node, target) {
             Some(Target::Backend(chosen)) => {
                 let backend = leaves.answer.unwrap_or(chosen);
+                let backend = if planted!(WriteToReplica) && command == Command::Query {
+                    self.any_open().unwrap_or(backend)
+                } else {
+                    backend
+                };
                 let executes = matches!(command, Command::StmtExecute | Command::StmtBulkExecute);
                 if let Some(id) = subject.prepared
                     && executes
@@ -371,6 +376,16 @@ impl Session {
                 "the router chose a target that does not exist".to_owned(),
             ))),
         }
+    }
+
+    /// The last connection that is open: where a planted defect sends everything.
+    fn any_open(&self) -> Option<BackendId> {
+        self.backend_ids()
+            .filter(|id| {
+                self.backend(*id)
+                    .is_some_and(|backend| backend.link() == Link::Open)
+            })
+            .last()
     }
 
     /// A target that gets a session command besides the one whose answer counts: as it is, or not
@@ -464,7 +479,8 @@ impl Session {
             return Ok(());
         };
         let same = newest.answer == leaves.answer && newest.seq.is_none();
-        if same && !leaves.all && command != Command::ResetConnection {
+        let follows = same && !leaves.all && command != Command::ResetConnection;
+        if follows || planted!(AnswersOutOfOrder) {
             Ok(())
         } else {
             Err(Stop::Wait)
@@ -544,6 +560,15 @@ impl Session {
                 prepared: subject.prepared,
                 hints: &hints,
                 trx: &self.trx,
+            };
+            // What is bound to a connection goes there, wherever the router would have sent it.
+            let bound = leaves.answer.and_then(|id| self.target_of(node, id));
+            let decision = match (decision, bound) {
+                (Decision::One { retry, .. }, Some(target)) => &Decision::One {
+                    target,
+                    retry: *retry,
+                },
+                (decision, _) => decision,
             };
             if let Some(scene) = self.scene(node, cx) {
                 router.on_routed(&request, decision, &scene);
@@ -641,7 +666,11 @@ impl Session {
             database: self.client.database.as_deref(),
             serializable: self.trx.is_serializable(),
             servers: cx.servers,
-            outstanding: self.tickets.len(),
+            outstanding: if planted!(AnswersOutOfOrder) {
+                0
+            } else {
+                self.tickets.len()
+            },
             outstanding_on: newest.and_then(|backend| self.target_of(node, backend)),
             recoverable: self.history.recoverable(),
             counters: this.spec.counters.shard(cx.worker),
@@ -717,6 +746,8 @@ impl Session {
             return;
         };
         prepared.long_data_lost = false;
+        // As a server does, whatever becomes of the execution.
+        prepared.executed_on = None;
         let Some(holder) = prepared.long_data_on.take() else {
             return;
         };

@@ -501,7 +501,9 @@ impl Session {
             self.resume_pending(env);
             if self.held && !self.is_over() && self.pending.is_empty() {
                 self.held = false;
-                env.out.push(Op::Again(Side::Client));
+                if !planted!(AgainForgotten) {
+                    env.out.push(Op::Again(Side::Client));
+                }
             }
         }
         if self.look_for_spare || self.next_filters.is_some() || self.drain.is_some() {

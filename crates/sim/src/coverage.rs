@@ -132,6 +132,13 @@ impl Coverage {
             .map(|what| (what.name(), self.counts[*what as usize]))
     }
 
+    /// Has everything happened but what is too rare, or takes too long, for a short test?
+    #[must_use]
+    pub fn is_broad(&self) -> bool {
+        let too_rare = [Rare::GiantPacket.name(), Rare::BulkExecuted.name()];
+        self.missing().iter().all(|name| too_rare.contains(name))
+    }
+
     /// What has never happened.
     #[must_use]
     pub fn missing(&self) -> Vec<&'static str> {

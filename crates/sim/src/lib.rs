@@ -22,6 +22,8 @@ mod meaning;
 mod model;
 mod modules;
 mod plan;
+#[cfg(feature = "planted")]
+pub mod planted;
 mod rng;
 mod run;
 mod server;

@@ -101,6 +101,8 @@ pub(crate) struct Text {
     pub(crate) token: Option<u32>,
     /// Parameter markers.
     pub(crate) params: u16,
+    /// A hint sends it to all servers.
+    pub(crate) everywhere: bool,
 }
 
 /// The comment that carries a token.
@@ -264,6 +266,13 @@ fn parse_set(list: &str) -> Option<Vec<Assign>> {
 pub(crate) fn parse(bytes: &[u8]) -> Text {
     let whole = String::from_utf8_lossy(bytes);
     let (text, token) = split_token(&whole);
+    let (everywhere, text) = match text
+        .strip_prefix("/*")
+        .and_then(|rest| rest.split_once("*/"))
+    {
+        Some((hint, rest)) => (hint.contains("route to all"), rest.trim_start()),
+        None => (false, text),
+    };
     let quoted = text.starts_with("PREPARE") || text.starts_with("SET");
     let stmts = if quoted {
         vec![Stmt::parse(text)]
@@ -278,6 +287,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Text {
         stmts,
         token,
         params,
+        everywhere,
     }
 }
 
@@ -345,7 +355,8 @@ mod tests {
                 Text {
                     stmts: vec![stmt],
                     token: Some(17),
-                    params: 0
+                    params: 0,
+                    everywhere: false
                 }
             );
         }
@@ -364,7 +375,8 @@ mod tests {
                         Text {
                             stmts: vec![stmt.clone()],
                             token: None,
-                            params: marked
+                            params: marked,
+                            everywhere: false
                         }
                     );
                 }

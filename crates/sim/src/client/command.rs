@@ -16,11 +16,17 @@ use crate::state::{Assign, BAD_VALUE, NO_SUCH_DATABASE, NO_SUCH_VARIABLE, Value}
 const NO_STATEMENT: u32 = 0x00AB_CDEF;
 
 impl Client {
-    /// Issues one command of its repertoire; a read where the one drawn cannot be now.
+    /// Issues one command of its repertoire; where the one drawn cannot be now, what it needs, or a
+    /// read.
     pub(super) fn issue(&mut self, lent: &mut Lent<'_>) {
         let kind = self.rng.weighted(&self.plan.repertoire);
-        if !self.try_kind(kind, lent) {
-            self.read(lent);
+        if self.try_kind(kind, lent) {
+            return;
+        }
+        match self.some_statement() {
+            Some(id) if kind == Kind::Fetch => self.execute(id, true, lent),
+            None if self.rng.coin() => self.prepare(lent),
+            _ => self.read(lent),
         }
     }
 
@@ -76,6 +82,7 @@ impl Client {
             Kind::ConnectionId => self.untagged(&Stmt::ConnectionId, lent),
             Kind::Long => self.padded(300_000, lent),
             Kind::Giant => return self.giant(lent),
+            Kind::Hinted => self.hinted(rows, lent),
             Kind::Meddled => self.meddled(lent),
             Kind::Garbage => self.garbage(lent),
             Kind::HangUp => self.hang_up(lent),
@@ -264,6 +271,22 @@ impl Client {
         self.text(&Stmt::Read(Table::small(rows)), lent);
     }
 
+    /// A read with a word about where it should go.
+    fn hinted(&mut self, rows: u32, lent: &mut Lent<'_>) {
+        let place = *self.rng.pick(&[
+            "master",
+            "slave",
+            "last",
+            "all",
+            "server server1",
+            "server nobody",
+        ]);
+        let read = Stmt::Read(Table::small(rows)).text(0);
+        let text = format!("/* maxscale route to {place} */ {read}");
+        self.query(&tagged(&text, lent.model.next_token()), lent);
+        lent.coverage.count(Rare::HintsMade);
+    }
+
     fn several(&mut self, lent: &mut Lent<'_>) {
         let read = Stmt::Read(Table::small(self.rng.below(3) as u32)).text(0);
         let write = Stmt::Write {
@@ -331,9 +354,16 @@ impl Client {
         use crate::modules::meddler;
         let token = lent.model.next_token();
         let (word, what) = match self.rng.weighted(&[(4, 0), (4, 1), (4, 2), (1, 3)]) {
-            0 => (meddler::ANSWER, What::FilterAnswers),
-            1 => (meddler::REFUSE, What::Refused(meddler::REFUSED)),
+            0 => {
+                lent.coverage.count(Rare::FilterAnswered);
+                (meddler::ANSWER, What::FilterAnswers)
+            }
+            1 => {
+                lent.coverage.count(Rare::FilterRefused);
+                (meddler::REFUSE, What::Refused(meddler::REFUSED))
+            }
             2 => {
+                lent.coverage.count(Rare::FilterReplaced);
                 let text = tagged(
                     &Stmt::Write {
                         verb: Verb::Insert,

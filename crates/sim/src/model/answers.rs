@@ -109,6 +109,9 @@ impl Model {
         if foreseen {
             return;
         }
+        if let What::Execute { client_id, .. } = what {
+            self.sessions[session].cursors.remove(client_id);
+        }
         // Long data are lost with the connection they were sent to, or left behind by a transaction.
         if code == 1210 && self.get(token).is_some_and(|issued| issued.long.0 > 0) {
             return;

@@ -194,6 +194,8 @@ pub(crate) struct Model {
     pub(crate) sessions: Vec<Known>,
     /// Servers that take writes now, and the last step at which each did.
     pub(crate) primaries: Vec<(bool, u64)>,
+    /// Reads that ran more than once.
+    pub(crate) retried: u64,
     /// The first broken law.
     pub(crate) broken: Option<String>,
     /// What it heard, for a schedule that is replayed.

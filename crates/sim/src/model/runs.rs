@@ -55,21 +55,35 @@ impl Model {
                 }
             }
         }
+        let mut again = false;
         if let Some(issued) = self.get_mut(token) {
             issued.executions += 1;
+            again = issued.executions > 1;
         }
+        self.retried += u64::from(again && !is_repeatable(run.text) && !run.text.everywhere);
         Some(token)
     }
 
-    /// The command that executes a prepared statement without parameters: the oldest unanswered one.
+    /// The command that executes a prepared statement without parameters: the oldest unanswered one
+    /// that has not run, or else the oldest unanswered one, sent again.
     fn silent_execution(&self, run: &Run<'_>) -> Option<u32> {
         let (stmt, _) = run.prepared?;
         let known = self.sessions.get(run.session)?;
-        known.queue.iter().copied().find(|token| {
-            self.get(*token).is_some_and(|issued| {
+        let runs_of = |token: &u32| {
+            self.get(*token).and_then(|issued| {
                 matches!(issued.what, What::Execute { stmt: of, carries_token: false, .. } if of == stmt)
+                    .then_some(issued.executions)
             })
-        })
+        };
+        let mut executions = known
+            .queue
+            .iter()
+            .filter_map(|token| Some((*token, runs_of(token)?)));
+        let oldest = executions.clone().next();
+        executions
+            .find(|(_, runs)| *runs == 0)
+            .or(oldest)
+            .map(|(token, _)| token)
     }
 
     fn check_run(&self, run: &Run<'_>, token: u32, issued: &Issued) -> Result<(), String> {
@@ -77,7 +91,7 @@ impl Model {
         if issued.session != run.session {
             return Err(format!("it is a statement of session {}", issued.session));
         }
-        if is_repeatable(run.text) {
+        if is_repeatable(run.text) || run.text.everywhere {
             return Ok(());
         }
         if run.text.writes() && issued.executions > 0 {

@@ -169,6 +169,7 @@ impl World {
             self.check_filter_end(ix);
         }
         self.coverage.add(Rare::Commands, self.model.count() as u64);
+        self.coverage.add(Rare::Retried, self.model.retried);
     }
 
     /// A filter hears of the end of each session that it saw the beginning of.

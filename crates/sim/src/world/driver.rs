@@ -122,7 +122,14 @@ impl World {
                 }
             }
             Side::Backend(backend) => match slot.link(backend).and_then(Link::conn) {
-                Some(conn) => self.conns[conn].from_proxy.push(bytes),
+                Some(conn) => {
+                    self.conns[conn].from_proxy.push(bytes);
+                    if self.conns[conn].is_closed() {
+                        // The session does not know yet that nobody will answer.
+                        self.model
+                            .trouble(ix, &[Cause::ServerLost, Cause::NoServer]);
+                    }
+                }
                 None => self.model.breach(format!(
                     "session {ix}: bytes for {backend:?}, which is not connected"
                 )),

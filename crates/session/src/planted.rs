@@ -1,0 +1,73 @@
+//! Defects on purpose: each is one that a proxy is known to have had, and the simulator must find it.
+//!
+//! Compiled for the simulator alone (feature `planted-bugs`).
+
+use std::cell::Cell;
+
+/// A defect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bug {
+    /// A command does not wait for its predecessors on other connections: answers change their order.
+    AnswersOutOfOrder,
+    /// The answer of a server that was not the one to answer goes to the client too.
+    DiscardedReplyForwarded,
+    /// A server is given the client's statement id.
+    StatementIdNotMapped,
+    /// A server that has not seen the parameter types is not sent them.
+    TypesNotInserted,
+    /// The oldest session command is not repeated on a new connection.
+    HistoryEntrySkipped,
+    /// COM_RESET_CONNECTION leaves the history as it is.
+    ResetKeepsHistory,
+    /// A write goes to any open connection.
+    WriteToReplica,
+    /// A read is sent again although a part of its answer was passed on.
+    StartedAnswerRetried,
+    /// The end of a connection is not noticed while it owes an answer.
+    LossNotNoticed,
+    /// A server that answers a session command differently stays in use.
+    VerdictIgnored,
+    /// Bytes that waited are not asked for again.
+    AgainForgotten,
+    /// A lost connection keeps its statements in the gauge of operations.
+    OperationsLeak,
+    /// An error behind a part of an answer begins to count anew.
+    SequenceRestarted,
+    /// The failure of any command undoes the last prediction for the transaction.
+    FailureUndoesBegin,
+}
+
+impl Bug {
+    /// Every defect.
+    pub const ALL: [Bug; 14] = [
+        Bug::AnswersOutOfOrder,
+        Bug::DiscardedReplyForwarded,
+        Bug::StatementIdNotMapped,
+        Bug::TypesNotInserted,
+        Bug::HistoryEntrySkipped,
+        Bug::ResetKeepsHistory,
+        Bug::WriteToReplica,
+        Bug::StartedAnswerRetried,
+        Bug::LossNotNoticed,
+        Bug::VerdictIgnored,
+        Bug::AgainForgotten,
+        Bug::OperationsLeak,
+        Bug::SequenceRestarted,
+        Bug::FailureUndoesBegin,
+    ];
+}
+
+// tidy: allow(pure): a switch of the simulator's, which no other build has.
+thread_local! {
+    static ON: Cell<Option<Bug>> = const { Cell::new(None) };
+}
+
+/// Switches one defect on for this thread, or all off.
+pub fn plant(bug: Option<Bug>) {
+    ON.set(bug);
+}
+
+/// Is it switched on?
+pub(crate) fn is_on(bug: Bug) -> bool {
+    ON.get() == Some(bug)
+}
