@@ -30,7 +30,8 @@ pub(crate) struct Split {
     /// Connections on which a read-only transaction is still open that the client has left: they
     /// must not be read from any more.
     left_open: TargetSet,
-    /// Replicas that could not be connected, and until when they are left alone.
+    /// Replicas that could not be connected, and when they may be tried again: not before the command
+    /// that found them so is on its way.
     unreachable: (TargetSet, Instant),
     /// The newest statement ends the transaction: with autocommit off the next is another's, which
     /// need not run where this one did.
@@ -102,7 +103,7 @@ impl Split {
             return Decision::Wait;
         }
         let primary = choose::primary(scene, self.primary);
-        match choose::replica(scene, self.limits, primary, self.barred(scene)) {
+        match choose::replica(scene, self.limits, primary, self.barred()) {
             Some(target) => Decision::One {
                 target,
                 retry: route::is_repeatable_read(request),
@@ -112,13 +113,14 @@ impl Split {
     }
 
     /// Replicas that must not be chosen now.
-    fn barred(&self, scene: &Scene<'_>) -> TargetSet {
-        match self.unreachable {
-            (targets, until) if scene.now < until => {
-                self.left_open.iter().chain(targets.iter()).collect()
-            }
-            _ => self.left_open,
-        }
+    fn barred(&self) -> TargetSet {
+        let (unreachable, _) = self.unreachable;
+        self.left_open.iter().chain(unreachable.iter()).collect()
+    }
+
+    /// Was it found unreachable, by this command or a while ago?
+    fn is_unreachable(&self, target: TargetId) -> bool {
+        self.unreachable.0.iter().any(|known| known == target)
     }
 
     fn to_transaction(&self, scene: &Scene<'_>) -> Decision {
@@ -175,7 +177,7 @@ impl Split {
             .or(primary.filter(is_open))
             .or_else(|| scene.targets().find(is_open))
             .or(primary)
-            .or_else(|| choose::replica(scene, self.limits, primary, self.barred(scene)));
+            .or_else(|| choose::replica(scene, self.limits, primary, self.barred()));
         match answer {
             Some(answer) => Decision::All {
                 to: open.with(answer),
@@ -189,19 +191,19 @@ impl Split {
         if scene.outstanding > 0 {
             return Decision::Wait;
         }
-        let open = self.last.filter(|id| {
+        let is_open = |id: &TargetId| {
             scene
                 .target(*id)
                 .is_some_and(|view| view.link == Link::Open)
-        });
-        match open {
+        };
+        // The core knows where the cursor is; any answer will do.
+        let fetches = request.command == Command::StmtFetch;
+        let any = || scene.targets().find(is_open).filter(|_| fetches);
+        match self.last.filter(is_open).or_else(any) {
             Some(target) => Decision::One {
                 target,
                 retry: false,
             },
-            None if request.command == Command::StmtFetch => Decision::End(SessionFault::NoServer(
-                "the server with the open cursor is lost".to_owned(),
-            )),
             None => self.to_primary(scene, false),
         }
     }
@@ -216,10 +218,12 @@ impl Split {
                 Hint::Route(Route::All) => self.to_all(scene),
                 Hint::Route(Route::Server(name)) => match scene.target_named(name) {
                     Some(_) if scene.outstanding > 0 => Decision::Wait,
-                    Some(target) if is_usable(scene, target) => Decision::One {
-                        target,
-                        retry: false,
-                    },
+                    Some(target) if is_usable(scene, target) && !self.is_unreachable(target) => {
+                        Decision::One {
+                            target,
+                            retry: false,
+                        }
+                    }
                     _ => continue,
                 },
                 Hint::Parameter { .. } => continue,
@@ -329,6 +333,9 @@ impl RouterSession for Split {
 
     fn on_routed(&mut self, request: &Request<'_>, decision: &Decision, scene: &Scene<'_>) {
         self.primary = choose::primary(scene, self.primary).or(self.primary);
+        if scene.now >= self.unreachable.1 {
+            self.unreachable.0 = TargetSet::EMPTY;
+        }
         self.note_effects(request, decision, scene);
         let how = Split::counted(request, decision);
         let predicted = request
@@ -343,7 +350,14 @@ impl RouterSession for Split {
                 let begins = request
                     .statement
                     .is_some_and(|statement| statement.mask.contains(TypeMask::BEGIN_TRX));
-                if request.trx.is_open() && (begins || self.transaction.is_none()) {
+                // A cursor stays where it was opened and long data where their first part went,
+                // which need not be where the transaction runs.
+                let bound = matches!(
+                    request.command,
+                    Command::StmtFetch | Command::StmtSendLongData
+                );
+                let runs_in_it = request.trx.is_open() && !bound;
+                if runs_in_it && (begins || self.transaction.is_none()) {
                     let left = self.transaction.replace(*target);
                     if let Some(left) = left.filter(|left| left != target) {
                         self.left_open = self.left_open.with(left);
@@ -406,13 +420,8 @@ impl RouterSession for Split {
             return AfterLoss::End(loss.fault.clone());
         }
         if !loss.was_open {
-            let (targets, until) = self.unreachable;
-            let known = if scene.now < until {
-                targets
-            } else {
-                TargetSet::EMPTY
-            };
-            self.unreachable = (known.with(loss.target), scene.now.after(UNREACHABLE));
+            let (targets, _) = self.unreachable;
+            self.unreachable = (targets.with(loss.target), scene.now.after(UNREACHABLE));
         }
         if loss.owed == 0 {
             let any_left = scene.targets().any(|id| {
