@@ -1,14 +1,24 @@
-//! The cost of the session core alone: text point selects through readwritesplit, request and
-//! reply, each with another literal, driven without sockets. The only argument is how many.
+//! The cost of the session core alone: point selects, request and reply, driven without sockets.
 //!
-//! Run it under an instruction counter with two different counts; the difference, divided by the
-//! difference of the counts, is the cost of one.
+//! `session_cost CASE COUNT`. Run it under an instruction counter with two different counts; the
+//! difference, divided by the difference of the counts, is the cost of one:
+//!
+//! ```text
+//! cargo build --profile profiling -p tidegate-sim --example session_cost
+//! valgrind --tool=callgrind target/profiling/examples/session_cost text 10000
+//! ```
+//!
+//! Cases: `text` (COM_QUERY through readwritesplit, each with another literal), `same` (the same
+//! bytes each time), `execute` (COM_STMT_EXECUTE through readwritesplit, the parameter types sent
+//! once), `connection` (COM_QUERY through readconnroute), `none` (the loop alone).
 
 use std::sync::Arc;
 
 use tidegate_config::{Params as _, Values};
+use tidegate_routers::readconnroute::{ReadConnRoute, ReadConnRouteParams};
 use tidegate_routers::readwritesplit::{ReadWriteSplit, ReadWriteSplitParams};
 use tidegate_session::question::{AccountAnswer, Answer, ClientAddress};
+use tidegate_session::router::Router;
 use tidegate_session::world::{Counters, Rank, ServerStatus, ServerView, ServerViews};
 use tidegate_session::{
     BackendId, Birth, DumpStatements, Env, GreetingFacts, HistoryLimits, Instant, LogSwitches, Op,
@@ -20,21 +30,33 @@ use tidegate_wire::frame::frame_into;
 use tidegate_wire::login::{ClientLogin, Identity, Secret, ServerLogin, ServerLoginConfig};
 use tidegate_wire::{Caps, OkPacket, Status};
 
-/// A reply to `SELECT c FROM sbtest1 WHERE id=?`, with EOF packets, as a MariaDB 10.11 sends it.
-fn reply() -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut seq = 1;
-    let definition = b"\x03def\x06sbtest\x07sbtest1\x07sbtest1\x01c\x01c\x0c\x2d\x00\xe0\x01\x00\x00\xfe\x01\x00\x00\x00\x00";
-    let row = [&[119u8][..], &[b'7'; 119]].concat();
-    for payload in [
-        &b"\x01"[..],
-        definition,
-        b"\xfe\x00\x00\x02\x00",
-        &row,
-        b"\xfe\x00\x00\x02\x00",
-    ] {
+const STATEMENT: &str = "SELECT c FROM sbtest1 WHERE id=";
+
+const DEFINITION: &[u8] = b"\x03def\x06sbtest\x07sbtest1\x07sbtest1\x01c\x01c\x0c\x2d\x00\xe0\x01\x00\x00\xfe\x01\x00\x00\x00\x00";
+const PARAMETER: &[u8] =
+    b"\x03def\x00\x00\x00\x01?\x00\x0c\x3f\x00\x00\x00\x00\x00\xfd\x80\x00\x00\x00\x00";
+const EOF: &[u8] = b"\xfe\x00\x00\x02\x00";
+
+/// Packets of a server.
+fn reply(payloads: &[&[u8]]) -> Vec<u8> {
+    let (mut bytes, mut seq) = (Vec::new(), 1);
+    for payload in payloads {
         frame_into(&mut bytes, &mut seq, payload);
     }
+    bytes
+}
+
+/// The reply to the statement, with EOF packets, as a MariaDB 10.11 sends it; its one row begins
+/// with `head`.
+fn result_set(head: &[u8]) -> Vec<u8> {
+    let row = [head, &[119], &[b'7'; 119]].concat();
+    reply(&[b"\x01", DEFINITION, EOF, &row, EOF])
+}
+
+/// A packet of the client.
+fn command(payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    frame_into(&mut bytes, &mut 0, payload);
     bytes
 }
 
@@ -99,10 +121,14 @@ impl Bench {
         assert_eq!(consumed, bytes.len());
     }
 
-    /// Whom the last call forwarded its run to.
+    /// To whom the last call sent its command.
     fn receiver(&self) -> Option<BackendId> {
         self.out.ops.iter().find_map(|op| match op {
             Op::Forward {
+                to: Side::Backend(backend),
+                ..
+            }
+            | Op::Send {
                 to: Side::Backend(backend),
                 ..
             } => Some(*backend),
@@ -116,12 +142,24 @@ fn caps() -> Caps {
     Caps::offered(Caps::from_bits(u64::MAX), false).difference(Caps::DEPRECATE_EOF)
 }
 
-fn service() -> Arc<ServiceSpec> {
-    let params =
-        ReadWriteSplitParams::from_values(&Values::defaults([ReadWriteSplitParams::TABLE]));
+fn split() -> Arc<dyn Router> {
+    let values = Values::defaults([ReadWriteSplitParams::TABLE]);
+    Arc::new(ReadWriteSplit::new(&ReadWriteSplitParams::from_values(
+        &values,
+    )))
+}
+
+fn connection() -> Arc<dyn Router> {
+    let values = Values::defaults([ReadConnRouteParams::TABLE]);
+    Arc::new(ReadConnRoute::new(&ReadConnRouteParams::from_values(
+        &values,
+    )))
+}
+
+fn service(router: Arc<dyn Router>) -> Arc<ServiceSpec> {
     Arc::new(ServiceSpec {
-        name: "RW".into(),
-        router: Arc::new(ReadWriteSplit::new(&params)),
+        name: "S".into(),
+        router,
         filters: Vec::new(),
         targets: (0..3).map(|ix| TargetSpec::Server(ServerId(ix))).collect(),
         rank: Rank::Primary,
@@ -157,11 +195,11 @@ fn ok(seq: u8) -> Vec<u8> {
     bytes
 }
 
-/// Logs a client without password in, and its three connections.
-fn open(bench: &mut Bench) -> Session {
+/// Logs a client without password in, and its connections.
+fn open(bench: &mut Bench, router: Arc<dyn Router>) -> Session {
     let birth = Birth {
         id: SessionId(1),
-        service: service(),
+        service: service(router),
         listener: "L".into(),
         address: ClientAddress::Unix,
         scramble: [7; 20],
@@ -181,15 +219,23 @@ fn open(bench: &mut Bench) -> Session {
     };
     bench.out.clear();
     session.on_answer(Token(1), Answer::Account(answer), &mut bench.env());
-    for ix in 0..3 {
-        let backend = BackendId(ix);
+    let opened: Vec<BackendId> = (bench.out.ops.iter())
+        .filter_map(|op| match op {
+            Op::Connect { backend, .. } => Some(*backend),
+            _ => None,
+        })
+        .collect();
+    for backend in opened {
         bench.out.clear();
         session.on_backend_up(backend, &mut bench.env());
         let mut greeting = Vec::new();
-        ServerLogin::start(&login_config(u32::from(ix) + 10), &mut greeting);
+        ServerLogin::start(&login_config(u32::from(backend.0) + 10), &mut greeting);
         bench.feed(&mut session, Side::Backend(backend), &mut greeting);
         bench.feed(&mut session, Side::Backend(backend), &mut ok(2));
-        bench.feed(&mut session, Side::Backend(backend), &mut ok(1));
+        // What the proxy asks of a connection of its own accord, where it keeps a history.
+        if !session.at_rest() {
+            bench.feed(&mut session, Side::Backend(backend), &mut ok(1));
+        }
     }
     session
 }
@@ -207,28 +253,61 @@ fn client_response() -> Vec<u8> {
     response
 }
 
+/// Prepares the statement on every connection; returns its execution, with the parameter's type.
+fn prepare(bench: &mut Bench, session: &mut Session) -> Vec<u8> {
+    let text = format!("\x16{STATEMENT}?");
+    bench.feed(session, Side::Client, &mut command(text.as_bytes()));
+    for ix in 0..3u16 {
+        let prepared = [0, 40 + ix as u8, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0];
+        let mut reply = reply(&[&prepared, PARAMETER, EOF, DEFINITION, EOF]);
+        bench.feed(session, Side::Backend(BackendId(ix)), &mut reply);
+    }
+    command(b"\x17\x01\0\0\0\0\x01\0\0\0\0\x01\x08\0\x00\0\0\0\0\0\0\0")
+}
+
+/// One command and its reply.
+fn round_trip(bench: &mut Bench, session: &mut Session, request: &mut [u8], answer: &mut [u8]) {
+    bench.feed(session, Side::Client, request);
+    let backend = bench.receiver().expect("the statement is routed");
+    bench.feed(session, Side::Backend(backend), answer);
+}
+
 fn main() {
-    let count: u64 = std::env::args()
-        .nth(1)
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(1000);
+    let mut arguments = std::env::args().skip(1);
+    let case = arguments.next().unwrap_or_else(|| "text".into());
+    let count = arguments.next().and_then(|count| count.parse().ok());
+    let count: u32 = count.unwrap_or(1000);
+    let router = if case == "connection" {
+        connection()
+    } else {
+        split()
+    };
     let mut bench = Bench::new();
-    let mut session = open(&mut bench);
-    let reply = reply();
-    let mut request = Vec::new();
-    let mut answer = reply.clone();
-    for number in 0..count {
-        request.clear();
-        let text = format!(
-            "\x03SELECT c FROM sbtest1 WHERE id={}",
-            10_000 + number % 80_000
-        );
-        frame_into(&mut request, &mut 0, text.as_bytes());
-        bench.feed(&mut session, Side::Client, &mut request);
-        let backend = bench.receiver().expect("the statement is routed");
-        assert_ne!(backend, BackendId(0), "a read goes to a replica");
+    let mut session = open(&mut bench, router);
+    let (template, reply) = if case == "execute" {
+        let mut typed = prepare(&mut bench, &mut session);
+        let reply = result_set(&[0, 0]);
+        round_trip(&mut bench, &mut session, &mut typed, &mut reply.clone());
+        let untyped = b"\x17\x01\0\0\0\0\x01\0\0\0\0\0\x00\0\0\0\0\0\0\0";
+        (command(untyped), reply)
+    } else {
+        let text = format!("\x03{STATEMENT}10000000");
+        (command(text.as_bytes()), result_set(&[]))
+    };
+    let (mut request, mut answer) = (template.clone(), reply.clone());
+    for round in 0..count {
+        request.copy_from_slice(&template);
         answer.copy_from_slice(&reply);
-        bench.feed(&mut session, Side::Backend(backend), &mut answer);
+        if case != "same" {
+            let literal = request.len() - 6..;
+            for (ix, byte) in request[literal].iter_mut().enumerate() {
+                *byte = b'0' + (round >> (3 * ix) & 7) as u8;
+            }
+        }
+        if case != "none" {
+            round_trip(&mut bench, &mut session, &mut request, &mut answer);
+        }
+        std::hint::black_box((&request, &answer));
     }
     assert!(session.at_rest());
 }

@@ -32,9 +32,23 @@ const CASES: &[Case] = &[
     Case {
         package: "tidegate-sim",
         example: "session_cost",
-        arguments: &[],
+        arguments: &["text"],
         what: "session core: a routed text point select, request and reply, seen before",
         bar: Some(Bar::AtMost(5000.0)),
+    },
+    Case {
+        package: "tidegate-sim",
+        example: "session_cost",
+        arguments: &["execute"],
+        what: "session core: a routed EXECUTE of a point select, request and reply",
+        bar: Some(Bar::AtMost(3000.0)),
+    },
+    Case {
+        package: "tidegate-sim",
+        example: "session_cost",
+        arguments: &["connection"],
+        what: "session core: a text point select through readconnroute, request and reply",
+        bar: None,
     },
     Case {
         package: "tidegate-sql",
