@@ -5,7 +5,12 @@
 //! whole canonical text is compared. Sets of eight keep every operation in constant time, whatever
 //! texts somebody builds.
 //!
+//! In front of it stands a small table of texts that come again byte for byte ([`exact`]): they
+//! need no canonical form.
+//!
 //! One cache belongs to one worker; nothing in it is shared.
+
+mod exact;
 
 use crate::canonical::canonical;
 use crate::classify::classify;
@@ -13,12 +18,16 @@ use crate::digest::digest_with;
 use crate::mask::TypeMask;
 use crate::modes::Modes;
 use crate::statement::{Statement, TableUse};
+use exact::{Exact, Known, Place};
 
 /// Longer texts are classified anew each time: what makes them long is mostly data.
 const MAX_TEXT: usize = 64 * 1024;
 
 /// How many entries share a set.
 const WAYS: usize = 8;
+
+/// The part of its memory that the table of exact texts may take: one in so many bytes.
+const EXACT_SHARE: usize = 16;
 
 /// A cache of classifications, for one worker.
 pub struct Cache {
@@ -28,6 +37,7 @@ pub struct Cache {
     free: Vec<u32>,
     /// Where the search for an entry to evict goes on.
     hand: usize,
+    exact: Exact,
     canonical: Vec<u8>,
     /// The last classification that is in no entry.
     uncached: Statement,
@@ -42,6 +52,8 @@ struct Set {
 }
 
 struct Entry {
+    /// Which of all that were ever made it is.
+    serial: u64,
     digest: u64,
     modes: Modes,
     canonical: Box<[u8]>,
@@ -92,6 +104,7 @@ impl Cache {
             entries: Vec::new(),
             free: Vec::new(),
             hand: 0,
+            exact: Exact::new(max_bytes / EXACT_SHARE),
             canonical: Vec::new(),
             uncached: Statement::default(),
             stats: CacheStats::default(),
@@ -104,17 +117,23 @@ impl Cache {
             self.uncached = classify(text, modes);
             return &self.uncached;
         }
+        let hash = match self.exact.find(text, modes) {
+            Known::At(place, _) if self.is_current(place) => return self.hit(place.index as usize),
+            Known::At(_, hash) | Known::Unknown(hash) => Some(hash),
+            Known::Skipped => None,
+        };
         canonical(text, modes, &mut self.canonical);
         let digest = digest_with(u64::from(modes.key()), &self.canonical);
-        match self.find(digest, modes) {
-            Some(index) => {
-                self.stats.hits += 1;
-                self.found(index)
-            }
-            None => {
-                self.stats.misses += 1;
-                self.miss(text, modes, digest)
-            }
+        let known = self.find(digest, modes);
+        let Some(index) = known.or_else(|| self.miss(text, modes, digest)) else {
+            return &self.uncached;
+        };
+        if let Some(hash) = hash {
+            self.remember(hash, text, modes, index);
+        }
+        match known {
+            Some(index) => self.hit(index),
+            None => self.statement(index),
         }
     }
 
@@ -127,6 +146,7 @@ impl Cache {
     /// Changes the limit; entries beyond it go.
     pub fn set_max_bytes(&mut self, max_bytes: usize) {
         self.max_bytes = max_bytes;
+        self.exact = Exact::new(max_bytes / EXACT_SHARE);
         self.make_room(0);
     }
 
@@ -171,27 +191,54 @@ impl Cache {
             })
     }
 
-    fn found(&mut self, index: usize) -> &Statement {
-        match self.entries.get_mut(index) {
-            Some(Some(entry)) => {
-                entry.hits += 1;
-                entry.touched = true;
-                &entry.statement
-            }
+    fn is_current(&self, place: Place) -> bool {
+        matches!(
+            self.entries.get(place.index as usize),
+            Some(Some(entry)) if entry.serial == place.serial
+        )
+    }
+
+    /// Takes note that this very text leads to that entry.
+    fn remember(&mut self, hash: u64, text: &[u8], modes: Modes, index: usize) {
+        if let Some(Some(entry)) = self.entries.get(index) {
+            let place = Place {
+                index: index as u32,
+                serial: entry.serial,
+            };
+            self.exact.remember(hash, text, modes, place);
+        }
+    }
+
+    fn hit(&mut self, index: usize) -> &Statement {
+        self.stats.hits += 1;
+        if let Some(Some(entry)) = self.entries.get_mut(index) {
+            entry.hits += 1;
+            entry.touched = true;
+        }
+        self.statement(index)
+    }
+
+    fn statement(&self, index: usize) -> &Statement {
+        match self.entries.get(index) {
+            Some(Some(entry)) => &entry.statement,
             _ => &self.uncached,
         }
     }
 
+    /// Classifies the text and makes an entry of it; `None`: its class, which is in no entry, is
+    /// [`Cache::uncached`].
     #[cold]
-    fn miss(&mut self, text: &[u8], modes: Modes, digest: u64) -> &Statement {
+    fn miss(&mut self, text: &[u8], modes: Modes, digest: u64) -> Option<usize> {
+        self.stats.misses += 1;
         let statement = classify(text, modes);
         let size = size_of(&statement) + self.canonical.len();
-        if !statement.cacheable || size > self.max_bytes {
+        if !statement.cacheable || size > self.entry_bytes() {
             self.uncached = statement;
-            return &self.uncached;
+            return None;
         }
         self.make_room(size);
-        let index = self.insert(Entry {
+        Some(self.insert(Entry {
+            serial: self.stats.inserts,
             digest,
             modes,
             canonical: self.canonical.as_slice().into(),
@@ -199,11 +246,12 @@ impl Cache {
             hits: 0,
             size,
             touched: true,
-        });
-        match self.entries.get(index) {
-            Some(Some(entry)) => &entry.statement,
-            _ => &self.uncached,
-        }
+        }))
+    }
+
+    /// What the entries may take together.
+    fn entry_bytes(&self) -> usize {
+        self.max_bytes - self.exact.reserved_bytes()
     }
 
     fn insert(&mut self, entry: Entry) -> usize {
@@ -284,7 +332,7 @@ impl Cache {
     /// Evicts until `size` more bytes fit: the hand goes round and takes what was not used since
     /// it came by last.
     fn make_room(&mut self, size: usize) {
-        while self.stats.entries > 0 && self.stats.size + size > self.max_bytes {
+        while self.stats.entries > 0 && self.stats.size + size > self.entry_bytes() {
             if self.hand >= self.entries.len() {
                 self.hand = 0;
             }

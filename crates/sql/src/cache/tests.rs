@@ -1,4 +1,5 @@
 use super::*;
+use proptest::prelude::*;
 
 const MODES: Modes = Modes {
     ansi_quotes: false,
@@ -123,6 +124,7 @@ fn full_sets_make_room_by_themselves() {
     // All in one set: their digests share every bit that chooses it.
     for tag in 0..100u64 {
         let entry = Entry {
+            serial: tag,
             digest: tag << 32,
             modes: MODES,
             canonical: tag.to_string().into_bytes().into(),
@@ -162,6 +164,69 @@ fn entries_that_are_full_of_hits_are_listed_first() {
         listed,
         [("SELECT b".into(), 4), ("DELETE FROM c".into(), 3)]
     );
+}
+
+#[test]
+fn the_same_bytes_again_are_a_hit_of_their_entry() {
+    let mut cache = Cache::new(1 << 20);
+    for _ in 0..3 {
+        for text in ["SELECT a FROM t WHERE b = 1", "SELECT a FROM t WHERE b = 2"] {
+            cache.classify(text.as_bytes(), MODES);
+        }
+    }
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.misses, stats.entries), (5, 1, 1));
+    assert_eq!(cache.top(1)[0].hits, 5);
+}
+
+#[test]
+fn an_entry_that_is_gone_is_not_found_by_its_text_either() {
+    let mut cache = Cache::new(1 << 20);
+    let text = b"DELETE FROM t WHERE b = 1";
+    for _ in 0..2 {
+        assert_eq!(cache.classify(text, MODES).mask, TypeMask::WRITE);
+    }
+    cache.evict(0);
+    // Its place is taken by another.
+    cache.classify(b"SELECT a", MODES);
+    assert_eq!(cache.entries.iter().flatten().count(), 1);
+    assert_eq!(cache.classify(text, MODES).mask, TypeMask::WRITE);
+    assert_eq!(cache.stats().entries, 2);
+}
+
+#[test]
+fn entries_and_texts_share_the_limit() {
+    for limit in [0, 100, 4096, 1 << 16, 1 << 20, 1 << 30] {
+        let cache = Cache::new(limit);
+        assert!(cache.exact.reserved_bytes() <= limit / EXACT_SHARE);
+        assert!(cache.exact.reserved_bytes() <= 512 * 1024);
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_came_before_a_text_has_its_own_class(
+        turns in prop::collection::vec((0..12u8, any::<bool>(), 0..3u8), 0..300),
+    ) {
+        let mut cache = Cache::new(1 << 14);
+        // Few slots, so that texts take each other's.
+        cache.exact = Exact::new(5 * 1200);
+        for (which, mysql_family, literal) in turns {
+            let modes = Modes { mysql_family, ..MODES };
+            let text = match which {
+                0..8 => format!("SELECT NVL(a, {literal}) FROM t{which} WHERE b = 'x'"),
+                8 => format!("/* x */ SET autocommit = {}", literal % 2),
+                9 => format!("INSERT INTO t VALUES ({literal})"),
+                10 => numbered(usize::from(literal)),
+                _ => "COMMIT".to_owned(),
+            };
+            prop_assert_eq!(
+                cache.classify(text.as_bytes(), modes),
+                &classify(text.as_bytes(), modes)
+            );
+        }
+        cache.check();
+    }
 }
 
 impl Cache {
