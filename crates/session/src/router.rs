@@ -133,30 +133,35 @@ impl TargetSet {
     pub const EMPTY: TargetSet = TargetSet(0);
 
     /// Just one.
+    #[inline]
     #[must_use]
     pub fn one(target: TargetId) -> TargetSet {
         TargetSet::EMPTY.with(target)
     }
 
     /// This set and `target`.
+    #[inline]
     #[must_use]
     pub fn with(self, target: TargetId) -> TargetSet {
         TargetSet(self.0 | 1u64.checked_shl(u32::from(target.0)).unwrap_or(0))
     }
 
     /// This set without `target`.
+    #[inline]
     #[must_use]
     pub fn without(self, target: TargetId) -> TargetSet {
         TargetSet(self.0 & !1u64.checked_shl(u32::from(target.0)).unwrap_or(0))
     }
 
     /// Is it in?
+    #[inline]
     #[must_use]
     pub fn contains(self, target: TargetId) -> bool {
         self.0 & 1u64.checked_shl(u32::from(target.0)).unwrap_or(0) != 0
     }
 
     /// Nobody in it?
+    #[inline]
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.0 == 0
@@ -168,11 +173,22 @@ impl TargetSet {
         self.0.count_ones() as usize
     }
 
+    /// This set and those of `others`.
+    #[inline]
+    #[must_use]
+    pub fn union(self, others: TargetSet) -> TargetSet {
+        TargetSet(self.0 | others.0)
+    }
+
     /// The members, in order.
+    #[inline]
     pub fn iter(self) -> impl Iterator<Item = TargetId> {
-        (0..64u16)
-            .filter(move |ix| self.0 >> ix & 1 == 1)
-            .map(TargetId)
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let first = (left != 0).then(|| TargetId(left.trailing_zeros() as u16));
+            left &= left.wrapping_sub(1);
+            first
+        })
     }
 }
 

@@ -115,12 +115,12 @@ impl Split {
     /// Replicas that must not be chosen now.
     fn barred(&self) -> TargetSet {
         let (unreachable, _) = self.unreachable;
-        self.left_open.iter().chain(unreachable.iter()).collect()
+        self.left_open.union(unreachable)
     }
 
     /// Was it found unreachable, by this command or a while ago?
     fn is_unreachable(&self, target: TargetId) -> bool {
-        self.unreachable.0.iter().any(|known| known == target)
+        self.unreachable.0.contains(target)
     }
 
     fn to_transaction(&self, scene: &Scene<'_>) -> Decision {
@@ -443,10 +443,7 @@ impl RouterSession for Split {
     }
 
     fn spare(&self, scene: &Scene<'_>) -> TargetSet {
-        self.left_open
-            .iter()
-            .chain(choose::spare(scene, self.limits).iter())
-            .collect()
+        self.left_open.union(choose::spare(scene, self.limits))
     }
 
     fn reset(&mut self) {
