@@ -12,7 +12,8 @@ use crate::backend::{Owed, OwedTo};
 use crate::commands::Found;
 use crate::ids::{BackendId, ClientStmtId, Side};
 use crate::key::{self, Key};
-use crate::route::{Leaves, Subject};
+use crate::request::Request;
+use crate::route::Leaves;
 use crate::session::{Cx, Session};
 use crate::stmts::{Prepared, PreparedText};
 use crate::ticket::{Stream, Then, Ticket};
@@ -71,23 +72,22 @@ pub(crate) struct Order {
 
 impl Session {
     /// Decides what the command means for the session, and predicts the transaction.
-    pub(crate) fn order(
-        &mut self,
-        command: Command,
-        payload: &[u8],
-        whole: bool,
-        subject: Subject<'_>,
-        leaves: &Leaves,
-    ) -> Order {
+    pub(crate) fn order(&mut self, request: &Request<'_>, leaves: &Leaves) -> Order {
+        let Request {
+            command,
+            payload,
+            complete,
+            ..
+        } = *request;
         let mut order = Order {
             command,
             shape: command.reply_shape(),
-            stmt: subject.prepared,
+            stmt: request.prepared,
             seq: None,
             record: None,
             retry: leaves.retry
-                && !self.has_long_data(subject.prepared)
-                && whole
+                && !self.has_long_data(request.prepared)
+                && complete
                 && payload.len() <= MAX_RETRY_BYTES
                 && self.tickets.is_empty(),
             predicted: false,
@@ -97,7 +97,7 @@ impl Session {
             command,
             Command::Query | Command::StmtExecute | Command::StmtBulkExecute
         );
-        if let Some(statement) = subject.statement
+        if let Some(statement) = request.statement
             && executes
         {
             order.predicted = true;
@@ -108,7 +108,7 @@ impl Session {
             order.then = self.consequence(statement);
         }
         match command {
-            Command::StmtPrepare if self.needs.history => self.order_prepare(subject, &mut order),
+            Command::StmtPrepare if self.needs.history => self.order_prepare(request, &mut order),
             Command::InitDb => {
                 order.then = Then::Database(payload.get(1..).unwrap_or_default().into());
             }
@@ -123,7 +123,7 @@ impl Session {
             self.last_seq += 1;
             order.seq = Some(self.last_seq);
             if self.needs.history && order.record.is_none() {
-                order.record = key::of(command, payload, whole, subject.text, subject.statement);
+                order.record = key::of(command, payload, complete, request.text, request.statement);
             }
         }
         order
@@ -135,15 +135,15 @@ impl Session {
             .is_some_and(|prepared| prepared.long_data_on.is_some())
     }
 
-    fn order_prepare(&mut self, subject: Subject<'_>, order: &mut Order) {
+    fn order_prepare(&mut self, request: &Request<'_>, order: &mut Order) {
         let id = self.stmts.next_id();
         order.stmt = Some(id);
         order.record = Some((Key::Statement(id), None));
-        let statement = subject.statement.cloned().unwrap_or_default();
+        let statement = request.statement.cloned().unwrap_or_default();
         order.then = Then::Prepared(Box::new(Prepared {
             id,
             prepared: Arc::new(PreparedText {
-                text: subject.text.into(),
+                text: request.text.into(),
                 statement,
             }),
             params: 0,

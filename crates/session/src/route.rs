@@ -58,10 +58,10 @@ pub(crate) enum Stop {
 
 /// What a command is about.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Subject<'a> {
-    pub(crate) text: &'a [u8],
-    pub(crate) statement: Option<&'a Statement>,
-    pub(crate) prepared: Option<ClientStmtId>,
+struct Subject<'a> {
+    text: &'a [u8],
+    statement: Option<&'a Statement>,
+    prepared: Option<ClientStmtId>,
 }
 
 impl Session {
@@ -128,10 +128,21 @@ impl Session {
             } else {
                 self.own_subject(command, payload, classifier)
             };
-            match self.plan(command, payload, body.is_whole(), subject, &mut cx) {
+            let trx = self.trx;
+            let request = Request {
+                command,
+                payload,
+                complete: body.is_whole(),
+                text: subject.text,
+                statement: subject.statement,
+                prepared: subject.prepared,
+                hints: &[],
+                trx: &trx,
+            };
+            match self.plan(&request, &mut cx) {
                 Ok(leaves) => {
-                    let order = self.order(command, payload, body.is_whole(), subject, &leaves);
-                    self.announce(command, payload, body.is_whole(), subject, &leaves, &cx);
+                    let order = self.order(&request, &leaves);
+                    self.announce(&request, &leaves, &cx);
                     self.dispatch(body, order, &leaves, &mut cx);
                     return true;
                 }
@@ -192,24 +203,16 @@ impl Session {
     }
 
     /// Runs the filters and asks the routers.
-    fn plan(
-        &mut self,
-        command: Command,
-        payload: &[u8],
-        complete: bool,
-        subject: Subject<'_>,
-        cx: &mut Cx<'_>,
-    ) -> Result<Leaves, Stop> {
+    fn plan(&mut self, request: &Request<'_>, cx: &mut Cx<'_>) -> Result<Leaves, Stop> {
+        let command = request.command;
         let mut leaves = Leaves::default();
-        if let Some(id) = subject.prepared
-            && let Some(fixed) = self.fixed_target(command, id)?
-        {
-            leaves.answer = Some(fixed);
+        if let Some(id) = request.prepared {
+            leaves.answer = self.fixed_target(command, id)?;
         }
-        self.decide(0, command, payload, complete, subject, &mut leaves, cx)?;
+        self.decide(0, request, &mut leaves, cx)?;
         self.check_order(command, &leaves)?;
         self.check_openings(command, &leaves)?;
-        if let Some(id) = subject.prepared {
+        if let Some(id) = request.prepared {
             self.check_prepared(command, id, &mut leaves)?;
         }
         Ok(leaves)
@@ -242,42 +245,29 @@ impl Session {
     }
 
     /// Asks the router of `node`, and those behind it, after its filters.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "one command, taken apart so that its borrows stay apart"
-    )]
     fn decide(
         &mut self,
         node: usize,
-        command: Command,
-        payload: &[u8],
-        complete: bool,
-        subject: Subject<'_>,
+        request: &Request<'_>,
         leaves: &mut Leaves,
         cx: &mut Cx<'_>,
     ) -> Result<(), Stop> {
-        let decision = self.consult(node, command, payload, complete, subject, cx)?;
-        match &decision {
+        let decision = self.consult(node, request, cx)?;
+        match decision {
             Decision::One { target, retry } => {
-                leaves.retry = *retry;
-                self.one(
-                    node, *target, command, payload, complete, subject, leaves, cx,
-                )?;
+                leaves.retry = retry;
+                self.one(node, target, request, leaves, cx)?;
             }
             Decision::All { to, answer } => {
                 leaves.all = true;
-                self.one(
-                    node, *answer, command, payload, complete, subject, leaves, cx,
-                )?;
-                for target in to.without(*answer).iter() {
-                    self.another(
-                        node, target, command, payload, complete, subject, leaves, cx,
-                    )?;
+                self.one(node, answer, request, leaves, cx)?;
+                for target in to.without(answer).iter() {
+                    self.another(node, target, request, leaves, cx)?;
                 }
             }
-            Decision::Own(answer) => return Err(Stop::Own(answer.clone())),
-            Decision::Reject(reply) => return Err(Stop::Reject(reply.clone())),
-            Decision::End(fault) => return Err(Stop::End(fault.clone())),
+            Decision::Own(answer) => return Err(Stop::Own(answer)),
+            Decision::Reject(reply) => return Err(Stop::Reject(reply)),
+            Decision::End(fault) => return Err(Stop::End(fault)),
             Decision::Wait => return Err(Stop::Wait),
         }
         if node == 0 {
@@ -292,28 +282,19 @@ impl Session {
     fn consult(
         &mut self,
         node: usize,
-        command: Command,
-        payload: &[u8],
-        complete: bool,
-        subject: Subject<'_>,
+        request: &Request<'_>,
         cx: &mut Cx<'_>,
     ) -> Result<Decision, Stop> {
         if self.needs.requests {
             if node == 0 {
-                self.run_filters(None, command, payload, complete, subject, cx)?;
+                self.run_filters(None, request, cx)?;
             }
-            self.run_filters(Some(node), command, payload, complete, subject, cx)?;
+            self.run_filters(Some(node), request, cx)?;
         }
         let hints = self.hints_at(node);
         let request = Request {
-            command,
-            payload,
-            complete,
-            text: subject.text,
-            statement: subject.statement,
-            prepared: subject.prepared,
             hints: &hints,
-            trx: &self.trx,
+            ..*request
         };
         let Some(scene) = self.scene(node, cx) else {
             return Err(Stop::Wait);
@@ -325,18 +306,15 @@ impl Session {
     }
 
     /// The target whose answer counts.
-    #[allow(clippy::too_many_arguments, reason = "as decide")]
     fn one(
         &mut self,
         node: usize,
         target: TargetId,
-        command: Command,
-        payload: &[u8],
-        complete: bool,
-        subject: Subject<'_>,
+        request: &Request<'_>,
         leaves: &mut Leaves,
         cx: &mut Cx<'_>,
     ) -> Result<(), Stop> {
+        let command = request.command;
         match self.target(node, target) {
             Some(Target::Backend(chosen)) => {
                 let backend = leaves.answer.unwrap_or(chosen);
@@ -346,7 +324,7 @@ impl Session {
                     backend
                 };
                 let executes = matches!(command, Command::StmtExecute | Command::StmtBulkExecute);
-                if let Some(id) = subject.prepared
+                if let Some(id) = request.prepared
                     && executes
                     && backend != chosen
                     && !leaves.retry
@@ -369,9 +347,7 @@ impl Session {
                     )))),
                 }
             }
-            Some(Target::Node(inner)) => {
-                self.decide(inner, command, payload, complete, subject, leaves, cx)
-            }
+            Some(Target::Node(inner)) => self.decide(inner, request, leaves, cx),
             None => Err(Stop::End(SessionFault::NoServer(
                 "the router chose a target that does not exist".to_owned(),
             ))),
@@ -390,15 +366,11 @@ impl Session {
 
     /// A target that gets a session command besides the one whose answer counts: as it is, or not
     /// at all if it has no connection.
-    #[allow(clippy::too_many_arguments, reason = "as decide")]
     fn another(
         &mut self,
         node: usize,
         target: TargetId,
-        command: Command,
-        payload: &[u8],
-        complete: bool,
-        subject: Subject<'_>,
+        request: &Request<'_>,
         leaves: &mut Leaves,
         cx: &mut Cx<'_>,
     ) -> Result<(), Stop> {
@@ -412,27 +384,21 @@ impl Session {
                 }
                 Ok(())
             }
-            Some(Target::Node(inner)) => {
-                self.broadcast(inner, command, payload, complete, subject, leaves, cx)
-            }
+            Some(Target::Node(inner)) => self.broadcast(inner, request, leaves, cx),
             None => Ok(()),
         }
     }
 
     /// A service that gets a session command besides the one whose answer counts: those of its
     /// connections that its router names.
-    #[allow(clippy::too_many_arguments, reason = "as decide")]
     fn broadcast(
         &mut self,
         node: usize,
-        command: Command,
-        payload: &[u8],
-        complete: bool,
-        subject: Subject<'_>,
+        request: &Request<'_>,
         leaves: &mut Leaves,
         cx: &mut Cx<'_>,
     ) -> Result<(), Stop> {
-        let decision = match self.consult(node, command, payload, complete, subject, cx) {
+        let decision = match self.consult(node, request, cx) {
             Ok(decision) => decision,
             // Its filters keep it from the service.
             Err(
@@ -456,9 +422,7 @@ impl Session {
             }
         };
         for target in to.iter() {
-            self.another(
-                node, target, command, payload, complete, subject, leaves, cx,
-            )?;
+            self.another(node, target, request, leaves, cx)?;
         }
         leaves.inner.push((node, decision));
         Ok(())
@@ -530,15 +494,7 @@ impl Session {
     }
 
     /// Tells the routers that their decisions are being carried out.
-    fn announce(
-        &mut self,
-        command: Command,
-        payload: &[u8],
-        complete: bool,
-        subject: Subject<'_>,
-        leaves: &Leaves,
-        cx: &Cx<'_>,
-    ) {
+    fn announce(&mut self, request: &Request<'_>, leaves: &Leaves, cx: &Cx<'_>) {
         let root = leaves.root.iter().map(|decision| (0, decision));
         for (node, decision) in root.chain(
             leaves
@@ -552,14 +508,9 @@ impl Session {
             };
             let hints = self.hints_at(node);
             let request = Request {
-                command,
-                payload,
-                complete,
-                text: subject.text,
-                statement: subject.statement,
-                prepared: subject.prepared,
                 hints: &hints,
                 trx: &self.trx,
+                ..*request
             };
             // What is bound to a connection goes there, wherever the router would have sent it.
             let bound = leaves.answer.and_then(|id| self.target_of(node, id));
@@ -583,10 +534,7 @@ impl Session {
     fn run_filters(
         &mut self,
         node: Option<usize>,
-        command: Command,
-        payload: &[u8],
-        complete: bool,
-        subject: Subject<'_>,
+        request: &Request<'_>,
         cx: &Cx<'_>,
     ) -> Result<(), Stop> {
         let slots = match node {
@@ -621,17 +569,7 @@ impl Session {
             if !slot.wants.requests {
                 continue;
             }
-            let request = Request {
-                command,
-                payload,
-                complete,
-                text: subject.text,
-                statement: subject.statement,
-                prepared: subject.prepared,
-                hints: &[],
-                trx: &self.trx,
-            };
-            let verdict = slot.session.on_request(&request, &mut passed.hints, &scene);
+            let verdict = slot.session.on_request(request, &mut passed.hints, &scene);
             if matches!(verdict, Verdict::Answer(_) | Verdict::Reject(_)) {
                 passed.verdict = Some(verdict.clone());
             }
