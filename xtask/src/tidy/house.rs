@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::view;
 use crate::shell;
 
-/// Folders that hold nothing of ours.
+/// Folders that hold nothing of ours; in a second working tree `.git` is a file.
 const SKIPPED: [&str; 3] = ["target", ".git", "corpus"];
 
 /// Something that breaks a rule.
@@ -181,10 +181,11 @@ fn walk(root: &Path, folder: &Path, files: &mut Vec<SourceFile>) -> Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let path = entry.path();
+        if SKIPPED.contains(&&*entry.file_name().to_string_lossy()) {
+            continue;
+        }
         if entry.file_type()?.is_dir() {
-            if !SKIPPED.contains(&&*entry.file_name().to_string_lossy()) {
-                walk(root, &path, files)?;
-            }
+            walk(root, &path, files)?;
         } else if let Ok(text) = String::from_utf8(fs::read(&path)?) {
             let relative = path.strip_prefix(root).context("outside the root")?;
             files.push(SourceFile::new(&relative.to_string_lossy(), text));
