@@ -29,6 +29,7 @@ mod reply;
 mod request;
 mod route;
 mod session_list;
+pub mod spell;
 mod time;
 pub mod views;
 

@@ -34,7 +34,8 @@ fn timestamp(time: SystemTime) -> Timestamp {
 }
 
 /// A span as an integer of the largest unit that it reaches: `0ns`, `250us`, `12ms`, `3s`.
-pub(crate) fn short_duration(span: Duration) -> String {
+#[must_use]
+pub fn short_duration(span: Duration) -> String {
     let nanos = span.as_nanos();
     let (divisor, unit) = match nanos {
         0..1_000 => (1, "ns"),
@@ -43,6 +44,11 @@ pub(crate) fn short_duration(span: Duration) -> String {
         _ => (1_000_000_000, "s"),
     };
     format!("{}{unit}", nanos / divisor)
+}
+
+/// Whole microseconds.
+pub(crate) fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Seconds with three decimals.

@@ -103,6 +103,36 @@ pub struct ServerStatistics {
     pub read_times: ResponseTimes,
     /// How long writes took.
     pub write_times: ResponseTimes,
+    /// Quantiles of them.
+    pub spread: SpreadView,
+}
+
+/// How long the answers of one server or service took, by what was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SpreadView {
+    /// Statements that only read.
+    pub read: TimesView,
+    /// Statements that may write.
+    pub write: TimesView,
+    /// What nobody looked at: everything that `readconnroute` passes on.
+    pub other: TimesView,
+}
+
+/// How long answers took. Quantiles are never too low and at most an eighth too high.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TimesView {
+    /// How many answers.
+    pub count: u64,
+    /// Their mean.
+    pub mean: Duration,
+    /// The median.
+    pub p50: Duration,
+    /// What 95 of 100 did not exceed.
+    pub p95: Duration,
+    /// What 99 of 100 did not exceed.
+    pub p99: Duration,
+    /// The longest.
+    pub max: Duration,
 }
 
 /// A histogram with the upper bounds 10⁻⁶, 10⁻⁵ … 10⁵ seconds.
@@ -246,6 +276,8 @@ pub struct ServiceStatistics {
     pub max_session_lifetime: Duration,
     /// Average life of closed sessions.
     pub avg_session_lifetime: Duration,
+    /// How long answers took.
+    pub spread: SpreadView,
 }
 
 /// One account loaded from the servers.
@@ -532,6 +564,8 @@ pub struct SessionView {
     pub client: ClientView,
     /// Open server connections, in the order the router made them.
     pub connections: Vec<ConnectionView>,
+    /// How long servers' answers took.
+    pub times: SessionTimes,
     /// What it logs in addition to the global and the service's settings.
     pub log_switches: LogSwitches,
     /// What it holds in memory.
@@ -540,6 +574,17 @@ pub struct SessionView {
     pub queries: Vec<QueryView>,
     /// Lines of the session's log, oldest first.
     pub log: Vec<String>,
+}
+
+/// How long the answers took that a session's client got from servers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SessionTimes {
+    /// How many took up to 10⁻⁶, 10⁻⁵ … 10⁵ seconds and more than the bound before.
+    pub distribution: [u32; 12],
+    /// Their times added up.
+    pub total: Duration,
+    /// The longest.
+    pub max: Duration,
 }
 
 /// The phase of a session.

@@ -216,6 +216,7 @@ impl Builder<'_> {
                 max: usize::try_from(params.max_sescmd_history).unwrap_or(usize::MAX),
                 prune: params.prune_sescmd_history,
             },
+            statement_digests: usize::try_from(params.statement_digests).unwrap_or(usize::MAX),
             max_connections: params.max_connections,
             version_string: params.version_string.as_deref().map(Into::into),
             counters: self.ledger.service(&service.name),

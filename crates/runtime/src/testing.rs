@@ -23,6 +23,7 @@ pub(crate) fn service(targets: Vec<TargetSpec>) -> ServiceSpec {
         dump_last_statements: DumpStatements::Never,
         log_switches: LogSwitches::default(),
         history: HistoryLimits::default(),
+        statement_digests: 0,
         max_connections: 0,
         version_string: None,
         counters: Arc::new(Counters::new(1)),

@@ -7,8 +7,10 @@ use tidegate_wire::reply::ReplyTracker;
 use tidegate_wire::{Caps, Shape};
 
 use crate::ids::{ClientStmtId, ServerId, TargetId};
+use crate::service::TargetShard;
 use crate::stmts::StmtMap;
 use crate::time::Instant;
+use crate::timing::micros;
 
 /// How far a connection is, as routers see it. Ordered: the more open, the greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,6 +93,10 @@ pub(crate) struct Backend {
     pub(crate) login_schema: Option<Vec<u8>>,
     /// Statements in progress that were counted at the server.
     pub(crate) operations: u64,
+    /// Since when there are any.
+    pub(crate) busy_since: Instant,
+    /// When the connection was begun.
+    pub(crate) opened: Instant,
 }
 
 impl Backend {
@@ -114,6 +120,27 @@ impl Backend {
             info: None,
             login_schema: None,
             operations: 0,
+            busy_since: Instant::default(),
+            opened: Instant::default(),
+        }
+    }
+
+    /// A statement is in progress that is counted at the server.
+    #[inline]
+    pub(crate) fn begin_operation(&mut self, now: Instant) {
+        if self.operations == 0 {
+            self.busy_since = now;
+        }
+        self.operations += 1;
+    }
+
+    /// The connection is no more: takes it out of its service's gauges.
+    pub(crate) fn hand_back(&self, shard: &TargetShard, now: Instant) {
+        shard.connections.sub(1);
+        shard.opened_us.sub(self.opened.0);
+        shard.held_us.add(micros(now, self.opened));
+        if self.operations > 0 {
+            shard.busy_us.add(micros(now, self.busy_since));
         }
     }
 

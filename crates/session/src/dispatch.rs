@@ -10,6 +10,7 @@ use tidegate_wire::{Command, Rewrite, Shape};
 
 use crate::backend::{Owed, OwedTo};
 use crate::commands::Found;
+use crate::digests::Place;
 use crate::ids::{BackendId, ClientStmtId, Side};
 use crate::key::{self, Key};
 use crate::request::Request;
@@ -67,12 +68,19 @@ pub(crate) struct Order {
     retry: bool,
     /// What it does to the transaction was predicted.
     predicted: bool,
+    /// Where it is counted by its text.
+    pub(crate) digest: Option<Place>,
     then: Then,
 }
 
 impl Session {
     /// Decides what the command means for the session, and predicts the transaction.
-    pub(crate) fn order(&mut self, request: &Request<'_>, leaves: &Leaves) -> Order {
+    pub(crate) fn order(
+        &mut self,
+        request: &Request<'_>,
+        name: Option<u64>,
+        leaves: &Leaves,
+    ) -> Order {
         let Request {
             command,
             payload,
@@ -91,6 +99,7 @@ impl Session {
                 && payload.len() <= MAX_RETRY_BYTES
                 && self.tickets.is_empty(),
             predicted: false,
+            digest: None,
             then: Then::Nothing,
         };
         let executes = matches!(
@@ -108,7 +117,9 @@ impl Session {
             order.then = self.consequence(statement);
         }
         match command {
-            Command::StmtPrepare if self.needs.history => self.order_prepare(request, &mut order),
+            Command::StmtPrepare if self.needs.history => {
+                self.order_prepare(request, name, &mut order);
+            }
             Command::InitDb => {
                 order.then = Then::Database(payload.get(1..).unwrap_or_default().into());
             }
@@ -135,7 +146,7 @@ impl Session {
             .is_some_and(|prepared| prepared.long_data_on.is_some())
     }
 
-    fn order_prepare(&mut self, request: &Request<'_>, order: &mut Order) {
+    fn order_prepare(&mut self, request: &Request<'_>, name: Option<u64>, order: &mut Order) {
         let id = self.stmts.next_id();
         order.stmt = Some(id);
         order.record = Some((Key::Statement(id), None));
@@ -145,6 +156,7 @@ impl Session {
             prepared: Arc::new(PreparedText {
                 text: request.text.into(),
                 statement,
+                digest: name,
             }),
             params: 0,
             columns: 0,
@@ -232,6 +244,8 @@ impl Session {
             torn: false,
             retry: order.retry,
             predicted: order.predicted,
+            counted: self.counted.get(),
+            digest: order.digest,
             then: order.then,
         });
     }
@@ -256,7 +270,7 @@ impl Session {
         to: OwedTo,
         cx: &mut Cx<'_>,
     ) {
-        let uses = self.uses;
+        let (uses, now) = (self.uses, cx.now);
         let maps = self.needs.history && order.command != Command::StmtPrepare;
         let mapped = order
             .stmt
@@ -279,7 +293,7 @@ impl Session {
                     stmt: preparing,
                 },
             );
-            backend.operations += 1;
+            backend.begin_operation(now);
         }
         if let Some(view) = cx.servers.get(backend.server) {
             let shard = view.counters.shard(cx.worker);

@@ -49,6 +49,7 @@ impl Session {
                 .filter(|prepared| prepared.types_version > 0)
                 .count(),
             connections: self.connection_views(servers),
+            times: self.observe.times.clone(),
             log_switches: self.observe.switches,
             filters: self
                 .own_filters

@@ -3,7 +3,7 @@
 
 use tidegate_wire::Command;
 
-use crate::backend::{OwedTo, State};
+use crate::backend::{Backend, OwedTo, State};
 use crate::fault::SessionFault;
 use crate::ids::{BackendId, Side};
 use crate::output::{Level, Op};
@@ -172,11 +172,13 @@ impl Session {
             backend.tracker.next_seq(),
             !backend.tracker.at_packet_boundary(),
         );
-        backend.reset(if for_good {
+        let opened = std::mem::replace(backend, Backend::new(server, node, target));
+        backend.last_used = opened.last_used;
+        backend.state = if for_good {
             State::Failed
         } else {
             State::Closed
-        });
+        };
         if let Some(view) = cx.servers.get(server) {
             let shard = view.counters.shard(cx.worker);
             if !planted!(OperationsLeak) {
@@ -188,7 +190,7 @@ impl Session {
             }
         }
         if let Some(shard) = self.target_shard(node, target, cx.worker) {
-            shard.connections.sub(1);
+            opened.hand_back(shard, cx.now);
         }
         for seq in compares {
             self.verdicts.lost(seq, id);

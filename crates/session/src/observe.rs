@@ -8,6 +8,7 @@ use std::time::Duration;
 use tidegate_wire::Command;
 
 use crate::freeze::{Decoder, Encoder, FreezeError};
+use crate::histogram::AnswerTimes;
 use crate::output::Level;
 use crate::service::LogSwitches;
 use crate::time::{Instant, WallTime};
@@ -64,6 +65,8 @@ pub(crate) struct Observe {
     received: u64,
     /// Commands completed.
     completed: u64,
+    /// How long servers' answers took.
+    pub(crate) times: AnswerTimes,
 }
 
 impl Observe {
@@ -77,6 +80,7 @@ impl Observe {
             activity: Activity::default(),
             received: 0,
             completed: 0,
+            times: AnswerTimes::default(),
         }
     }
 
@@ -219,6 +223,9 @@ impl Observe {
     pub(crate) fn freeze(&self, into: &mut Encoder) {
         into.u64(self.received);
         into.u64(self.completed);
+        into.list(self.times.decades.iter(), |into, count| into.u32(*count));
+        into.u64(self.times.total_us);
+        into.u64(self.times.max_us);
         into.list(self.queries.iter(), |into, query| {
             into.u64(query.number);
             into.bytes(&query.statement);
@@ -237,6 +244,12 @@ impl Observe {
     pub(crate) fn thaw(&mut self, from: &mut Decoder<'_>) -> Result<(), FreezeError> {
         self.received = from.u64()?;
         self.completed = from.u64()?;
+        let decades = from.list(Decoder::u32)?;
+        for (kept, count) in self.times.decades.iter_mut().zip(decades) {
+            *kept = count;
+        }
+        self.times.total_us = from.u64()?;
+        self.times.max_us = from.u64()?;
         self.queries = from.list(thaw_retained)?.into();
         self.log = from.list(Decoder::text)?.into();
         while self.queries.len() > self.retain {

@@ -27,6 +27,7 @@ impl Session {
         }
         backend.reset(State::Connecting);
         backend.paused = paused;
+        backend.opened = cx.now;
         let server = backend.server;
         let timeout = cx
             .servers
@@ -43,6 +44,8 @@ impl Session {
         let (node, target) = (backend.node, backend.target);
         if let Some(shard) = self.target_shard(node, target, cx.worker) {
             shard.connections.add(1);
+            shard.total_connections.add(1);
+            shard.opened_us.add(cx.now.0);
         }
         cx.out.push(Op::Connect {
             backend: id,
@@ -100,7 +103,11 @@ impl Session {
                     + self.backend_bytes(
                         id,
                         run.get_mut(at..).unwrap_or_default(),
-                        &mut Cx { out: cx.out, ..*cx },
+                        &mut Cx {
+                            digests: cx.digests,
+                            out: cx.out,
+                            ..*cx
+                        },
                     );
             }
             let rest = run.get(at..).unwrap_or_default();
@@ -386,7 +393,7 @@ fn repeat(backend: &mut Backend, id: BackendId, entry: &Entry, to: OwedTo, cx: &
     };
     backend.expect(command.reply_shape(), Owed { to, stmt });
     if to.is_command() {
-        backend.operations += 1;
+        backend.begin_operation(cx.now);
         if let Some(view) = cx.servers.get(backend.server) {
             view.counters.shard(cx.worker).operations.add(1);
         }

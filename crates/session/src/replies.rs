@@ -318,6 +318,7 @@ impl Session {
             && let Some(view) = cx.servers.get(backend.server)
         {
             view.counters.shard(cx.worker).operations.sub(1);
+            self.operation_done(id, cx);
         }
         match to {
             OwedTo::Client => self.client_reply_done(id, &summary, last, cx),
@@ -365,6 +366,7 @@ impl Session {
         self.client.last_active = cx.now;
         self.retry.clear();
         self.shard(cx).operations.sub(1);
+        self.note_time(id, &ticket, summary, cx);
         if summary.kind != Kind::Err && self.reports_status(ticket.command) {
             self.modes = self.modes.with_status(summary.status.bits());
         }

@@ -10,6 +10,7 @@ use tidegate_wire::frame::Header;
 use crate::backend::{Backend, Link, Owed, OwedTo};
 use crate::chain::Target;
 use crate::commands::{Found, Taken};
+use crate::digest::Named;
 use crate::dispatch::Body;
 use crate::fault::{ErrReply, SessionFault};
 use crate::filter::Verdict;
@@ -17,6 +18,7 @@ use crate::ids::{BackendId, ClientStmtId, Side, TargetId};
 use crate::request::{OwnAnswer, Request};
 use crate::router::{Decision, TargetSet};
 use crate::scene::Scene;
+use crate::service::Counted;
 use crate::session::{Cx, Env, Session};
 use crate::stmts::PreparedText;
 use crate::ticket::{Passed, Stream};
@@ -62,6 +64,7 @@ struct Subject<'a> {
     text: &'a [u8],
     statement: Option<&'a Statement>,
     prepared: Option<ClientStmtId>,
+    named: Option<Named<'a>>,
 }
 
 impl Session {
@@ -121,6 +124,7 @@ impl Session {
                             text: &text.text,
                             statement: Some(&text.statement),
                             prepared: Some(id),
+                            named: text.named(),
                         }
                     }
                     Err(stop) => return self.conclude(stop, body, &mut cx),
@@ -141,7 +145,10 @@ impl Session {
             };
             match self.plan(&request, &mut cx) {
                 Ok(leaves) => {
-                    let order = self.order(&request, &leaves);
+                    let digest = self.count_digest(&request, subject.named, &mut cx);
+                    let name = subject.named.map(|named| named.digest);
+                    let mut order = self.order(&request, name, &leaves);
+                    order.digest = digest;
                     self.announce(&request, &leaves, &cx);
                     self.dispatch(body, order, &leaves, &mut cx);
                     return true;
@@ -170,15 +177,20 @@ impl Session {
             return Subject::default();
         }
         let text = payload.get(1..).unwrap_or_default();
-        let statement = if self.needs.statements {
-            Some(classifier.classify(text, self.modes))
-        } else {
-            None
+        let (statement, named) = match (self.needs.statements, self.digests) {
+            (false, _) => (None, None),
+            (true, None) => (Some(classifier.classify(text, self.modes)), None),
+            (true, Some(_)) => {
+                let classified = classifier.classify_named(text, self.modes);
+                let named = Named::of(&classified);
+                (Some(classified.statement), named)
+            }
         };
         Subject {
             text,
             statement,
             prepared: None,
+            named,
         }
     }
 
@@ -495,6 +507,7 @@ impl Session {
 
     /// Tells the routers that their decisions are being carried out.
     fn announce(&mut self, request: &Request<'_>, leaves: &Leaves, cx: &Cx<'_>) {
+        self.counted.set(Counted::Other);
         let root = leaves.root.iter().map(|decision| (0, decision));
         for (node, decision) in root.chain(
             leaves
@@ -612,6 +625,7 @@ impl Session {
             outstanding_on: newest.and_then(|backend| self.target_of(node, backend)),
             recoverable: self.history.recoverable(),
             counters: this.spec.counters.shard(cx.worker),
+            counted: &self.counted,
             worker: cx.worker,
             spec: &this.spec,
             targets: &this.targets,

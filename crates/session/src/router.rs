@@ -19,6 +19,11 @@ pub trait Router: std::fmt::Debug + Send + Sync {
     fn name(&self) -> &'static str;
     /// What its sessions need from the core.
     fn needs(&self) -> Needs;
+    /// The words for the reasons that it counts in
+    /// [`ServiceShard::primary_reasons`](crate::ServiceShard::primary_reasons), by their numbers.
+    fn primary_reasons(&self) -> &'static [&'static str] {
+        &[]
+    }
     /// Makes the state for a new session and says which targets it wants connected at once.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! What a router is shown when it decides: its targets, the servers, the time.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use crate::backend::{Backend, Link};
@@ -30,6 +31,8 @@ pub struct Scene<'a> {
     pub recoverable: bool,
     /// This worker's counters of this service.
     pub counters: &'a ServiceShard,
+    /// How the router counted the command that is being announced.
+    pub(crate) counted: &'a Cell<Counted>,
     pub(crate) worker: usize,
     pub(crate) spec: &'a ServiceSpec,
     /// Empty before the session's connections exist (while the router starts).
@@ -170,6 +173,9 @@ impl<'a> Scene<'a> {
 
     /// Counts a command sent to a target, for this service and for the server.
     pub fn count(&self, id: TargetId, how: Counted) {
+        if how != Counted::Other {
+            self.counted.set(how);
+        }
         if let Some(counters) = self.spec.target_counters.get(usize::from(id.0)) {
             let shard = counters.shard(self.worker);
             shard.total.add(1);
@@ -190,6 +196,13 @@ impl<'a> Scene<'a> {
             Counted::Read => shard.reads.add(1),
             Counted::Write => shard.writes.add(1),
             Counted::Other => {}
+        }
+    }
+
+    /// Counts why a command went to the primary, by the router's number of the reason.
+    pub fn count_primary_reason(&self, reason: usize) {
+        if let Some(count) = self.counters.primary_reasons.get(reason) {
+            count.add(1);
         }
     }
 

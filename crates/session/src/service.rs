@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use crate::cause::Cause;
 use crate::filter::Filter;
+use crate::histogram::Histogram;
 use crate::ids::ServerId;
 use crate::router::Router;
+use crate::time::Instant;
 use crate::world::{Count, Counters, Rank};
 
 /// What a service may route to.
@@ -43,6 +45,8 @@ pub struct ServiceSpec {
     pub log_switches: LogSwitches,
     /// Session command history.
     pub history: HistoryLimits,
+    /// The most statement digests that each worker keeps for it; 0: none.
+    pub statement_digests: usize,
     /// Most sessions at once; 0: no limit.
     pub max_connections: u64,
     /// The greeting's version text, when set by hand.
@@ -143,16 +147,46 @@ pub struct TargetShard {
     pub reads: Count,
     /// Those that write.
     pub writes: Count,
+    /// Connections ever begun.
+    pub total_connections: Count,
+    /// The times at which the open connections were begun, added up, in microseconds (gauge): with
+    /// their number and the present time it says how long they have been open.
+    pub opened_us: Count,
+    /// How long the closed connections were open, in microseconds.
+    pub held_us: Count,
+    /// How long connections had commands in progress, in microseconds.
+    pub busy_us: Count,
+    /// How long reads took, from the turn in which they were sent on to that in which their answer
+    /// was complete.
+    pub read_times: Histogram,
+    /// How long writes took.
+    pub write_times: Histogram,
+    /// How long the commands took that nobody looked at.
+    pub other_times: Histogram,
+}
+
+impl TargetShard {
+    /// How long all its connections have been open, in microseconds, summed over all workers.
+    #[must_use]
+    pub fn open_us(counters: &Counters<TargetShard>, now: Instant) -> u64 {
+        let open = counters.sum(|shard| &shard.connections);
+        let opened = counters.sum(|shard| &shard.opened_us);
+        let still = open.wrapping_mul(now.0).wrapping_sub(opened);
+        // The counters of another worker may be read between two of its changes.
+        let still = if still > u64::MAX / 2 { 0 } else { still };
+        still.saturating_add(counters.sum(|shard| &shard.held_us))
+    }
 }
 
 /// How a command sent to a target is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Counted {
     /// As a read.
     Read,
     /// As a write.
     Write,
     /// As neither: nobody looked.
+    #[default]
     Other,
 }
 
@@ -178,6 +212,9 @@ pub struct ServiceShard {
     pub route_replica: Count,
     /// Commands routed to all servers.
     pub route_all: Count,
+    /// Why commands went to the primary, by the router's numbers
+    /// ([`Router::primary_reasons`](crate::router::Router::primary_reasons)).
+    pub primary_reasons: [Count; ServiceShard::REASONS],
     /// Transactions ended in which something may have been written.
     pub rw_transactions: Count,
     /// Transactions ended in which every statement was a read.
@@ -192,4 +229,9 @@ pub struct ServiceShard {
     pub history_len: Count,
     /// The longest history seen.
     pub max_history_len: Count,
+}
+
+impl ServiceShard {
+    /// The most reasons a router may tell apart.
+    pub const REASONS: usize = 32;
 }

@@ -1,5 +1,6 @@
 //! The session: its state, its entry points, and what every entry point ends with.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use crate::backend::{Backend, State};
 use crate::cause::Cause;
 use crate::chain::{FilterSlot, Node, TreeNeeds};
 use crate::client::Client;
+use crate::digests::{DigestBook, TableId};
 use crate::fault::{Fault, SessionFault};
 use crate::history::History;
 use crate::ids::{BackendId, SessionId, Side, TargetId, Token};
@@ -18,7 +20,7 @@ use crate::login::Dialogue;
 use crate::observe::Observe;
 use crate::output::{Level, Op, Output};
 use crate::question::{Answer, ClientAddress};
-use crate::service::{LogSwitches, ServiceShard, ServiceSpec, TargetShard};
+use crate::service::{Counted, LogSwitches, ServiceShard, ServiceSpec, TargetShard};
 use crate::stmts::Statements;
 use crate::ticket::{Passed, Stream, Ticket, Verdicts};
 use crate::time::{Instant, WallTime};
@@ -48,6 +50,8 @@ pub struct Env<'a> {
     pub log: LogSwitches,
     /// The worker's classification cache.
     pub classifier: &'a mut Cache,
+    /// The worker's statement digests.
+    pub digests: &'a mut DigestBook,
     /// Filled with what is to be done.
     pub out: &'a mut Output,
 }
@@ -61,6 +65,7 @@ impl Env<'_> {
             servers: self.servers,
             worker: self.worker,
             log: self.log,
+            digests: self.digests,
             out: self.out,
         };
         (self.classifier, cx)
@@ -79,6 +84,7 @@ pub(crate) struct Cx<'a> {
     pub(crate) servers: &'a ServerViews,
     pub(crate) worker: usize,
     pub(crate) log: LogSwitches,
+    pub(crate) digests: &'a mut DigestBook,
     pub(crate) out: &'a mut Output,
 }
 
@@ -174,6 +180,10 @@ pub struct Session {
     /// The statement in flight, if it may be sent again.
     pub(crate) retry: Vec<u8>,
     pub(crate) observe: Observe,
+    /// Where its statements are counted.
+    pub(crate) digests: Option<TableId>,
+    /// How the routers counted the command that was announced last.
+    pub(crate) counted: Cell<Counted>,
     /// Bytes of the client wait for something to happen.
     pub(crate) held: bool,
     /// Something happened that they may have waited for.
@@ -201,6 +211,7 @@ impl Session {
     pub fn start(birth: Birth, env: &mut Env<'_>) -> Session {
         let mut session = Session::empty(&birth, env.now, env.wall);
         let mut cx = env.cx();
+        session.find_digests(&mut cx);
         session.shard(&cx).sessions.add(1);
         session.shard(&cx).total_sessions.add(1);
         let open = session.shard(&cx).sessions.get();
@@ -243,6 +254,8 @@ impl Session {
                 service.session_trace,
                 service.log_switches,
             ),
+            digests: None,
+            counted: Cell::default(),
             held: false,
             moved: false,
             client_backlogged: false,
@@ -656,7 +669,7 @@ impl Session {
                 shard.connections.sub(1);
             }
             if let Some(shard) = self.target_shard(backend.node, backend.target, env.worker) {
-                shard.connections.sub(1);
+                backend.hand_back(shard, env.now);
             }
         }
     }

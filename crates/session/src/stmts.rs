@@ -46,6 +46,8 @@ impl Prepared {
 pub(crate) struct PreparedText {
     pub(crate) text: Box<[u8]>,
     pub(crate) statement: Statement,
+    /// What its executions are called in statistics.
+    pub(crate) digest: Option<u64>,
 }
 
 /// All statements of a client, by ascending id.
@@ -162,6 +164,7 @@ impl Statements {
         into.list(self.list.iter(), |into, prepared| {
             into.u32(prepared.id.0);
             into.bytes(&prepared.prepared.text);
+            into.option(prepared.prepared.digest, Encoder::u64);
             into.u16(prepared.params);
             into.u16(prepared.columns);
             into.bytes(&prepared.types);
@@ -181,10 +184,15 @@ impl Statements {
         let list = from.list(|from| {
             let id = ClientStmtId(from.u32()?);
             let text: Box<[u8]> = from.bytes()?.into();
+            let digest = from.option(Decoder::u64)?;
             let statement = classify(&text);
             Ok(Prepared {
                 id,
-                prepared: Arc::new(PreparedText { text, statement }),
+                prepared: Arc::new(PreparedText {
+                    text,
+                    statement,
+                    digest,
+                }),
                 params: from.u16()?,
                 columns: from.u16()?,
                 types: from.bytes()?.to_vec(),

@@ -56,7 +56,9 @@ impl Session {
         into.bytes(self.listener.as_bytes());
         self.freeze_client(identity, now, &mut into);
         self.freeze_chain(&mut into);
-        into.list(self.backends.iter(), freeze_backend);
+        into.list(self.backends.iter(), |into, backend| {
+            freeze_backend(into, backend, now);
+        });
         self.history.freeze(&mut into);
         freeze_modes(self.modes, &mut into);
         self.stmts.freeze(&mut into);
@@ -146,7 +148,7 @@ impl Session {
         let service = Arc::clone(&session.service);
         lay_out(&service, &mut session.nodes, &mut session.backends, None, 0);
         session.thaw_chain(&mut from, with.filter)?;
-        session.thaw_backends(&mut from)?;
+        session.thaw_backends(&mut from, env.now)?;
         session.history = History::thaw(session.service.history, &mut from)?;
         session.modes = thaw_modes(&mut from)?;
         session.stmts = {
@@ -167,6 +169,7 @@ impl Session {
         session.phase = Phase::Commands;
         // The servers may be others than those the old session last saw.
         session.look_for_spare = true;
+        session.find_digests(&mut env.cx());
         session.adopt(env);
         session.arm(&mut env.cx());
         Ok(session)
@@ -255,7 +258,7 @@ impl Session {
         Ok(())
     }
 
-    fn thaw_backends(&mut self, from: &mut Decoder<'_>) -> Result<(), FreezeError> {
+    fn thaw_backends(&mut self, from: &mut Decoder<'_>, now: Instant) -> Result<(), FreezeError> {
         let count = from.u64()?;
         if count != self.backends.len() as u64 {
             return Err(FreezeError::Value {
@@ -264,7 +267,7 @@ impl Session {
             });
         }
         for backend in &mut self.backends {
-            thaw_backend(backend, from)?;
+            thaw_backend(backend, from, now)?;
         }
         Ok(())
     }
@@ -282,6 +285,7 @@ impl Session {
             }
             if let Some(shard) = self.target_shard(backend.node, backend.target, env.worker) {
                 shard.connections.add(1);
+                shard.opened_us.add(backend.opened.0);
             }
         }
     }
@@ -317,7 +321,7 @@ fn thaw_slot(
     })
 }
 
-fn freeze_backend(into: &mut Encoder, backend: &Backend) {
+fn freeze_backend(into: &mut Encoder, backend: &Backend, now: Instant) {
     into.u32(backend.server.0);
     into.u8(match backend.state {
         State::Failed => 1,
@@ -332,6 +336,7 @@ fn freeze_backend(into: &mut Encoder, backend: &Backend) {
     backend.stmts.freeze(into);
     into.u64(backend.thread_id);
     into.u64(backend.last_used);
+    into.u64(now.since(backend.opened).as_micros() as u64);
     into.u64(backend.version);
     into.flag(backend.mysql_family);
     into.option(backend.info.as_deref(), |into, info| {
@@ -345,7 +350,11 @@ fn freeze_backend(into: &mut Encoder, backend: &Backend) {
     });
 }
 
-fn thaw_backend(backend: &mut Backend, from: &mut Decoder<'_>) -> Result<(), FreezeError> {
+fn thaw_backend(
+    backend: &mut Backend,
+    from: &mut Decoder<'_>,
+    now: Instant,
+) -> Result<(), FreezeError> {
     let server = ServerId(from.u32()?);
     if server != backend.server {
         return Err(FreezeError::Value {
@@ -369,6 +378,7 @@ fn thaw_backend(backend: &mut Backend, from: &mut Decoder<'_>) -> Result<(), Fre
     backend.stmts = StmtMap::thaw(from)?;
     backend.thread_id = from.u64()?;
     backend.last_used = from.u64()?;
+    backend.opened = Instant(now.0.saturating_sub(from.u64()?));
     backend.version = from.u64()?;
     backend.mysql_family = from.flag()?;
     backend.info = from

@@ -4,9 +4,11 @@
 use tidegate_sql::hints::Hint;
 use tidegate_wire::Command;
 
+use crate::digests::Place;
 use crate::fault::ErrReply;
 use crate::filter::Verdict as FilterVerdict;
 use crate::ids::{BackendId, ClientStmtId};
+use crate::service::Counted;
 use crate::time::Instant;
 
 /// A command that was sent and whose answer the client waits for.
@@ -31,6 +33,10 @@ pub(crate) struct Ticket {
     pub(crate) retry: bool,
     /// What it does to the transaction was predicted.
     pub(crate) predicted: bool,
+    /// How the routers counted it.
+    pub(crate) counted: Counted,
+    /// Where it is counted by its text.
+    pub(crate) digest: Option<Place>,
     /// What the reply has to change here, once it is known to be good.
     pub(crate) then: Then,
 }

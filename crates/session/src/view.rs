@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::histogram::AnswerTimes;
 use crate::ids::SessionId;
 use crate::question::ClientAddress;
 use crate::service::LogSwitches;
@@ -45,6 +46,8 @@ pub struct SessionView {
     pub history_metadata: usize,
     /// Open connections, in the order the router made them.
     pub connections: Vec<ConnectionView>,
+    /// How long servers' answers took.
+    pub times: AnswerTimes,
     /// What it logs in addition to the global settings.
     pub log_switches: LogSwitches,
     /// The session's own filters.

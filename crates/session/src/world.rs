@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tidegate_wire::caps::Caps;
 
+use crate::histogram::{Decades, Histogram};
 use crate::ids::ServerId;
 
 /// What monitors (and administrators) say of a server: a set of bits.
@@ -248,4 +249,14 @@ pub struct ServerShard {
     pub reads: Count,
     /// Writes sent, as the routers count them.
     pub writes: Count,
+    /// How long reads took.
+    pub read_times: Histogram,
+    /// The same by powers of ten.
+    pub read_decades: Decades,
+    /// How long writes took.
+    pub write_times: Histogram,
+    /// The same by powers of ten.
+    pub write_decades: Decades,
+    /// How long the commands took that nobody looked at.
+    pub other_times: Histogram,
 }

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use tidegate_config::{Params as _, Values};
 use tidegate_routers::readconnroute::{ReadConnRoute, ReadConnRouteParams};
 use tidegate_routers::readwritesplit::{ReadWriteSplit, ReadWriteSplitParams};
+use tidegate_session::digests::DigestBook;
 use tidegate_session::question::{AccountAnswer, Answer, ClientAddress};
 use tidegate_session::router::Router;
 use tidegate_session::world::{Counters, Rank, ServerStatus, ServerView, ServerViews};
@@ -64,6 +65,7 @@ fn command(payload: &[u8]) -> Vec<u8> {
 struct Bench {
     servers: ServerViews,
     classifier: Cache,
+    digests: DigestBook,
     out: Output,
     now: u64,
 }
@@ -91,6 +93,7 @@ impl Bench {
         Bench {
             servers: ServerViews(views.collect()),
             classifier: Cache::new(1 << 20),
+            digests: DigestBook::default(),
             out: Output::default(),
             now: 1_000_000,
         }
@@ -111,6 +114,7 @@ impl Bench {
                 debug: false,
             },
             classifier: &mut self.classifier,
+            digests: &mut self.digests,
             out: &mut self.out,
         }
     }
@@ -169,6 +173,7 @@ fn service(router: Arc<dyn Router>) -> Arc<ServiceSpec> {
         session_trace: 0,
         log_switches: LogSwitches::default(),
         history: HistoryLimits::default(),
+        statement_digests: 100,
         max_connections: 0,
         version_string: None,
         counters: Arc::new(Counters::new(2)),

@@ -64,6 +64,18 @@ struct Entry {
     touched: bool,
 }
 
+/// A classification, and what the text is called in statistics.
+#[derive(Clone, Copy, Debug)]
+pub struct Classified<'a> {
+    /// The class.
+    pub statement: &'a Statement,
+    /// The digest of the canonical text as it was read in its modes; `None`: the text is too long
+    /// to have one.
+    pub digest: Option<u64>,
+    /// The canonical text; what it is without a digest means nothing.
+    pub canonical: &'a [u8],
+}
+
 /// Counters of a cache.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct CacheStats {
@@ -113,28 +125,61 @@ impl Cache {
 
     /// Classifies `text`, from memory where possible.
     pub fn classify(&mut self, text: &[u8], modes: Modes) -> &Statement {
+        match self.place(text, modes) {
+            Some(index) => self.statement(index),
+            None => &self.uncached,
+        }
+    }
+
+    /// Classifies `text` and says what it is called in statistics.
+    pub fn classify_named(&mut self, text: &[u8], modes: Modes) -> Classified<'_> {
+        let place = self.place(text, modes);
+        let has_name = text.len() <= MAX_TEXT;
+        if place.is_none() && has_name {
+            canonical(text, modes, &mut self.canonical);
+        }
+        match place.and_then(|index| self.entries.get(index)?.as_ref()) {
+            Some(entry) => Classified {
+                statement: &entry.statement,
+                digest: Some(entry.digest),
+                canonical: &entry.canonical,
+            },
+            None => Classified {
+                statement: &self.uncached,
+                digest: has_name.then(|| digest_with(u64::from(modes.key()), &self.canonical)),
+                canonical: &self.canonical,
+            },
+        }
+    }
+
+    /// The entry of `text`, found or made; `None`: its class is in no entry, but in
+    /// [`Cache::uncached`].
+    #[inline]
+    fn place(&mut self, text: &[u8], modes: Modes) -> Option<usize> {
         if self.max_bytes == 0 || text.len() > MAX_TEXT || is_never_cached(text) {
             self.uncached = classify(text, modes);
-            return &self.uncached;
+            return None;
         }
         let hash = match self.exact.find(text, modes) {
-            Known::At(place, _) if self.is_current(place) => return self.hit(place.index as usize),
+            Known::At(place, _) if self.is_current(place) => {
+                let index = place.index as usize;
+                self.hit(index);
+                return Some(index);
+            }
             Known::At(_, hash) | Known::Unknown(hash) => Some(hash),
             Known::Skipped => None,
         };
         canonical(text, modes, &mut self.canonical);
         let digest = digest_with(u64::from(modes.key()), &self.canonical);
         let known = self.find(digest, modes);
-        let Some(index) = known.or_else(|| self.miss(text, modes, digest)) else {
-            return &self.uncached;
-        };
+        let index = known.or_else(|| self.miss(text, modes, digest))?;
         if let Some(hash) = hash {
             self.remember(hash, text, modes, index);
         }
-        match known {
-            Some(index) => self.hit(index),
-            None => self.statement(index),
+        if known.is_some() {
+            self.hit(index);
         }
+        Some(index)
     }
 
     /// The counters.
@@ -209,13 +254,12 @@ impl Cache {
         }
     }
 
-    fn hit(&mut self, index: usize) -> &Statement {
+    fn hit(&mut self, index: usize) {
         self.stats.hits += 1;
         if let Some(Some(entry)) = self.entries.get_mut(index) {
             entry.hits += 1;
             entry.touched = true;
         }
-        self.statement(index)
     }
 
     fn statement(&self, index: usize) -> &Statement {

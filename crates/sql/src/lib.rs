@@ -42,7 +42,7 @@ mod tracker;
 mod unquote;
 mod words;
 
-pub use cache::{Cache, CacheEntry, CacheStats};
+pub use cache::{Cache, CacheEntry, CacheStats, Classified};
 pub use canonical::canonical;
 pub use classify::{classify, classify_head};
 pub use digest::digest;

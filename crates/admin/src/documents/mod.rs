@@ -9,6 +9,7 @@ mod servers;
 mod services;
 mod sessions;
 mod threads;
+mod times;
 mod users;
 
 use std::time::SystemTime;
@@ -26,6 +27,7 @@ use crate::views::{
 };
 
 pub(crate) use sessions::{listener_session, session};
+pub use times::{spread, times};
 
 /// How documents look to the client that asked.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tidegate_jsonapi::{Relationship, Resource};
 
-use super::{Look, object, or_minus_one, source};
+use super::{Look, object, or_minus_one, source, times};
 use crate::time::short_duration;
 use crate::views::{
     ReplicaConnectionView, ReplicationView, ResponseTimes, ServerStatistics, ServerView,
@@ -61,6 +61,7 @@ fn statistics(counters: &ServerStatistics) -> Value {
             "read": distribution("read", &counters.read_times),
             "write": distribution("write", &counters.write_times),
         },
+        "response_times": times::spread(&counters.spread),
     })
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tidegate_jsonapi::{Relationship, Resource};
 
-use super::{Look, object, source, with_meta};
+use super::{Look, object, source, times, with_meta};
 use crate::time::seconds_ms;
 use crate::views::{
     AccountView, FilterView, ListenerState, ListenerView, ServiceState, ServiceStatistics,
@@ -62,6 +62,7 @@ fn statistics(counters: &ServiceStatistics) -> Value {
         "avg_sescmd_history_length": counters.avg_sescmd_history_length,
         "max_session_lifetime": counters.max_session_lifetime.as_secs(),
         "avg_session_lifetime": seconds_ms(counters.avg_session_lifetime),
+        "response_times": times::spread(&counters.spread),
     })
 }
 

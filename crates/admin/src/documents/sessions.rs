@@ -10,10 +10,10 @@ use serde_json::json;
 use tidegate_jsonapi::{Form, Relationship, Resource};
 
 use super::{Look, object};
-use crate::time::{iso_ms, seconds_ms, seconds_tenths};
+use crate::time::{iso_ms, micros, seconds_ms, seconds_tenths};
 use crate::views::{
     BufferMemory, ConnectionView, QueryView, ResponseView, SeedListener, SessionMemory,
-    SessionState, SessionView,
+    SessionState, SessionTimes, SessionView,
 };
 
 /// A session. `host` is the name of the client's address, if it was looked up and found.
@@ -55,6 +55,7 @@ pub(crate) fn session<'a>(
             log_notice: switches.notice,
             log_warning: switches.warning,
         },
+        response_times: (!legacy).then(|| Times::new(&view.times)),
         memory: Memory::new(&view.memory),
         queries: view.queries.iter().map(Query::new).collect(),
         log: &view.log,
@@ -110,9 +111,32 @@ struct Attributes<'a> {
     client: Client<'a>,
     connections: Vec<Connection<'a>>,
     parameters: Parameters,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_times: Option<Times>,
     memory: Memory<'a>,
     queries: Vec<Query<'a>>,
     log: &'a [String],
+}
+
+/// How long answers took; counts are listed from up to 1 µs to up to 10⁵ s.
+#[derive(Serialize)]
+struct Times {
+    count: u64,
+    mean_us: u64,
+    max_us: u64,
+    distribution: [u32; 12],
+}
+
+impl Times {
+    fn new(view: &SessionTimes) -> Self {
+        let count = sum(view.distribution.iter().map(|count| u64::from(*count)));
+        Self {
+            count,
+            mean_us: micros(view.total).checked_div(count).unwrap_or(0),
+            max_us: micros(view.max),
+            distribution: view.distribution,
+        }
+    }
 }
 
 #[derive(Serialize)]

@@ -194,6 +194,11 @@ pub fn session(id: u64, service: &str, remote: Option<IpAddr>) -> SessionView {
             sescmd_history_stored_metadata: 0,
         },
         connections: vec![connection("db-a", 991), connection("db-b", 412)],
+        times: SessionTimes {
+            distribution: [0, 0, 0, 40, 2, 0, 0, 0, 0, 0, 0, 0],
+            total: Duration::from_micros(21_000),
+            max: Duration::from_micros(3_200),
+        },
         log_switches: LogSwitches {
             info: true,
             ..LogSwitches::default()
@@ -272,11 +277,26 @@ fn server(name: &str, primary: bool) -> ServerView {
             connections: 3,
             total_connections: 9,
             adaptive_avg_select_time: Duration::from_micros(250),
+            spread: SpreadView {
+                read: times(),
+                ..SpreadView::default()
+            },
             ..ServerStatistics::default()
         },
         replication: Some(replication(name, primary)),
         services: names(&["RW"]),
         monitor: Some("Mon".into()),
+    }
+}
+
+fn times() -> TimesView {
+    TimesView {
+        count: 5,
+        mean: Duration::from_micros(251),
+        p50: Duration::from_micros(239),
+        p95: Duration::from_micros(479),
+        p99: Duration::from_micros(479),
+        max: Duration::from_micros(480),
     }
 }
 

@@ -79,6 +79,9 @@ crate::params! {
         force_connection_keepalive: bool = flag(false).runtime().reserved(),
         /// Drop a client that has not taken any of its data for this long. 0: never.
         net_write_timeout: Duration = seconds(0).runtime().reserved(),
+        /// Most statement digests that each worker keeps for the service. 0: none. Where nothing
+        /// looks at statements, as in readconnroute without such filters, there are none either.
+        statement_digests: u64 = count(200).range(0, 10_000).since("tidegate").runtime(),
         /// Most session commands remembered for rebuilding a session's state.
         max_sescmd_history: u64 = count(50).runtime(),
         /// Forget the oldest session command instead of giving the history up.

@@ -10,6 +10,7 @@
 mod choose;
 mod params;
 mod route;
+mod rule;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -54,6 +55,10 @@ impl Router for ReadWriteSplit {
             statements: true,
             history: true,
         }
+    }
+
+    fn primary_reasons(&self) -> &'static [&'static str] {
+        rule::Rule::WORDS
     }
 
     fn start(

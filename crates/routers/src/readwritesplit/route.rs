@@ -2,8 +2,10 @@
 
 use tidegate_session::request::Request;
 use tidegate_sql::hints::Hint;
-use tidegate_sql::{Statement, TempTables, TrxTracker, TypeMask};
+use tidegate_sql::{Operation, Parsed, Statement, TempTables, TrxTracker, TypeMask};
 use tidegate_wire::Command;
+
+use super::rule::Rule;
 
 /// The kind of target a statement needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +34,7 @@ pub(crate) struct State<'a> {
     pub(crate) temporary: &'a TempTables,
     pub(crate) database: Option<&'a [u8]>,
     /// Something keeps the session on the primary.
-    pub(crate) pinned: bool,
+    pub(crate) pinned: Option<Pin>,
     /// User variables that not every server has alike were assigned.
     pub(crate) own_variables: bool,
 }
@@ -59,8 +61,35 @@ const PLAIN_READ: TypeMask = TypeMask::READ
     .union(TypeMask::SHOW_DATABASES)
     .union(TypeMask::SHOW_TABLES);
 
+/// What keeps a session on the primary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pin {
+    /// A lock that its connection holds.
+    Lock,
+    /// Session state that only the primary has.
+    State,
+    /// SERIALIZABLE.
+    Isolation,
+}
+
+impl Pin {
+    fn rule(self) -> Rule {
+        match self {
+            Pin::Lock => Rule::PinnedByLock,
+            Pin::State => Rule::PinnedByState,
+            Pin::Isolation => Rule::PinnedByIsolation,
+        }
+    }
+}
+
 /// The class of a command.
 pub(crate) fn class(request: &Request<'_>, state: State<'_>) -> Class {
+    decide(request, state).0
+}
+
+/// The class of a command, and the rule that decided it.
+#[inline]
+pub(crate) fn decide(request: &Request<'_>, state: State<'_>) -> (Class, Rule) {
     let in_transaction = request.trx.is_open();
     match request.command {
         Command::Query
@@ -68,7 +97,7 @@ pub(crate) fn class(request: &Request<'_>, state: State<'_>) -> Class {
         | Command::StmtBulkExecute
         | Command::StmtSendLongData => match request.statement {
             Some(statement) => of_statement(statement, request, state),
-            None => Class::Primary,
+            None => (Class::Primary, Rule::Command),
         },
         Command::StmtPrepare => of_prepare(request, state),
         Command::InitDb
@@ -77,27 +106,31 @@ pub(crate) fn class(request: &Request<'_>, state: State<'_>) -> Class {
         | Command::Debug
         | Command::StmtReset
         | Command::StmtClose
-        | Command::ResetConnection => Class::All,
-        Command::StmtFetch => Class::Last,
+        | Command::ResetConnection => (Class::All, Rule::SessionCommand),
+        Command::StmtFetch => (Class::Last, Rule::AsksAboutPrevious),
         Command::Ping | Command::Statistics | Command::FieldList if in_transaction => {
-            Class::Transaction
+            (Class::Transaction, Rule::InTransaction)
         }
-        Command::Ping | Command::Statistics | Command::FieldList if state.pinned => Class::Primary,
-        Command::Ping | Command::Statistics | Command::FieldList => Class::Replica,
-        _ => Class::Primary,
+        Command::Ping | Command::Statistics | Command::FieldList => match state.pinned {
+            Some(pin) => (Class::Primary, pin.rule()),
+            None => (Class::Replica, Rule::Harmless),
+        },
+        _ => (Class::Primary, Rule::Command),
     }
 }
 
 /// A binary prepare goes everywhere, but one that needs a temporary table only to the server that
 /// has the table.
-fn of_prepare(request: &Request<'_>, state: State<'_>) -> Class {
+fn of_prepare(request: &Request<'_>, state: State<'_>) -> (Class, Rule) {
     match request.statement {
-        Some(statement) if reads_temporary(statement, state) => Class::Primary,
-        _ => Class::All,
+        Some(statement) if reads_temporary(statement, state) => {
+            (Class::Primary, Rule::PreparedOnPrimary)
+        }
+        _ => (Class::All, Rule::SessionCommand),
     }
 }
 
-fn of_statement(statement: &Statement, request: &Request<'_>, state: State<'_>) -> Class {
+fn of_statement(statement: &Statement, request: &Request<'_>, state: State<'_>) -> (Class, Rule) {
     let trx = request.trx;
     let mut mask = statement.mask;
     if reads_temporary(statement, state) {
@@ -105,51 +138,74 @@ fn of_statement(statement: &Statement, request: &Request<'_>, state: State<'_>) 
     }
     let is_session_command = mask.intersects(SESSION_COMMAND) && !mask.contains(TypeMask::WRITE);
     if matches!(statement.effect, Some(tidegate_sql::SessionEffect::Kill(_))) {
-        Class::Kill
+        (Class::Kill, Rule::OwnAnswer)
     } else if statement.session_id_column.is_some() && request.command == Command::Query {
-        Class::SessionId
+        (Class::SessionId, Rule::OwnAnswer)
     } else if !trx.is_open() && request.hints.iter().any(is_target) {
-        Class::Hinted
+        (Class::Hinted, Rule::Hint)
     } else if !request.complete || statement.multi || mask.contains(TypeMask::NEXT_TRX) {
         if trx.is_open() {
-            Class::Transaction
+            (Class::Transaction, Rule::InTransaction)
+        } else if !request.complete {
+            (Class::Primary, Rule::LongText)
+        } else if statement.multi {
+            (Class::Primary, Rule::MultiStatement)
         } else {
-            Class::Primary
+            (Class::Primary, Rule::NextTransaction)
         }
     } else if is_session_command {
         if prepares_temporary(statement, state) {
-            Class::Primary
+            (Class::Primary, Rule::PreparedOnPrimary)
         } else {
-            Class::All
+            (Class::All, Rule::SessionCommand)
         }
     } else if trx.is_open() && trx.is_read_only() && begins_writing(statement, trx) {
-        Class::Primary
+        (Class::Primary, Rule::BeginsTransaction)
     } else if trx.is_open() {
-        Class::Transaction
+        (Class::Transaction, Rule::InTransaction)
     } else if statement.previous {
-        Class::Last
-    } else if state.pinned {
-        Class::Primary
+        (Class::Last, Rule::AsksAboutPrevious)
+    } else if let Some(pin) = state.pinned {
+        (Class::Primary, pin.rule())
     } else if mask.contains(TypeMask::BEGIN_TRX) {
         if begins_writing(statement, trx) {
-            Class::Primary
+            (Class::Primary, Rule::BeginsTransaction)
         } else {
-            Class::Replica
+            (Class::Replica, Rule::BeginsReadOnly)
         }
     } else if mask.intersects(ON_PRIMARY) {
-        Class::Primary
+        (Class::Primary, on_primary(statement, mask))
     } else if mask.contains(TypeMask::USERVAR_WRITE) {
         if statement.repeatable {
-            Class::All
+            (Class::All, Rule::VariableEverywhere)
         } else {
-            Class::Primary
+            (Class::Primary, Rule::OwnVariable)
         }
     } else if mask.contains(TypeMask::USERVAR_READ) && state.own_variables {
-        Class::Primary
+        (Class::Primary, Rule::OwnVariable)
     } else if mask.intersects(PLAIN_READ) || mask.contains(TypeMask::USERVAR_READ) {
-        Class::Replica
+        (Class::Replica, Rule::Read)
     } else {
-        Class::Primary
+        (Class::Primary, Rule::Unmatched)
+    }
+}
+
+/// Which of the bits that lead to the primary it was.
+fn on_primary(statement: &Statement, mask: TypeMask) -> Rule {
+    if mask.contains(TypeMask::UNKNOWN) || statement.parsed == Parsed::Invalid {
+        Rule::UnknownText
+    } else if mask.intersects(TypeMask::CREATE_TMP_TABLE | TypeMask::READ_TMP_TABLE) {
+        Rule::TemporaryTable
+    } else if mask.contains(TypeMask::WRITE | TypeMask::READ)
+        && statement.operation == Operation::Select
+    {
+        Rule::LockingRead
+    } else if mask.contains(TypeMask::WRITE) {
+        Rule::Write
+    } else if mask.intersects(TypeMask::COMMIT | TypeMask::ROLLBACK) {
+        Rule::EndsTransaction
+    } else {
+        Rule::PrimaryRead
     }
 }
 

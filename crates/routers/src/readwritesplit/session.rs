@@ -12,7 +12,8 @@ use tidegate_sql::{Hold, SessionEffect, Statement, TableName, TempTables, TrxEff
 use tidegate_wire::Command;
 
 use super::choose::{self, Limits};
-use super::route::{self, Class, State};
+use super::route::{self, Class, Pin, State};
+use super::rule::Rule;
 
 /// How long a replica that could not be connected is left alone: a monitor's usual interval, after
 /// which its own state says whether it is there.
@@ -78,8 +79,29 @@ impl Split {
         State {
             temporary: &self.temporary,
             database: scene.database,
-            pinned: self.holds > 0 || self.only_on_primary || scene.serializable,
+            pinned: self.pin(scene),
             own_variables: self.own_variables,
+        }
+    }
+
+    /// What keeps the session on the primary.
+    fn pin(&self, scene: &Scene<'_>) -> Option<Pin> {
+        if self.holds > 0 {
+            Some(Pin::Lock)
+        } else if self.only_on_primary {
+            Some(Pin::State)
+        } else if scene.serializable {
+            Some(Pin::Isolation)
+        } else {
+            None
+        }
+    }
+
+    /// Why a command went to the primary.
+    fn reason(&self, request: &Request<'_>, scene: &Scene<'_>) -> Rule {
+        match route::decide(request, self.state(scene)) {
+            (Class::Replica, _) => Rule::NoReplica,
+            (_, rule) => rule,
         }
     }
 
@@ -335,6 +357,11 @@ impl RouterSession for Split {
         self.primary = choose::primary(scene, self.primary).or(self.primary);
         if scene.now >= self.unreachable.1 {
             self.unreachable.0 = TargetSet::EMPTY;
+        }
+        if let Decision::One { target, .. } = decision
+            && Some(*target) == self.primary
+        {
+            scene.count_primary_reason(self.reason(request, scene) as usize);
         }
         self.note_effects(request, decision, scene);
         let how = Split::counted(request, decision);

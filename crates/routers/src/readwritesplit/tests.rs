@@ -5,14 +5,14 @@ use tidegate_sql::hints::{Hint, Route};
 use tidegate_sql::{Modes, TempTables, TrxTracker, classify};
 use tidegate_wire::Command;
 
-use super::route::{Class, State, class};
+use super::route::{Class, Pin, State, class};
 
 /// A session as far as the rules look at it.
 #[derive(Default)]
 struct Bench {
     trx: TrxTracker,
     temporary: TempTables,
-    pinned: bool,
+    pinned: Option<Pin>,
     own_variables: bool,
     hints: Vec<Hint>,
 }
@@ -108,7 +108,7 @@ fn temporary_tables_are_where_they_were_made() {
 #[test]
 fn a_pinned_session_reads_from_the_primary_and_still_sets_state_everywhere() {
     let bench = Bench {
-        pinned: true,
+        pinned: Some(Pin::Lock),
         ..Bench::default()
     };
     bench.check(&[

@@ -20,6 +20,7 @@ use self::listeners::Listener;
 use self::sessions::Lists;
 pub use self::sessions::Refusal;
 use crate::admission::{Admission, Loads};
+use crate::clock;
 use crate::config::{RuntimeConfig, Servers, Tuning};
 use crate::figures::WorkerShard;
 use crate::ids::SessionIds;
@@ -153,6 +154,12 @@ impl Runtime {
     #[must_use]
     pub fn workers(&self) -> usize {
         self.0.mailboxes.len()
+    }
+
+    /// The time on the workers' clock.
+    #[must_use]
+    pub fn now(&self) -> tidegate_session::Instant {
+        clock::now().0
     }
 
     /// What the workers count about themselves, one shard each.

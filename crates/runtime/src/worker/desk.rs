@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use mio::Registry;
+use tidegate_session::digests::DigestBook;
 use tidegate_session::question::{AccountAnswer, Answer, Question};
 use tidegate_session::world::Counters;
 use tidegate_session::{
@@ -50,6 +51,7 @@ pub(crate) struct Desk {
     pub(crate) servers: Servers,
     pub(crate) tuning: Tuning,
     pub(crate) classifier: Cache,
+    pub(crate) digests: DigestBook,
     pub(crate) out: Output,
     pub(crate) read_buffer: Box<[u8]>,
     pub(crate) pool: Pool,
@@ -126,6 +128,7 @@ impl Desk {
             worker: self.index,
             log: self.tuning.log,
             classifier: &mut self.classifier,
+            digests: &mut self.digests,
             out: &mut self.out,
         };
         match panic::catch(|| call(&mut seated.session, &mut env)) {
@@ -146,6 +149,7 @@ impl Desk {
             worker: self.index,
             log: self.tuning.log,
             classifier: &mut self.classifier,
+            digests: &mut self.digests,
             out: &mut self.out,
         };
         let result = panic::catch(|| call(&mut env));
@@ -209,7 +213,7 @@ impl Desk {
             self.wall,
             self.tuning.log,
         );
-        let (classifier, out) = (&mut self.classifier, &mut self.out);
+        let (classifier, digests, out) = (&mut self.classifier, &mut self.digests, &mut self.out);
         let mut env = Env {
             now,
             wall,
@@ -217,6 +221,7 @@ impl Desk {
             worker: index,
             log,
             classifier,
+            digests,
             out,
         };
         // If even that panics, some counters stay too high; the session ends all the same.

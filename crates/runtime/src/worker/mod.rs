@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll};
+use tidegate_session::digests::DigestBook;
 use tidegate_session::world::Counters;
 use tidegate_session::{Output, SessionId};
 use tidegate_sql::Cache;
@@ -109,6 +110,7 @@ impl Worker {
             servers: parts.servers,
             tuning: parts.tuning,
             classifier: parts.classifier,
+            digests: DigestBook::default(),
             out: Output::default(),
             read_buffer: vec![0; READ_BYTES].into_boxed_slice(),
             pool: Pool::default(),

@@ -258,6 +258,7 @@ pub fn service(servers: usize, workers: usize) -> ServiceSpec {
         dump_last_statements: DumpStatements::Never,
         log_switches: LogSwitches::default(),
         history: HistoryLimits::default(),
+        statement_digests: 100,
         max_connections: 0,
         version_string: None,
         counters: Arc::new(Counters::new(workers)),

@@ -145,6 +145,7 @@ fn difference(
             connections,
             log_switches,
             filters,
+            times,
             queries,
             log,
             ..
@@ -153,7 +154,7 @@ fn difference(
             format!("{id:?} {state} {service} {listener} {user} {address:?} {database:?}"),
             format!("{connected:?} {age:?} {idle:?} {attributes:?}"),
             format!("{history_len} {history_responses} {history_metadata} {connections:?}"),
-            format!("{log_switches:?} {filters:?}"),
+            format!("{log_switches:?} {filters:?} {times:?}"),
             format!("{queries:?} {log:?}"),
         ]
     };

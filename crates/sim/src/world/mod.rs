@@ -13,6 +13,7 @@ mod slot;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidegate_session::digests::DigestBook;
 use tidegate_session::question::ClientAddress;
 use tidegate_session::world::{Counters, Rank, ServerStatus, ServerView, ServerViews};
 use tidegate_session::{
@@ -69,6 +70,7 @@ pub(crate) struct World {
     pub(crate) coverage: Coverage,
     pub(crate) trace: Trace,
     classifier: Cache,
+    digests: DigestBook,
     out: Output,
     /// Faults may happen.
     troubled: bool,
@@ -123,6 +125,7 @@ impl World {
             coverage: Coverage::default(),
             trace: Trace::new(readable),
             classifier: Cache::new(1 << 20),
+            digests: DigestBook::default(),
             out: Output::default(),
             troubled: true,
             hosts,
@@ -301,6 +304,7 @@ impl World {
                 debug: false,
             },
             classifier: &mut self.classifier,
+            digests: &mut self.digests,
             out,
         }
     }

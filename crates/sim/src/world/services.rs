@@ -166,6 +166,7 @@ fn service(
             max,
             prune,
         },
+        statement_digests: 100,
         max_connections: 0,
         version_string: None,
         counters: Arc::new(Counters::new(WORKERS)),

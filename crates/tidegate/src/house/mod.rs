@@ -3,6 +3,7 @@
 //! One file for each kind of object; each turns what the catalogue holds into plain views.
 
 mod control;
+mod diagnostics;
 mod json;
 mod objects;
 mod process;

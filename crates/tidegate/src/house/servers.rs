@@ -9,7 +9,7 @@ use tidegate_config::params::ServerParams;
 use tidegate_monitors::ServerInfo;
 use tidegate_monitors::mariadbmon::IoState;
 
-use super::{Live, json};
+use super::{Live, diagnostics, json};
 
 impl Live {
     pub(super) fn server_views(&self) -> Vec<ServerView> {
@@ -86,6 +86,9 @@ fn statistics(entry: &BoardEntry) -> ServerStatistics {
         routed_reads: counters.sum(|shard| &shard.reads),
         routed_writes: counters.sum(|shard| &shard.writes),
         failed_auths: counters.sum(|shard| &shard.failed_logins),
+        read_times: diagnostics::decades(counters, |shard| &shard.read_decades),
+        write_times: diagnostics::decades(counters, |shard| &shard.write_decades),
+        spread: diagnostics::spread_of_server(counters),
         ..ServerStatistics::default()
     }
 }

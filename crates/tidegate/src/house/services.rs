@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
 use tidegate_admin::views::{
     AccountView, ListenerState, ListenerView, ServiceState, ServiceStatistics, ServiceView,
 };
@@ -10,7 +9,7 @@ use tidegate_config::params::{ListenerParams, ServiceParams};
 use tidegate_config::{Object, Target};
 use tidegate_session::ServiceSpec;
 
-use super::Live;
+use super::{Live, diagnostics};
 
 impl Live {
     pub(super) fn service_views(&self) -> Vec<ServiceView> {
@@ -40,7 +39,9 @@ impl Live {
             statistics: spec.map(statistics).unwrap_or_default(),
             parameters: super::json::parameters(&service.parameters()),
             router_diagnostics: spec
-                .map(|spec| diagnostics(spec, &servers, &services))
+                .map(|spec| {
+                    diagnostics::router(spec, &servers, &services, self.catalog.runtime().now())
+                })
                 .unwrap_or_default(),
             listeners: listeners
                 .map(|listener| self.listener_view(listener))
@@ -151,45 +152,6 @@ fn statistics(spec: &ServiceSpec) -> ServiceStatistics {
                 .checked_div(ended)
                 .unwrap_or(0),
         ),
+        spread: diagnostics::spread_of_service(spec),
     }
-}
-
-/// What a router tells of itself, and how often each target was used.
-fn diagnostics(spec: &ServiceSpec, servers: &[String], services: &[String]) -> Map<String, Value> {
-    let counters = &spec.counters;
-    let mut members = Map::new();
-    members.insert(
-        "queries".to_owned(),
-        Value::from(counters.sum(|shard| &shard.queries)),
-    );
-    if spec.router.name() == "readwritesplit" {
-        let figures = [
-            ("route_master", counters.sum(|shard| &shard.route_primary)),
-            ("route_slave", counters.sum(|shard| &shard.route_replica)),
-            ("route_all", counters.sum(|shard| &shard.route_all)),
-            (
-                "rw_transactions",
-                counters.sum(|shard| &shard.rw_transactions),
-            ),
-            (
-                "ro_transactions",
-                counters.sum(|shard| &shard.ro_transactions),
-            ),
-            ("replayed_transactions", 0),
-        ];
-        members.extend(figures.map(|(name, figure)| (name.to_owned(), Value::from(figure))));
-    }
-    let targets = servers.iter().chain(services).zip(&spec.target_counters);
-    let used: Vec<Value> = targets
-        .map(|(name, target)| {
-            json!({
-                "id": name,
-                "total": target.sum(|shard| &shard.total),
-                "read": target.sum(|shard| &shard.reads),
-                "write": target.sum(|shard| &shard.writes),
-            })
-        })
-        .collect();
-    members.insert("server_query_statistics".to_owned(), Value::from(used));
-    members
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tidegate_admin::house::{Pending, Refusal, SessionChange, Sessions, Unanswered, Which};
 use tidegate_admin::views::{
     BufferMemory, ClientView, ConnectionView, LogSwitches, QueryView, ResponseView, SeedListener,
-    SessionMemory, SessionState, SessionView,
+    SessionMemory, SessionState, SessionTimes, SessionView,
 };
 use tidegate_runtime::Gathered;
 use tidegate_session::question::ClientAddress;
@@ -215,6 +215,11 @@ fn view(session: &tidegate_session::SessionView) -> SessionView {
             sescmd_history_stored_metadata: session.history_metadata as u64,
         },
         connections: session.connections.iter().map(connection).collect(),
+        times: SessionTimes {
+            distribution: session.times.decades,
+            total: Duration::from_micros(session.times.total_us),
+            max: Duration::from_micros(session.times.max_us),
+        },
         log_switches: LogSwitches {
             debug: switches.debug,
             error: switches.error,

@@ -1,0 +1,175 @@
+//! How long answers took, and what a router tells of itself.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use tidegate_admin::spell;
+use tidegate_admin::views::{ResponseBucket, ResponseTimes, SpreadView, TimesView};
+use tidegate_session::histogram::{Decades, Spread};
+use tidegate_session::world::{Counters, ServerShard};
+use tidegate_session::{Instant, ServiceSpec, TargetShard};
+
+/// The times of one kind of answers of all workers by powers of ten.
+pub(super) fn decades(
+    counters: &Counters<ServerShard>,
+    which: impl Fn(&ServerShard) -> &Decades,
+) -> ResponseTimes {
+    let mut times = ResponseTimes::default();
+    for shard in counters.iter() {
+        for (sum, (count, total)) in times.buckets.iter_mut().zip(&which(shard).buckets) {
+            *sum = ResponseBucket {
+                count: sum.count + count.get(),
+                total: sum.total + Duration::from_micros(total.get()),
+            };
+        }
+    }
+    times
+}
+
+pub(super) fn times(spread: &Spread) -> TimesView {
+    let quantile = |permille| Duration::from_micros(spread.quantile_us(permille));
+    TimesView {
+        count: spread.count,
+        mean: Duration::from_micros(spread.mean_us()),
+        p50: quantile(500),
+        p95: quantile(950),
+        p99: quantile(990),
+        max: Duration::from_micros(spread.max_us),
+    }
+}
+
+pub(super) fn spread_of_server(counters: &Counters<ServerShard>) -> SpreadView {
+    SpreadView {
+        read: times(&Spread::of(counters, |shard| &shard.read_times)),
+        write: times(&Spread::of(counters, |shard| &shard.write_times)),
+        other: times(&Spread::of(counters, |shard| &shard.other_times)),
+    }
+}
+
+/// The times of a target, by what was asked.
+struct TargetTimes {
+    read: Spread,
+    write: Spread,
+    other: Spread,
+}
+
+impl TargetTimes {
+    fn of(counters: &Counters<TargetShard>) -> TargetTimes {
+        TargetTimes {
+            read: Spread::of(counters, |shard| &shard.read_times),
+            write: Spread::of(counters, |shard| &shard.write_times),
+            other: Spread::of(counters, |shard| &shard.other_times),
+        }
+    }
+
+    fn view(&self) -> SpreadView {
+        SpreadView {
+            read: times(&self.read),
+            write: times(&self.write),
+            other: times(&self.other),
+        }
+    }
+}
+
+pub(super) fn spread_of_service(spec: &ServiceSpec) -> SpreadView {
+    let mut whole = TargetTimes {
+        read: Spread::default(),
+        write: Spread::default(),
+        other: Spread::default(),
+    };
+    for target in &spec.target_counters {
+        let target = TargetTimes::of(target);
+        whole.read.merge(&target.read);
+        whole.write.merge(&target.write);
+        whole.other.merge(&target.other);
+    }
+    whole.view()
+}
+
+/// What a router tells of itself, and how each target was used.
+pub(super) fn router(
+    spec: &ServiceSpec,
+    servers: &[String],
+    services: &[String],
+    now: Instant,
+) -> Map<String, Value> {
+    let counters = &spec.counters;
+    let mut members = Map::new();
+    let mut figure = |name: &str, figure: u64| {
+        members.insert(name.to_owned(), figure.into());
+    };
+    figure("queries", counters.sum(|shard| &shard.queries));
+    if spec.router.name() == "readwritesplit" {
+        figure("route_master", counters.sum(|shard| &shard.route_primary));
+        figure("route_slave", counters.sum(|shard| &shard.route_replica));
+        figure("route_all", counters.sum(|shard| &shard.route_all));
+        figure(
+            "rw_transactions",
+            counters.sum(|shard| &shard.rw_transactions),
+        );
+        figure(
+            "ro_transactions",
+            counters.sum(|shard| &shard.ro_transactions),
+        );
+        figure("replayed_transactions", 0);
+    }
+    if let Some(reasons) = primary_reasons(spec) {
+        members.insert("primary_reasons".to_owned(), reasons);
+    }
+    let targets = servers.iter().chain(services).zip(&spec.target_counters);
+    let used: Vec<Value> = targets
+        .filter(|(_, counters)| counters.sum(|shard| &shard.total) > 0)
+        .map(|(name, counters)| target(name, counters, now))
+        .collect();
+    members.insert("server_query_statistics".to_owned(), used.into());
+    members
+}
+
+/// Why commands went to the primary, those reasons that there were.
+fn primary_reasons(spec: &ServiceSpec) -> Option<Value> {
+    let words = spec.router.primary_reasons();
+    if words.is_empty() {
+        return None;
+    }
+    let mut reasons = Map::new();
+    for (number, word) in words.iter().enumerate() {
+        let count: u64 = spec
+            .counters
+            .iter()
+            .filter_map(|shard| shard.primary_reasons.get(number))
+            .map(tidegate_session::world::Count::get)
+            .sum();
+        if count > 0 {
+            reasons.insert((*word).to_owned(), count.into());
+        }
+    }
+    Some(reasons.into())
+}
+
+fn target(name: &str, counters: &Counters<TargetShard>, now: Instant) -> Value {
+    let reads = counters.sum(|shard| &shard.reads);
+    let connections = counters.sum(|shard| &shard.total_connections);
+    let open_us = TargetShard::open_us(counters, now);
+    let busy_us = counters.sum(|shard| &shard.busy_us);
+    let average = |sum: u64| sum.checked_div(connections).unwrap_or(0);
+    let times = TargetTimes::of(counters).view();
+    json!({
+        "id": name,
+        "total": counters.sum(|shard| &shard.total),
+        "read": reads,
+        "write": counters.sum(|shard| &shard.writes),
+        "avg_sess_duration": spell::duration(Duration::from_micros(average(open_us))),
+        "avg_sess_active_pct": percent(busy_us, open_us),
+        "avg_selects_per_session": average(reads),
+        "response_times": spell::spread(&times),
+    })
+}
+
+/// In percent, with two decimals.
+fn percent(part: u64, whole: u64) -> f64 {
+    if whole == 0 {
+        return 0.0;
+    }
+    let hundredths = (u128::from(part.min(whole)) * 10_000 / u128::from(whole)) as f64;
+    hundredths / 100.0
+}
