@@ -145,6 +145,7 @@ impl Session {
                 if !self.can_change_user() {
                     return Taken::Hold;
                 }
+                self.head_leaves();
                 let payload = run.get(found.payload()).unwrap_or_default();
                 self.change_user(payload, header, found.whole, &mut env.cx());
                 Taken::Bytes(Header::LEN + have)
@@ -182,6 +183,7 @@ impl Session {
         if !self.tickets.is_empty() {
             return Taken::Hold;
         }
+        self.head_leaves();
         let whole = have == header.len as usize && !header.continues();
         if whole {
             self.answer_error(&reply, cx);

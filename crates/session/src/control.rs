@@ -101,6 +101,7 @@ impl Session {
             let seconds = self.service.wait_timeout.unwrap_or_default().as_secs();
             self.fail(&SessionFault::Idle { seconds }, cx);
         } else {
+            self.end_put_off(cx.now);
             self.check_connects(cx);
         }
     }
@@ -130,7 +131,8 @@ impl Session {
     /// When an idle client is disconnected. A command in progress is not idleness.
     fn idle_deadline(&self) -> Option<Instant> {
         let limit = self.service.wait_timeout?;
-        (self.has_login() && self.client_is_idle()).then(|| self.client.last_active.after(limit))
+        let idle = self.has_login() && self.client_is_idle() && self.put_off.is_none();
+        idle.then(|| self.client.last_active.after(limit))
     }
 
     /// Asks to be woken for the next deadline. A deadline that moved away is noticed when the old
@@ -156,6 +158,7 @@ impl Session {
             self.kill_at,
             self.dialogue_deadline(),
             self.connect_deadline(),
+            self.put_off_deadline(cx.now),
             idle,
         ]
         .into_iter()
@@ -214,6 +217,10 @@ impl Session {
                 "an answer began before the one before it ended"
             );
         }
+        assert!(
+            self.put_off.is_none() || self.tickets.is_empty(),
+            "a command is put off while others are in flight"
+        );
         if self.at_rest() {
             assert!(
                 self.verdicts.is_empty(),

@@ -113,7 +113,9 @@ impl Session {
             let was_open = self.trx.is_open();
             self.trx.predict(statement);
             // A router may have kept a connection for the transaction alone.
-            self.look_for_spare |= was_open && !self.trx.is_open();
+            if was_open && !self.trx.is_open() {
+                self.look_for_spare.set(true);
+            }
             order.then = self.consequence(statement);
         }
         match command {

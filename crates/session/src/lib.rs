@@ -53,6 +53,7 @@ mod opening;
 mod output;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
+mod put_off;
 pub mod question;
 mod replies;
 pub mod request;

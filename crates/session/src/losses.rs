@@ -9,6 +9,7 @@ use crate::ids::{BackendId, Side};
 use crate::output::{Level, Op};
 use crate::router::{AfterLoss, Loss};
 use crate::session::{Cx, Phase, Session};
+use crate::ticket::Then;
 use crate::world::ServerStatus;
 
 impl Session {
@@ -79,6 +80,7 @@ impl Session {
         let loss = Loss {
             target,
             was_open,
+            command_waits: self.held || !self.pending.is_empty(),
             owed,
             started,
             can_retry,
@@ -113,6 +115,12 @@ impl Session {
             {
                 if let Some(ticket) = self.tickets.pop_front() {
                     self.drop_ticket(ticket.seq, cx);
+                    if ticket.predicted {
+                        self.trx.failed();
+                    }
+                    if matches!(ticket.then, Then::Prepared(_)) {
+                        self.stmts.prepare_failed();
+                    }
                 }
                 // Its filters hear of the answer; one that waits behind it keeps its place.
                 std::mem::swap(&mut self.passed, &mut self.passed_by_newest);
@@ -235,8 +243,8 @@ impl Session {
     /// The servers were looked at again: connections to those that are down end at once, others are
     /// looked at by their routers at the next rest.
     pub(crate) fn servers_changed(&mut self, cx: &mut Cx<'_>) {
-        self.look_for_spare = true;
-        self.moved = true;
+        self.look_for_spare.set(true);
+        self.route_again_at_once(cx.now);
         for id in self.backend_ids() {
             let Some(backend) = self.backend(id) else {
                 continue;
@@ -259,10 +267,10 @@ impl Session {
 
     /// Asks each router which connections it does not want any more.
     pub(crate) fn let_go_spare(&mut self, cx: &mut Cx<'_>) {
-        if self.trx.is_open() || !matches!(self.phase, Phase::Commands) {
+        if !matches!(self.phase, Phase::Commands) {
             return;
         }
-        self.look_for_spare = false;
+        self.look_for_spare.set(false);
         for node in 0..self.nodes.len() {
             let Some(router) = self.nodes.get(node).and_then(|node| node.router.as_ref()) else {
                 continue;
@@ -288,7 +296,7 @@ impl Session {
             return;
         };
         if !matches!(backend.state, State::Ready) || !backend.owed.is_empty() {
-            self.look_for_spare = true;
+            self.look_for_spare.set(true);
             return;
         }
         cx.out

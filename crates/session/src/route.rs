@@ -22,6 +22,7 @@ use crate::service::Counted;
 use crate::session::{Cx, Env, Session};
 use crate::stmts::PreparedText;
 use crate::ticket::{Passed, Stream};
+use crate::time::Instant;
 
 /// Where a command goes, all services resolved.
 #[derive(Debug, Default)]
@@ -45,6 +46,8 @@ pub(crate) struct Leaves {
 pub(crate) enum Stop {
     /// Until something moves: an answer is given, a connection opens.
     Wait,
+    /// Until that time, or until the servers' states change.
+    Later(Instant),
     /// Until this connection is open.
     Connect(BackendId),
     Own(OwnAnswer),
@@ -53,7 +56,7 @@ pub(crate) enum Stop {
     /// A filter made another command of it.
     Replaced(Vec<u8>),
     /// The long data of the statement it executes are gone, or where it cannot be executed.
-    LongDataLost(ClientStmtId),
+    LongDataLost,
     /// It has no answer and nobody wants it.
     Drop,
 }
@@ -111,6 +114,9 @@ impl Session {
 
     /// Routes a command. `false`: it has to wait; `true`: it is on its way, answered or swallowed.
     fn route(&mut self, body: &mut Body<'_>, env: &mut Env<'_>) -> bool {
+        if self.is_put_off(env.now) {
+            return false;
+        }
         loop {
             let (classifier, mut cx) = env.split();
             let text: Arc<PreparedText>;
@@ -145,6 +151,7 @@ impl Session {
             };
             match self.plan(&request, &mut cx) {
                 Ok(leaves) => {
+                    self.head_leaves();
                     let digest = self.count_digest(&request, subject.named, &mut cx);
                     let name = subject.named.map(|named| named.digest);
                     let mut order = self.order(&request, name, &leaves);
@@ -246,7 +253,7 @@ impl Session {
                 ))),
             },
             Command::StmtExecute | Command::StmtBulkExecute if prepared.long_data_lost => {
-                Err(Stop::LongDataLost(id))
+                Err(Stop::LongDataLost)
             }
             Command::StmtSendLongData if prepared.long_data_lost => Err(Stop::Drop),
             Command::StmtExecute | Command::StmtSendLongData | Command::StmtBulkExecute => {
@@ -281,6 +288,7 @@ impl Session {
             Decision::Reject(reply) => return Err(Stop::Reject(reply)),
             Decision::End(fault) => return Err(Stop::End(fault)),
             Decision::Wait => return Err(Stop::Wait),
+            Decision::Later(at) => return Err(Stop::Later(at)),
         }
         if node == 0 {
             leaves.root = Some(decision);
@@ -336,12 +344,8 @@ impl Session {
                     backend
                 };
                 let executes = matches!(command, Command::StmtExecute | Command::StmtBulkExecute);
-                if let Some(id) = request.prepared
-                    && executes
-                    && backend != chosen
-                    && !leaves.retry
-                {
-                    return Err(Stop::LongDataLost(id));
+                if request.prepared.is_some() && executes && backend != chosen && !leaves.retry {
+                    return Err(Stop::LongDataLost);
                 }
                 match self
                     .backend(backend)
@@ -416,9 +420,10 @@ impl Session {
             Err(
                 Stop::Own(_)
                 | Stop::Reject(_)
-                | Stop::LongDataLost(_)
+                | Stop::LongDataLost
                 | Stop::End(_)
                 | Stop::Wait
+                | Stop::Later(_)
                 | Stop::Connect(_),
             ) => {
                 return Ok(());
@@ -429,9 +434,11 @@ impl Session {
             Decision::One { target, .. } => TargetSet::one(*target),
             Decision::All { to, .. } => *to,
             // A service without an open connection is told when it opens one.
-            Decision::Own(_) | Decision::Reject(_) | Decision::End(_) | Decision::Wait => {
-                return Ok(());
-            }
+            Decision::Own(_)
+            | Decision::Reject(_)
+            | Decision::End(_)
+            | Decision::Wait
+            | Decision::Later(_) => return Ok(()),
         };
         for target in to.iter() {
             self.another(node, target, request, leaves, cx)?;
@@ -623,7 +630,12 @@ impl Session {
                 self.tickets.len()
             },
             outstanding_on: newest.and_then(|backend| self.target_of(node, backend)),
-            recoverable: self.history.recoverable(),
+            // Where nothing was set nothing has to be rebuilt.
+            recoverable: self.history.recoverable() || self.last_seq == 0,
+            trx: &self.trx,
+            head: self.heads,
+            put_off_since: self.put_off.map(|put_off| put_off.since),
+            spare_wanted: &self.look_for_spare,
             counters: this.spec.counters.shard(cx.worker),
             counted: &self.counted,
             worker: cx.worker,
@@ -650,11 +662,16 @@ impl Session {
     fn conclude(&mut self, stop: Stop, body: &mut Body<'_>, cx: &mut Cx<'_>) -> bool {
         match stop {
             Stop::Wait | Stop::Replaced(_) => false,
+            Stop::Later(until) => {
+                self.put_off_until(until, cx);
+                false
+            }
             Stop::Connect(backend) => {
                 self.open(backend, cx);
                 false
             }
             Stop::Drop => {
+                self.head_leaves();
                 self.passed.clear();
                 self.swallow_rest(body, None);
                 true
@@ -663,24 +680,26 @@ impl Session {
                 self.fail(&fault, cx);
                 true
             }
-            Stop::Own(_) | Stop::Reject(_) | Stop::LongDataLost(_) if !self.tickets.is_empty() => {
+            Stop::Own(_) | Stop::Reject(_)
+                if body.command().reply_shape() == tidegate_wire::Shape::Nothing =>
+            {
+                self.lose_long_data(body);
+                self.conclude(Stop::Drop, body, cx)
+            }
+            Stop::Own(_) | Stop::Reject(_) | Stop::LongDataLost if !self.tickets.is_empty() => {
                 false
             }
-            Stop::LongDataLost(id) => {
-                // The client will not send the types again.
-                if let Some(prepared) = self.stmts.get_mut(id) {
-                    prepared.note_types(body.payload());
-                }
-                self.drop_long_data(id, cx);
-                self.conclude(Stop::Reject(long_data_lost()), body, cx)
-            }
+            Stop::LongDataLost => self.conclude(Stop::Reject(long_data_lost()), body, cx),
             Stop::Own(answer) => {
+                self.head_leaves();
                 self.note_received(body, cx);
                 self.answer_own(&answer, cx);
                 self.swallow_rest(body, None);
                 true
             }
             Stop::Reject(reply) => {
+                self.head_leaves();
+                self.execution_refused(body, cx);
                 self.note_received(body, cx);
                 if body.is_whole() {
                     self.answer_error(&reply, cx);
@@ -689,6 +708,36 @@ impl Session {
                 }
                 true
             }
+        }
+    }
+
+    /// An execution is refused, with all that a server does even then: it knows the types, which the
+    /// client will not send again, forgets the long data and closes the cursor.
+    fn execution_refused(&mut self, body: &Body<'_>, cx: &mut Cx<'_>) {
+        let executes = matches!(
+            body.command(),
+            Command::StmtExecute | Command::StmtBulkExecute
+        );
+        if self.needs.history
+            && executes
+            && let Some(id) = tidegate_wire::stmt::stmt_id(body.payload()).map(ClientStmtId)
+            && let Some(id) = self.stmts.resolve(id)
+            && let Some(prepared) = self.stmts.get_mut(id)
+        {
+            prepared.note_types(body.payload());
+            self.drop_long_data(id, cx);
+        }
+    }
+
+    /// Long data reach no server: the execution that they are for will be refused, for they are not
+    /// answered themselves.
+    fn lose_long_data(&mut self, body: &Body<'_>) {
+        if body.command() == Command::StmtSendLongData
+            && let Some(id) = tidegate_wire::stmt::stmt_id(body.payload()).map(ClientStmtId)
+            && let Some(id) = self.stmts.resolve(id)
+            && let Some(prepared) = self.stmts.get_mut(id)
+        {
+            prepared.long_data_lost = true;
         }
     }
 

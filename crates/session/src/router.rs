@@ -12,6 +12,7 @@ use crate::freeze::{Decoder, Encoder, FreezeError};
 use crate::ids::TargetId;
 use crate::request::{OwnAnswer, ReplySummary, Request};
 use crate::scene::Scene;
+use crate::time::Instant;
 
 /// A router with its parameters: what a service has one of.
 pub trait Router: std::fmt::Debug + Send + Sync {
@@ -57,7 +58,8 @@ pub trait RouterSession: std::fmt::Debug + Send {
     fn on_reply(&mut self, target: TargetId, reply: &ReplySummary<'_>, scene: &Scene<'_>);
     /// A target's connection is gone, or could not be opened.
     fn on_lost(&mut self, loss: &Loss, scene: &Scene<'_>) -> AfterLoss;
-    /// Nothing is owed and no transaction is open: which open targets should be let go?
+    /// Nothing is owed: which open targets should be let go? None on which a transaction is open,
+    /// which the router knows better than [`Scene::trx`] where autocommit is off.
     fn spare(&self, scene: &Scene<'_>) -> TargetSet {
         let _ = scene;
         TargetSet::EMPTY
@@ -94,6 +96,10 @@ pub enum Decision {
     End(SessionFault),
     /// Not before the answers that are outstanding have been given.
     Wait,
+    /// Nobody can take it now: ask again at that time, or as soon as the servers' states change.
+    /// Only if no answer is outstanding. What the client says meanwhile waits behind it. How long
+    /// it has been put off so far is [`Scene::put_off_since`].
+    Later(Instant),
 }
 
 /// What was lost with a connection.
@@ -103,6 +109,8 @@ pub struct Loss {
     pub target: TargetId,
     /// Did the connection ever become usable?
     pub was_open: bool,
+    /// Does a command wait at the head, for this connection or for something else?
+    pub command_waits: bool,
     /// How many answers the client was waiting for from it.
     pub owed: usize,
     /// Had a part of the first of them reached the client?

@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use tidegate_sql::TrxTracker;
+
 use crate::backend::{Backend, Link};
 use crate::chain::{Node, Target};
 use crate::ids::{BackendId, TargetId};
@@ -29,10 +31,20 @@ pub struct Scene<'a> {
     pub outstanding_on: Option<TargetId>,
     /// May connections be opened in mid-session: is the history able to rebuild the state?
     pub recoverable: bool,
+    /// The session's transaction.
+    pub trx: &'a TrxTracker,
+    /// A number of the command that is routed next: another for every command, and for one that was
+    /// put off; the same as long as it waits for connections.
+    pub head: u64,
+    /// When the command at the head was first put off ([`Decision::Later`]); `None`: it was not.
+    ///
+    /// [`Decision::Later`]: crate::router::Decision::Later
+    pub put_off_since: Option<Instant>,
     /// This worker's counters of this service.
     pub counters: &'a ServiceShard,
     /// How the router counted the command that is being announced.
     pub(crate) counted: &'a Cell<Counted>,
+    pub(crate) spare_wanted: &'a Cell<bool>,
     pub(crate) worker: usize,
     pub(crate) spec: &'a ServiceSpec,
     /// Empty before the session's connections exist (while the router starts).
@@ -78,6 +90,12 @@ enum Load<'a> {
 }
 
 impl TargetView<'_> {
+    /// Does it stand for another service?
+    #[must_use]
+    pub fn is_service(&self) -> bool {
+        matches!(self.load, Load::Service { .. })
+    }
+
     /// Statements in progress there, from the whole proxy.
     #[must_use]
     pub fn operations(&self) -> u64 {
@@ -164,6 +182,11 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// At the session's next rest the router is asked which connections it does not want any more.
+    pub fn want_spare(&self) {
+        self.spare_wanted.set(true);
+    }
+
     /// The position of a target by its name.
     #[must_use]
     pub fn target_named(&self, name: &str) -> Option<TargetId> {
@@ -237,7 +260,9 @@ impl<'a> Scene<'a> {
                 view.link
             });
             if view.status.connectable() || (view.link == Link::Open && view.status.usable()) {
-                whole.status = whole.status.with(view.status);
+                // The others are not less fit for it.
+                let marks = ServerStatus::MAINTENANCE.with(ServerStatus::DRAINING);
+                whole.status = whole.status.with(view.status.without(marks));
                 if view.lag.is_some() {
                     whole.lag = whole.lag.min(view.lag).or(view.lag);
                 }

@@ -19,6 +19,7 @@ use crate::ids::{BackendId, SessionId, Side, TargetId, Token};
 use crate::login::Dialogue;
 use crate::observe::Observe;
 use crate::output::{Level, Op, Output};
+use crate::put_off::PutOff;
 use crate::question::{Answer, ClientAddress};
 use crate::service::{Counted, LogSwitches, ServiceShard, ServiceSpec, TargetShard};
 use crate::stmts::Statements;
@@ -192,8 +193,12 @@ pub struct Session {
     pub(crate) client_backlogged: bool,
     /// The client is not read.
     pub(crate) client_paused: bool,
-    /// The servers changed: look for connections to let go at the next rest.
-    pub(crate) look_for_spare: bool,
+    /// Look for connections to let go at the next rest: the servers changed, or a router wants it.
+    pub(crate) look_for_spare: Cell<bool>,
+    /// The command at the head found no server and is routed again later.
+    pub(crate) put_off: Option<PutOff>,
+    /// Counts the commands that have left the head, and the times one was put off.
+    pub(crate) heads: u64,
     /// When `on_tick` will be called; `None`: not asked for.
     pub(crate) armed: Option<Instant>,
     /// Killed at that time.
@@ -260,7 +265,9 @@ impl Session {
             moved: false,
             client_backlogged: false,
             client_paused: false,
-            look_for_spare: false,
+            look_for_spare: Cell::new(false),
+            put_off: None,
+            heads: 0,
             armed: None,
             kill_at: None,
             drain: None,
@@ -509,6 +516,9 @@ impl Session {
                 self.log(Level::Warning, &mut env.cx(), || text);
             }
         }
+        if self.look_for_spare.get() || self.next_filters.is_some() || self.drain.is_some() {
+            self.at_next_rest(&mut env.cx());
+        }
         if self.moved && !self.is_over() {
             self.moved = false;
             self.resume_pending(env);
@@ -519,9 +529,6 @@ impl Session {
                 }
             }
         }
-        if self.look_for_spare || self.next_filters.is_some() || self.drain.is_some() {
-            self.at_next_rest(&mut env.cx());
-        }
         self.arm(&mut env.cx());
         if cfg!(debug_assertions) {
             self.check_invariants();
@@ -530,22 +537,26 @@ impl Session {
 
     /// What waited for the session's next rest.
     fn at_next_rest(&mut self, cx: &mut Cx<'_>) {
-        if self.is_over() || !matches!(self.phase, Phase::Commands) || !self.client_is_idle() {
+        let in_flight = !self.tickets.is_empty() || self.stream.is_some() || self.infile.is_some();
+        if self.is_over() || !matches!(self.phase, Phase::Commands) || in_flight {
             return;
         }
+        let idle = self.client_is_idle();
         if let Some(cause) = self.drain
+            && idle
             && !self.trx.is_open()
         {
             self.finish(cause, Some(&SessionFault::Shutdown), cx);
             return;
         }
         // A command that waits may have passed the old ones.
-        if self.passed.is_empty()
+        if idle
+            && self.passed.is_empty()
             && let Some(filters) = self.next_filters.take()
         {
             self.swap_filters(filters, cx);
         }
-        if self.look_for_spare {
+        if self.look_for_spare.get() {
             self.let_go_spare(cx);
         }
     }

@@ -168,7 +168,7 @@ impl Session {
         session.needs = TreeNeeds::of(&session.nodes, &session.own_filters);
         session.phase = Phase::Commands;
         // The servers may be others than those the old session last saw.
-        session.look_for_spare = true;
+        session.look_for_spare.set(true);
         session.find_digests(&mut env.cx());
         session.adopt(env);
         session.arm(&mut env.cx());

@@ -66,6 +66,8 @@ rare! {
     Draining,
     PrimaryMoved,
     NoPrimary,
+    StatementWaited,
+    WriteRefused,
     LagChanged,
     KilledNow,
     KilledLater,

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use tidegate_routers::readwritesplit::MasterFailureMode;
+
 use crate::caps;
 use crate::client::{Goodbye, Kind};
 use crate::rng::Rng;
@@ -50,6 +52,20 @@ pub(crate) struct FaultRates {
     pub(crate) question: usize,
 }
 
+/// What readwritesplit does when servers fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Failures {
+    pub(crate) mode: MasterFailureMode,
+    /// A lost primary may be replaced.
+    pub(crate) reconnects: bool,
+    pub(crate) retries_reads: bool,
+    /// How long a statement may wait for a server.
+    pub(crate) patience: Option<Duration>,
+    /// Nothing is connected before it is needed.
+    pub(crate) lazy: bool,
+    pub(crate) strict: bool,
+}
+
 /// One client's character.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientPlan {
@@ -89,6 +105,7 @@ pub(crate) struct Plan {
     pub(crate) history: (usize, bool),
     pub(crate) master_accept_reads: bool,
     pub(crate) max_replicas: u64,
+    pub(crate) failures: Failures,
     pub(crate) log_info: bool,
     /// Most bytes of one read.
     pub(crate) read_bytes: usize,
@@ -137,6 +154,7 @@ impl Plan {
             } else {
                 255
             },
+            failures: draw_failures(rng),
             log_info: rng.one_in(5),
             read_bytes: if giants {
                 1 << 20
@@ -204,6 +222,23 @@ fn draw_modules(rng: &mut Rng) -> Modules {
         meddling: rng.one_in(5),
         panic_after: rng.one_in(12).then(|| rng.between(1, 150) as u32),
         hints: rng.one_in(5),
+    }
+}
+
+fn draw_failures(rng: &mut Rng) -> Failures {
+    use MasterFailureMode::{ErrorOnWrite, FailInstantly, FailOnWrite};
+    let lazy = rng.one_in(5);
+    let mode = rng.weighted(&[(3, FailOnWrite), (3, ErrorOnWrite), (1, FailInstantly)]);
+    let reconnects = !rng.one_in(4);
+    Failures {
+        mode: if lazy { FailOnWrite } else { mode },
+        reconnects: reconnects || lazy,
+        retries_reads: !rng.one_in(5),
+        patience: rng
+            .one_in(3)
+            .then(|| Duration::from_secs(rng.between(1, 6) as u64)),
+        lazy,
+        strict: rng.one_in(6),
     }
 }
 

@@ -147,7 +147,7 @@ impl RouterSession for Connection {
         let maintained = scene
             .target(self.target)
             .is_some_and(|view| view.status.has(ServerStatus::MAINTENANCE));
-        if maintained {
+        if maintained && !scene.trx.is_open() {
             TargetSet::one(self.target)
         } else {
             TargetSet::EMPTY

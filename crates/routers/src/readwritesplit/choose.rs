@@ -26,30 +26,22 @@ fn reachable(view: &TargetView<'_>, recoverable: bool) -> bool {
     }
 }
 
-/// The primary: the session's own as long as it is connected and still is one, else the best one
-/// there is.
-pub(crate) fn primary(scene: &Scene<'_>, current: Option<TargetId>) -> Option<TargetId> {
-    let is_primary = |view: &TargetView<'_>| view.status.has(ServerStatus::MASTER);
-    if let Some(id) = current
-        && scene.target(id).is_some_and(|view| {
-            view.link >= Link::Opening && is_primary(&view) && view.status.usable()
-        })
-    {
-        return Some(id);
-    }
-    best_primary(scene, scene.recoverable)
+/// Is it the session's primary still: connected, and in that role?
+pub(crate) fn is_valid_primary(scene: &Scene<'_>, current: TargetId) -> bool {
+    scene.target(current).is_some_and(|view| {
+        view.link >= Link::Opening && view.status.has(ServerStatus::MASTER) && view.status.usable()
+    })
 }
 
-/// The primary of a session that has no connection yet: without a history too.
-pub(crate) fn primary_at_start(scene: &Scene<'_>) -> Option<TargetId> {
-    best_primary(scene, true)
-}
-
-fn best_primary(scene: &Scene<'_>, recoverable: bool) -> Option<TargetId> {
+/// The best primary there is: of the best rank, and of those the one with the fewest connections.
+pub(crate) fn best_primary(scene: &Scene<'_>, barred: TargetSet) -> Option<TargetId> {
     scene
         .targets()
+        .filter(|id| !barred.contains(*id))
         .filter_map(|id| Some((id, scene.target(id)?)))
-        .filter(|(_, view)| view.status.has(ServerStatus::MASTER) && reachable(view, recoverable))
+        .filter(|(_, view)| {
+            view.status.has(ServerStatus::MASTER) && reachable(view, scene.recoverable)
+        })
         .min_by_key(|(_, view)| (view.rank, view.connections()))
         .map(|(id, _)| id)
 }
@@ -80,8 +72,15 @@ pub(crate) fn replica(
 }
 
 /// Replicas to be connected when a session starts: those with the fewest connections first.
-pub(crate) fn at_start(scene: &Scene<'_>, limits: Limits, primary: Option<TargetId>) -> TargetSet {
-    let rank = current_rank(scene, primary);
+pub(crate) fn at_start(
+    scene: &Scene<'_>,
+    limits: Limits,
+    count: usize,
+    primary: Option<TargetId>,
+) -> TargetSet {
+    let rank = primary
+        .and_then(|id| scene.target(id))
+        .map_or_else(|| current_rank(scene, None), |view| view.rank);
     let mut fit: Vec<(u64, TargetId)> = scene
         .targets()
         .filter(|id| Some(*id) != primary)
@@ -95,10 +94,7 @@ pub(crate) fn at_start(scene: &Scene<'_>, limits: Limits, primary: Option<Target
         .map(|(id, view)| (view.connections(), id))
         .collect();
     fit.sort();
-    fit.into_iter()
-        .take(limits.max_replicas)
-        .map(|(_, id)| id)
-        .collect()
+    fit.into_iter().take(count).map(|(_, id)| id).collect()
 }
 
 fn eligible(
@@ -144,11 +140,13 @@ pub(crate) fn lag_fits(view: &TargetView<'_>, limits: Limits) -> bool {
         || view.lag.is_some_and(|lag| lag < limits.max_replication_lag)
 }
 
-/// The rank in use: that of the primary; without one, of an open connection; else the best one.
+/// The rank in use: that of the connected primary; without one, of the first connection; else the
+/// best one.
 fn current_rank(scene: &Scene<'_>, primary: Option<TargetId>) -> Rank {
     let views = || scene.targets().filter_map(|id| scene.target(id));
     primary
         .and_then(|id| scene.target(id))
+        .filter(|view| view.link >= Link::Opening)
         .or_else(|| views().find(|view| view.link == Link::Open))
         .or_else(|| {
             views()
@@ -170,18 +168,44 @@ fn open_replicas(scene: &Scene<'_>, primary: Option<TargetId>) -> usize {
         .count()
 }
 
-/// Connections to be let go at a rest: to servers in maintenance, and those that lag far too much.
-pub(crate) fn spare(scene: &Scene<'_>, limits: Limits) -> TargetSet {
-    let far_behind = (limits.max_replication_lag * 2).max(Duration::from_secs(300));
+/// Connections to be let go at a rest: to servers in maintenance, of another rank than the one in
+/// use, far too much behind, and replicas beyond the most that are allowed.
+pub(crate) fn spare(scene: &Scene<'_>, limits: Limits, primary: Option<TargetId>) -> TargetSet {
+    let connected = primary.filter(|id| is_valid_primary(scene, *id));
+    let rank = current_rank(scene, connected);
+    let unfit: TargetSet = open(scene)
+        .filter(|(id, view)| {
+            view.status.has(ServerStatus::MAINTENANCE)
+                || view.rank != rank
+                || Some(*id) != connected && is_far_behind(view, limits)
+        })
+        .map(|(id, _)| id)
+        .collect();
+    let mut replicas: Vec<(u64, TargetId)> = open(scene)
+        .filter(|(id, _)| Some(*id) != primary && !unfit.contains(*id))
+        .map(|(id, view)| (view.last_used, id))
+        .collect();
+    replicas.sort();
+    let excess = replicas.len().saturating_sub(limits.max_replicas);
+    replicas
+        .into_iter()
+        .take(excess)
+        .map(|(_, id)| id)
+        .chain(unfit.iter())
+        .collect()
+}
+
+fn open<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (TargetId, TargetView<'a>)> {
     scene
         .targets()
-        .filter(|id| {
-            scene.target(*id).is_some_and(|view| {
-                let lags = !limits.max_replication_lag.is_zero()
-                    && !view.status.has(ServerStatus::MASTER)
-                    && view.lag.is_some_and(|lag| lag > far_behind);
-                view.link == Link::Open && (view.status.has(ServerStatus::MAINTENANCE) || lags)
-            })
-        })
-        .collect()
+        .filter_map(|id| Some((id, scene.target(id)?)))
+        .filter(|(_, view)| view.link == Link::Open)
+}
+
+/// So much behind that it will not be read from for a while. A lag that is not known says nothing.
+fn is_far_behind(view: &TargetView<'_>, limits: Limits) -> bool {
+    let far = (limits.max_replication_lag * 2).max(Duration::from_secs(300));
+    !limits.max_replication_lag.is_zero()
+        && !view.status.has(ServerStatus::MASTER)
+        && view.lag.is_some_and(|lag| lag > far)
 }

@@ -1,33 +1,39 @@
 //! `readwritesplit`: writes go to the primary, reads are spread over the replicas, and what sets
 //! the session's state goes to all.
 //!
-//! Leaves out for now: a session ends with its primary, and nothing is repeated but reads of which
-//! no byte was passed on; no waiting for a server, no replay of transactions, no causal reads.
+//! A statement that finds no server waits, is refused or ends the session, as the parameters say;
+//! one that may have been executed is never sent again. Leaves out for now: replay of transactions,
+//! causal reads.
 //!
 //! Invariant: nothing that may write, and nothing that could not be classified, goes to a server
 //! that is not the primary, unless a hint says so.
 
 mod choose;
+mod frozen;
+mod held;
+mod losses;
 mod params;
 mod route;
 mod rule;
 mod session;
+mod settings;
+mod targets;
 #[cfg(test)]
 mod tests;
+mod unreachable;
 
 use tidegate_session::freeze::{Decoder, FreezeError};
 use tidegate_session::router::{Needs, Router, RouterSession, TargetSet};
 use tidegate_session::{Scene, SessionFault};
 
-use choose::Limits;
 pub use params::{MODULE, MasterFailureMode, ReadWriteSplitParams};
 use session::Split;
+use settings::Settings;
 
 /// A service's `readwritesplit`.
 #[derive(Debug)]
 pub struct ReadWriteSplit {
-    limits: Limits,
-    failure_mode: MasterFailureMode,
+    settings: Settings,
 }
 
 impl ReadWriteSplit {
@@ -35,12 +41,7 @@ impl ReadWriteSplit {
     #[must_use]
     pub fn new(params: &ReadWriteSplitParams) -> ReadWriteSplit {
         ReadWriteSplit {
-            limits: Limits {
-                max_replicas: usize::try_from(params.max_slave_connections).unwrap_or(usize::MAX),
-                max_replication_lag: params.max_replication_lag,
-                master_accept_reads: params.master_accept_reads,
-            },
-            failure_mode: params.master_failure_mode,
+            settings: Settings::new(params),
         }
     }
 }
@@ -65,21 +66,26 @@ impl Router for ReadWriteSplit {
         &self,
         scene: &Scene<'_>,
     ) -> Result<(Box<dyn RouterSession>, TargetSet), SessionFault> {
-        let primary = choose::primary_at_start(scene);
-        if primary.is_none() && self.failure_mode == MasterFailureMode::FailInstantly {
+        let settings = self.settings;
+        if settings.lazy {
+            return Ok((Box::new(Split::new(settings, None)), TargetSet::EMPTY));
+        }
+        let primary = choose::best_primary(scene, TargetSet::EMPTY);
+        if primary.is_none() && settings.failure_mode == MasterFailureMode::FailInstantly {
             return Err(SessionFault::NoServer(format!(
                 "no primary was found: {}",
                 crate::states(scene)
             )));
         }
-        let mut eager = choose::at_start(scene, self.limits, primary);
+        let mut eager =
+            choose::at_start(scene, settings.limits, settings.replicas_at_start, primary);
         if let Some(primary) = primary {
             eager = eager.with(primary);
         }
-        Ok((Box::new(Split::new(self.limits, primary)), eager))
+        Ok((Box::new(Split::new(settings, primary)), eager))
     }
 
     fn thaw(&self, from: &mut Decoder<'_>) -> Result<Box<dyn RouterSession>, FreezeError> {
-        Ok(Box::new(Split::thaw(self.limits, from)?))
+        Ok(Box::new(Split::read(self.settings, from)?))
     }
 }

@@ -85,12 +85,12 @@ params! {
         /// Most replica connections of a session. 0: reads go to the primary.
         max_slave_connections: u64 = count(255).runtime(),
         /// Replica connections opened when a session starts.
-        slave_connections: u64 = count(255).runtime().reserved(),
+        slave_connections: u64 = count(255).runtime(),
         /// A replica must be less far behind the primary than this to be read. 0: no limit.
         max_replication_lag: Duration = seconds(0)
             .aliases(&["max_slave_replication_lag"]).runtime(),
         /// Where statements go that read user variables.
-        use_sql_variables_in: SqlVariablesIn = SqlVariablesIn::All.param().runtime().reserved(),
+        use_sql_variables_in: SqlVariablesIn = SqlVariablesIn::All.param().runtime(),
         /// What makes one replica better than another.
         slave_selection_criteria: SelectionCriteria =
             SelectionCriteria::LeastCurrentOperations.param()
@@ -98,16 +98,16 @@ params! {
         /// The primary takes its share of the reads.
         master_accept_reads: bool = flag(false).runtime(),
         /// A lost primary may be replaced while a session runs.
-        master_reconnection: bool = flag(true).runtime().reserved(),
+        master_reconnection: bool = flag(true).runtime(),
         /// What happens to a session that loses the primary.
         master_failure_mode: MasterFailureMode =
-            MasterFailureMode::FailOnWrite.param().runtime().reserved(),
+            MasterFailureMode::FailOnWrite.param().runtime(),
         /// Repeat a read whose server was lost.
-        retry_failed_reads: bool = flag(true).runtime().reserved(),
-        /// Repeat a statement that found no server.
-        delayed_retry: bool = flag(false).runtime().reserved(),
-        /// How long such a statement may wait.
-        delayed_retry_timeout: Duration = seconds(10).runtime().reserved(),
+        retry_failed_reads: bool = flag(true).runtime(),
+        /// A statement that finds no server waits for one.
+        delayed_retry: bool = flag(false).runtime(),
+        /// How long it may wait.
+        delayed_retry_timeout: Duration = seconds(10).runtime(),
         /// Repeat a transaction whose server was lost.
         transaction_replay: bool = flag(false).runtime().reserved(),
         /// Longest transaction that is kept for that.
@@ -133,15 +133,15 @@ params! {
         /// How long a read waits for the writes before it.
         causal_reads_timeout: Duration = seconds(10).runtime().reserved(),
         /// Connect to a server when it is first needed.
-        lazy_connect: bool = flag(false).runtime().reserved(),
+        lazy_connect: bool = flag(false).runtime(),
         /// Prepare an identical statement once.
         reuse_prepared_statements: bool = flag(false).runtime().reserved(),
         /// After a multi-statement, everything goes to the primary.
-        strict_multi_stmt: bool = flag(false).runtime().reserved(),
+        strict_multi_stmt: bool = flag(false).runtime(),
         /// After a CALL, everything goes to the primary.
-        strict_sp_calls: bool = flag(false).runtime().reserved(),
-        /// Reads of temporary tables go to the primary.
-        strict_tmp_tables: bool = flag(true).runtime().reserved(),
+        strict_sp_calls: bool = flag(false).runtime(),
+        /// A primary on which the session has temporary tables is not replaced: the session ends with it.
+        strict_tmp_tables: bool = flag(true).runtime(),
     }
 }
 

@@ -37,6 +37,8 @@ pub(crate) struct State<'a> {
     pub(crate) pinned: Option<Pin>,
     /// User variables that not every server has alike were assigned.
     pub(crate) own_variables: bool,
+    /// What reads or assigns user variables goes to the primary.
+    pub(crate) variables_on_primary: bool,
 }
 
 const SESSION_COMMAND: TypeMask = TypeMask::SESSION_WRITE
@@ -61,6 +63,8 @@ const PLAIN_READ: TypeMask = TypeMask::READ
     .union(TypeMask::SHOW_DATABASES)
     .union(TypeMask::SHOW_TABLES);
 
+const USER_VARIABLES: TypeMask = TypeMask::USERVAR_READ.union(TypeMask::USERVAR_WRITE);
+
 /// What keeps a session on the primary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pin {
@@ -70,6 +74,10 @@ pub(crate) enum Pin {
     State,
     /// SERIALIZABLE.
     Isolation,
+    /// SET TRANSACTION, until the next transaction.
+    NextTransaction,
+    /// A strict mode has fired.
+    StrictMode,
 }
 
 impl Pin {
@@ -78,6 +86,8 @@ impl Pin {
             Pin::Lock => Rule::PinnedByLock,
             Pin::State => Rule::PinnedByState,
             Pin::Isolation => Rule::PinnedByIsolation,
+            Pin::NextTransaction => Rule::PinnedByNextTransaction,
+            Pin::StrictMode => Rule::PinnedByStrictMode,
         }
     }
 }
@@ -175,6 +185,8 @@ fn of_statement(statement: &Statement, request: &Request<'_>, state: State<'_>) 
         }
     } else if mask.intersects(ON_PRIMARY) {
         (Class::Primary, on_primary(statement, mask))
+    } else if mask.intersects(USER_VARIABLES) && state.variables_on_primary {
+        (Class::Primary, Rule::VariablesOnPrimary)
     } else if mask.contains(TypeMask::USERVAR_WRITE) {
         if statement.repeatable {
             (Class::All, Rule::VariableEverywhere)

@@ -61,6 +61,15 @@ rules! {
     /// Pinned by isolation.
     PinnedByIsolation = "pinned_by_isolation",
         "The session's isolation level is SERIALIZABLE, in which reads take locks.";
+    /// Pinned by SET TRANSACTION.
+    PinnedByNextTransaction = "pinned_by_next_transaction",
+        "SET TRANSACTION was said on the primary, where the next transaction will run.";
+    /// Pinned by a strict mode.
+    PinnedByStrictMode = "pinned_by_strict_mode",
+        "After a CALL or several statements in a text the session stays on the primary (strict_sp_calls, strict_multi_stmt).";
+    /// Variables on the primary by configuration.
+    VariablesOnPrimary = "user_variables_on_primary",
+        "It uses user variables, and use_sql_variables_in sends those to the primary.";
     /// A variable of the primary's.
     OwnVariable = "user_variable",
         "It uses a user variable that not every server has alike.";

@@ -1,74 +1,70 @@
 //! The state of readwritesplit for one client connection.
 
-use std::time::Duration;
-
-use tidegate_session::freeze::{Decoder, Encoder, FreezeError};
+use tidegate_session::freeze::Encoder;
 use tidegate_session::request::{OwnAnswer, ReplySummary, Request};
 use tidegate_session::router::{AfterLoss, Decision, Loss, RouterSession, TargetSet};
-use tidegate_session::world::ServerStatus;
-use tidegate_session::{Counted, ErrReply, Instant, Link, Scene, SessionFault, TargetId};
-use tidegate_sql::hints::{Hint, Route};
-use tidegate_sql::{Hold, SessionEffect, Statement, TableName, TempTables, TrxEffect, TypeMask};
+use tidegate_session::{Counted, ErrReply, Link, Scene, TargetId};
+use tidegate_sql::{SessionEffect, Statement, TempTables, TrxEffect, TypeMask};
 use tidegate_wire::Command;
 
-use super::choose::{self, Limits};
+use super::choose;
+use super::held::Held;
+use super::losses::{self, Outcome, Situation};
 use super::route::{self, Class, Pin, State};
 use super::rule::Rule;
-
-/// How long a replica that could not be connected is left alone: a monitor's usual interval, after
-/// which its own state says whether it is there.
-const UNREACHABLE: Duration = Duration::from_secs(2);
+use super::settings::Settings;
+use super::targets;
+use super::unreachable::Unreachable;
 
 /// One client connection's state.
 #[derive(Debug)]
 pub(crate) struct Split {
-    limits: Limits,
-    primary: Option<TargetId>,
+    pub(super) settings: Settings,
+    /// The newest primary, connected or lost. `None`: there has been none.
+    pub(super) primary: Option<TargetId>,
     /// Where the open transaction runs.
-    transaction: Option<TargetId>,
+    pub(super) transaction: Option<TargetId>,
     /// It was begun there because that was the primary.
-    on_primary: bool,
-    /// Connections on which a read-only transaction is still open that the client has left: they
-    /// must not be read from any more.
-    left_open: TargetSet,
-    /// Replicas that could not be connected, and when they may be tried again: not before the command
-    /// that found them so is on its way.
-    unreachable: (TargetSet, Instant),
+    pub(super) on_primary: bool,
+    /// Connections that must not be read from any more: on them a read-only transaction is still open
+    /// that the client has left, or another has taken their place as the primary.
+    pub(super) left_open: TargetSet,
+    pub(super) unreachable: Unreachable,
     /// The newest statement ends the transaction: with autocommit off the next is another's, which
     /// need not run where this one did.
-    ends: bool,
+    pub(super) ends: bool,
     /// Every statement of the open transaction was a read.
-    only_reads: bool,
+    pub(super) only_reads: bool,
+    /// The newest statement went to all.
+    pub(super) went_to_all: bool,
     /// The server of the statement before.
-    last: Option<TargetId>,
+    pub(super) last: Option<TargetId>,
     /// The statement before went to the primary as such, so that another may follow it unanswered.
-    follows_primary: bool,
-    /// Things the primary's connection holds that exist nowhere else.
-    holds: u32,
-    /// Session state that only the primary has was made there.
-    only_on_primary: bool,
+    pub(super) follows_primary: bool,
+    /// What the primary's connection holds that exists nowhere else, and the pins of strict modes.
+    pub(super) held: Held,
     /// User variables were assigned on one server only.
-    own_variables: bool,
-    temporary: TempTables,
+    pub(super) own_variables: bool,
+    pub(super) temporary: TempTables,
     /// What creating or dropping temporary tables will have changed once it has succeeded.
-    temporary_after: Option<TempTables>,
+    pub(super) temporary_after: Option<TempTables>,
 }
 
 impl Split {
-    pub(crate) fn new(limits: Limits, primary: Option<TargetId>) -> Split {
+    pub(crate) fn new(settings: Settings, primary: Option<TargetId>) -> Split {
         Split {
-            limits,
+            settings,
             primary,
             transaction: None,
             on_primary: false,
             left_open: TargetSet::EMPTY,
-            unreachable: (TargetSet::EMPTY, Instant::default()),
+            unreachable: Unreachable::default(),
             ends: false,
             only_reads: true,
+            went_to_all: false,
             last: None,
             follows_primary: false,
-            holds: 0,
-            only_on_primary: false,
+            held: Held::default(),
             own_variables: false,
             temporary: TempTables::default(),
             temporary_after: None,
@@ -81,17 +77,18 @@ impl Split {
             database: scene.database,
             pinned: self.pin(scene),
             own_variables: self.own_variables,
+            variables_on_primary: self.settings.variables_on_primary,
         }
     }
 
     /// What keeps the session on the primary.
     fn pin(&self, scene: &Scene<'_>) -> Option<Pin> {
-        if self.holds > 0 {
-            Some(Pin::Lock)
-        } else if self.only_on_primary {
-            Some(Pin::State)
+        if let Some(pin) = self.held.pin() {
+            Some(pin)
         } else if scene.serializable {
             Some(Pin::Isolation)
+        } else if scene.trx.is_next_pending() {
+            Some(Pin::NextTransaction)
         } else {
             None
         }
@@ -105,158 +102,32 @@ impl Split {
         }
     }
 
-    fn to_primary(&self, scene: &Scene<'_>, in_order: bool) -> Decision {
-        let Some(primary) = choose::primary(scene, self.primary) else {
-            return no_primary(scene);
-        };
-        if scene.outstanding > 0
-            && !(in_order && self.follows_primary && scene.outstanding_on == Some(primary))
-        {
-            return Decision::Wait;
+    /// Takes another primary, if the session's own is none any more and another may take its place.
+    fn renew_primary(&mut self, scene: &Scene<'_>) {
+        let found = self.find_primary(scene);
+        if found.is_none() || found == self.primary {
+            return;
         }
-        Decision::One {
-            target: primary,
-            retry: false,
-        }
-    }
-
-    fn to_replica(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision {
-        if scene.outstanding > 0 {
-            return Decision::Wait;
-        }
-        let primary = choose::primary(scene, self.primary);
-        match choose::replica(scene, self.limits, primary, self.barred()) {
-            Some(target) => Decision::One {
-                target,
-                retry: route::is_repeatable_read(request),
-            },
-            None => no_server(scene),
+        if let Some(old) = std::mem::replace(&mut self.primary, found) {
+            self.forget_tied(old);
+            let leave = scene
+                .target(old)
+                .is_some_and(|view| view.link >= Link::Opening && !view.is_service());
+            if leave {
+                self.left_open = self.left_open.with(old);
+                scene.want_spare();
+            }
         }
     }
 
-    /// Replicas that must not be chosen now.
-    fn barred(&self) -> TargetSet {
-        let (unreachable, _) = self.unreachable;
-        self.left_open.union(unreachable)
-    }
-
-    /// Was it found unreachable, by this command or a while ago?
-    fn is_unreachable(&self, target: TargetId) -> bool {
-        self.unreachable.0.contains(target)
-    }
-
-    fn to_transaction(&self, scene: &Scene<'_>) -> Decision {
-        if self.ends && scene.outstanding > 0 {
-            return Decision::Wait;
+    /// What was tied to the primary's connection is gone with it.
+    fn forget_tied(&mut self, old: TargetId) {
+        self.temporary = TempTables::default();
+        self.temporary_after = None;
+        self.own_variables = false;
+        if self.last == Some(old) {
+            self.last = None;
         }
-        let Some(target) = self.transaction else {
-            return self.to_primary(scene, true);
-        };
-        let Some(view) = scene.target(target) else {
-            return self.to_primary(scene, true);
-        };
-        let demoted = self.on_primary && !view.status.has(ServerStatus::MASTER);
-        if view.link != Link::Open || demoted {
-            return Decision::End(SessionFault::NoServer(format!(
-                "the open transaction ran on server '{}', which {}",
-                view.name,
-                if demoted {
-                    "is no longer the primary"
-                } else {
-                    "is lost"
-                }
-            )));
-        }
-        if scene.outstanding > 0 && scene.outstanding_on != Some(target) {
-            return Decision::Wait;
-        }
-        Decision::One {
-            target,
-            retry: false,
-        }
-    }
-
-    fn to_all(&self, scene: &Scene<'_>) -> Decision {
-        if scene.outstanding > 0 {
-            return Decision::Wait;
-        }
-        let primary = choose::primary(scene, self.primary);
-        let is_open = |id: &TargetId| {
-            scene
-                .target(*id)
-                .is_some_and(|view| view.link == Link::Open)
-        };
-        let open: TargetSet = scene
-            .targets()
-            .filter(|id| {
-                scene
-                    .target(*id)
-                    .is_some_and(|view| matches!(view.link, Link::Open | Link::Opening))
-            })
-            .collect();
-        let answer = self
-            .transaction
-            .or(primary.filter(is_open))
-            .or_else(|| scene.targets().find(is_open))
-            .or(primary)
-            .or_else(|| choose::replica(scene, self.limits, primary, self.barred()));
-        match answer {
-            Some(answer) => Decision::All {
-                to: open.with(answer),
-                answer,
-            },
-            None => no_server(scene),
-        }
-    }
-
-    fn to_last(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision {
-        if scene.outstanding > 0 {
-            return Decision::Wait;
-        }
-        let is_open = |id: &TargetId| {
-            scene
-                .target(*id)
-                .is_some_and(|view| view.link == Link::Open)
-        };
-        // The core knows where the cursor is; any answer will do.
-        let fetches = request.command == Command::StmtFetch;
-        let any = || scene.targets().find(is_open).filter(|_| fetches);
-        match self.last.filter(is_open).or_else(any) {
-            Some(target) => Decision::One {
-                target,
-                retry: false,
-            },
-            None => self.to_primary(scene, false),
-        }
-    }
-
-    /// The newest hint that can be followed; a hint that cannot be is ignored.
-    fn to_hinted(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision {
-        for hint in request.hints.iter().rev() {
-            let decision = match hint {
-                Hint::Route(Route::Master) => self.to_primary(scene, true),
-                Hint::Route(Route::Slave) => self.to_replica(request, scene),
-                Hint::Route(Route::Last) => self.to_last(request, scene),
-                Hint::Route(Route::All) => self.to_all(scene),
-                Hint::Route(Route::Server(name)) => match scene.target_named(name) {
-                    Some(_) if scene.outstanding > 0 => Decision::Wait,
-                    Some(target) if is_usable(scene, target) && !self.is_unreachable(target) => {
-                        Decision::One {
-                            target,
-                            retry: false,
-                        }
-                    }
-                    _ => continue,
-                },
-                Hint::Parameter { .. } => continue,
-            };
-            return decision;
-        }
-        let request = Request {
-            hints: &[],
-            ..*request
-        };
-        self.route(&request, scene)
     }
 
     /// What the statement ties to the connection it runs on.
@@ -267,29 +138,15 @@ impl Split {
         if request.command == Command::StmtPrepare {
             return;
         }
-        match &statement.effect {
-            Some(SessionEffect::Hold(_)) => self.holds += 1,
-            Some(SessionEffect::Release(Hold::Tables | Hold::Backup)) => self.holds = 0,
-            Some(SessionEffect::Release(Hold::Handler(_))) => {
-                self.holds = self.holds.saturating_sub(1)
-            }
-            _ => {}
-        }
-        if statement.takes_user_lock {
-            self.holds += 1;
-        } else if statement.releases_user_locks {
-            self.holds = 0;
-        }
-        let one_server = matches!(decision, Decision::One { .. });
-        if one_server && statement.mask.contains(TypeMask::USERVAR_WRITE) {
+        let alone = matches!(decision, Decision::One { .. });
+        self.held.follow(statement, alone, &self.settings);
+        if alone && statement.mask.contains(TypeMask::USERVAR_WRITE) {
             self.own_variables = true;
         }
-        // Session state changed in a text that went to one server only: the others do not have it.
-        if one_server && statement.multi && statement.mask.contains(TypeMask::SESSION_WRITE) {
-            self.only_on_primary = true;
-        }
         if changes_temporary(statement) {
-            let mut after = self.temporary.clone();
+            // Another may be on its way whose outcome is not known yet.
+            let before = self.temporary_after.as_ref().unwrap_or(&self.temporary);
+            let mut after = before.clone();
             after.follow(statement, scene.database);
             self.temporary_after = Some(after);
         }
@@ -301,29 +158,6 @@ impl Split {
             _ if route::is_repeatable_read(request) => Counted::Read,
             _ => Counted::Write,
         }
-    }
-
-    pub(crate) fn thaw(limits: Limits, from: &mut Decoder<'_>) -> Result<Split, FreezeError> {
-        let target = |from: &mut Decoder<'_>| from.u16().map(TargetId);
-        let mut split = Split::new(limits, from.option(target)?);
-        split.transaction = from.option(target)?;
-        split.on_primary = from.flag()?;
-        split.left_open = from.list(target)?.into_iter().collect();
-        split.only_reads = from.flag()?;
-        split.last = from.option(target)?;
-        split.follows_primary = from.flag()?;
-        split.holds = from.u32()?;
-        split.only_on_primary = from.flag()?;
-        split.own_variables = from.flag()?;
-        let tables = from.list(|from| {
-            let schema = from.option(Decoder::bytes)?.map(Into::into);
-            Ok(TableName {
-                schema,
-                name: from.bytes()?.into(),
-            })
-        })?;
-        split.temporary = TempTables::restore(tables, from.flag()?);
-        Ok(split)
     }
 }
 
@@ -344,26 +178,30 @@ impl RouterSession for Split {
                 value: scene.session.to_string(),
                 number: true,
             }),
-            Class::Hinted => self.to_hinted(request, scene),
+            Class::Hinted => self.to_hinted(request, scene).unwrap_or_else(|| {
+                let plain = Request {
+                    hints: &[],
+                    ..*request
+                };
+                self.route(&plain, scene)
+            }),
             Class::Primary => self.to_primary(scene, true),
             Class::Replica => self.to_replica(request, scene),
-            Class::All => self.to_all(scene),
+            Class::All => self.to_all(request, scene),
             Class::Last => self.to_last(request, scene),
             Class::Transaction => self.to_transaction(scene),
         }
     }
 
     fn on_routed(&mut self, request: &Request<'_>, decision: &Decision, scene: &Scene<'_>) {
-        self.primary = choose::primary(scene, self.primary).or(self.primary);
-        if scene.now >= self.unreachable.1 {
-            self.unreachable.0 = TargetSet::EMPTY;
-        }
+        self.renew_primary(scene);
         if let Decision::One { target, .. } = decision
             && Some(*target) == self.primary
         {
             scene.count_primary_reason(self.reason(request, scene) as usize);
         }
         self.note_effects(request, decision, scene);
+        self.went_to_all = matches!(decision, Decision::All { .. });
         let how = Split::counted(request, decision);
         let predicted = request
             .statement
@@ -409,11 +247,15 @@ impl RouterSession for Split {
                     scene.count(target, how);
                 }
             }
-            Decision::Own(_) | Decision::Reject(_) | Decision::End(_) | Decision::Wait => {}
+            Decision::Own(_)
+            | Decision::Reject(_)
+            | Decision::End(_)
+            | Decision::Wait
+            | Decision::Later(_) => {}
         }
     }
 
-    fn on_reply(&mut self, _target: TargetId, reply: &ReplySummary<'_>, scene: &Scene<'_>) {
+    fn on_reply(&mut self, target: TargetId, reply: &ReplySummary<'_>, scene: &Scene<'_>) {
         if let Some(after) = self.temporary_after.take()
             && reply.error.is_none()
         {
@@ -422,6 +264,16 @@ impl RouterSession for Split {
         // With others on their way the transaction is already as the last of them leaves it.
         if scene.outstanding > 0 {
             return;
+        }
+        // The text may have hidden that it begins one.
+        let executes = matches!(
+            reply.command,
+            Command::Query | Command::StmtExecute | Command::StmtBulkExecute
+        );
+        if executes && self.transaction.is_none() && reply.trx.is_open() && reply.trx.autocommit() {
+            self.transaction = Some(target);
+            self.on_primary = Some(target) == self.primary;
+            self.only_reads = false;
         }
         // With autocommit off one is always open, but it need not be the same.
         let another = self.ends && reply.error.is_none() && !reply.trx.autocommit();
@@ -439,73 +291,61 @@ impl RouterSession for Split {
 
     fn on_lost(&mut self, loss: &Loss, scene: &Scene<'_>) -> AfterLoss {
         let is_primary = Some(loss.target) == self.primary;
+        let links = || {
+            scene
+                .targets()
+                .filter_map(|id| Some(scene.target(id)?.link))
+        };
+        let situation = Situation {
+            owed: loss.owed,
+            started: loss.started,
+            can_retry: loss.can_retry,
+            is_session_command: self.went_to_all,
+            in_transaction: Some(loss.target) == self.transaction,
+            irreplaceable: self.is_irreplaceable(),
+            others: links()
+                .any(|link| link >= Link::Opening || link == Link::Closed && scene.recoverable),
+            all_failed: links().all(|link| link == Link::Failed),
+        };
+        let outcome = if is_primary {
+            let reconnects = self.may_replace_primary(scene) && scene.recoverable;
+            losses::of_primary(&situation, self.settings.failure_mode, reconnects)
+        } else {
+            losses::of_replica(&situation)
+        };
         self.left_open = self.left_open.without(loss.target);
         if Some(loss.target) == self.last {
             self.last = None;
         }
-        if is_primary || Some(loss.target) == self.transaction {
-            return AfterLoss::End(loss.fault.clone());
+        if is_primary && loss.was_open {
+            self.forget_tied(loss.target);
         }
         if !loss.was_open {
-            let (targets, _) = self.unreachable;
-            self.unreachable = (targets.with(loss.target), scene.now.after(UNREACHABLE));
+            self.unreachable.add(loss, scene);
         }
-        if loss.owed == 0 {
-            let any_left = scene.targets().any(|id| {
-                scene
-                    .target(id)
-                    .is_some_and(|view| view.link >= Link::Opening || view.link == Link::Closed)
-            });
-            return if any_left {
-                AfterLoss::Continue
-            } else {
-                AfterLoss::End(loss.fault.clone())
-            };
-        }
-        if loss.can_retry {
-            AfterLoss::Retry
-        } else {
-            AfterLoss::End(loss.fault.clone())
+        match outcome {
+            Outcome::Continue => AfterLoss::Continue,
+            Outcome::Retry => AfterLoss::Retry,
+            Outcome::Refuse => AfterLoss::Fail(targets::read_only(&loss.fault.to_string())),
+            Outcome::End => AfterLoss::End(loss.fault.clone()),
         }
     }
 
     fn spare(&self, scene: &Scene<'_>) -> TargetSet {
-        self.left_open.union(choose::spare(scene, self.limits))
+        if self.is_in_transaction(scene) {
+            return TargetSet::EMPTY;
+        }
+        let spare = choose::spare(scene, self.settings.limits, self.primary);
+        self.left_open.union(spare)
     }
 
     fn reset(&mut self) {
-        *self = Split::new(self.limits, self.primary);
+        *self = Split::new(self.settings, self.primary);
     }
 
     fn freeze(&self, into: &mut Encoder) {
-        let target = |into: &mut Encoder, id: TargetId| into.u16(id.0);
-        into.option(self.primary, target);
-        into.option(self.transaction, target);
-        into.flag(self.on_primary);
-        into.list(
-            self.left_open.iter().collect::<Vec<_>>().into_iter(),
-            target,
-        );
-        into.flag(self.only_reads);
-        into.option(self.last, target);
-        into.flag(self.follows_primary);
-        into.u32(self.holds);
-        into.flag(self.only_on_primary);
-        into.flag(self.own_variables);
-        into.list(self.temporary.tables().iter(), |into, table| {
-            into.option(table.schema.as_deref(), Encoder::bytes);
-            into.bytes(&table.name);
-        });
-        into.flag(self.temporary.overflowed());
+        self.write(into);
     }
-}
-
-fn is_usable(scene: &Scene<'_>, id: TargetId) -> bool {
-    scene.target(id).is_some_and(|view| match view.link {
-        Link::Open | Link::Opening => view.status.usable(),
-        Link::Closed => view.status.connectable() && scene.recoverable,
-        Link::Failed => false,
-    })
 }
 
 /// Does it create, drop or rename a table that may be temporary?
@@ -536,18 +376,4 @@ fn is_data_statement(request: &Request<'_>) -> bool {
             .mask
             .intersects(TypeMask::BEGIN_TRX | TypeMask::COMMIT | TypeMask::ROLLBACK)
     })
-}
-
-fn no_primary(scene: &Scene<'_>) -> Decision {
-    Decision::End(SessionFault::NoServer(format!(
-        "no primary was found for a write: {}",
-        crate::states(scene)
-    )))
-}
-
-fn no_server(scene: &Scene<'_>) -> Decision {
-    Decision::End(SessionFault::NoServer(format!(
-        "no usable server was found: {}",
-        crate::states(scene)
-    )))
 }

@@ -45,6 +45,7 @@ impl Bench {
             database: Some(b"test"),
             pinned: self.pinned,
             own_variables: self.own_variables,
+            variables_on_primary: false,
         };
         class(&request, state)
     }

@@ -494,6 +494,9 @@ impl Reader {
             if self.reply.rows > 0 || self.reply.ended > 0 {
                 coverage.count(Rare::ProxyErrorAmidAnswer);
             }
+            if code == 1290 {
+                coverage.count(Rare::WriteRefused);
+            }
             return Ok(Some(Answer::Proxy { code, text }));
         };
         let owner: u32 = mark

@@ -24,6 +24,9 @@ pub(crate) enum Answer {
     Prepared { id: u32, params: u16 },
 }
 
+/// The error of a statement that needs a primary and finds none, where the session goes on.
+const READ_ONLY: u16 = 1290;
+
 impl Model {
     /// What a command is answered with, if nothing goes wrong; asked when all before it are answered.
     pub(crate) fn foreseen(&self, token: u32) -> Vec<Part> {
@@ -118,8 +121,21 @@ impl Model {
         }
         let issued_at = self.get(token).map_or(0, |issued| issued.step);
         let changes = self.has_effect(token);
+        let lacks_primary = code == READ_ONLY && self.lacks_primary(session, issued_at);
         let known = &mut self.sessions[session];
         known.uncertain |= changes;
+        if code == READ_ONLY && known.trx == Trx::ReadWrite {
+            self.breach(format!(
+                "session {session}: command {token} got {text:?} in a transaction, which is lost, and the session goes on"
+            ));
+            return;
+        }
+        if lacks_primary {
+            if let Some(issued) = self.get_mut(token) {
+                issued.refused = true;
+            }
+            return;
+        }
         if known.trouble < issued_at {
             known.unexplained = Some(format!(
                 "command {token} of session {session} got {code} {text:?}"

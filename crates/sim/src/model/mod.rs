@@ -92,6 +92,8 @@ pub(crate) struct Issued {
     /// How often servers have run it.
     pub(crate) executions: u32,
     pub(crate) answered: bool,
+    /// The proxy has said that it was not done, and the session goes on.
+    pub(crate) refused: bool,
     /// It ran in another state than the session's on that connection, which must not answer then.
     pub(crate) suspect: Option<(u32, String)>,
     pub(crate) fate: Fate,
@@ -110,6 +112,7 @@ impl Issued {
             long: (0, 0),
             executions: 0,
             answered: false,
+            refused: false,
             suspect: None,
             fate: Fate::None,
             database: None,
@@ -156,6 +159,8 @@ pub(crate) struct Known {
     pub(crate) over: Option<Cause>,
     /// A filter of the simulator changes commands on their way.
     pub(crate) filtered: bool,
+    /// The primary, once lost, may not be replaced: the parameters or the session's state forbid it.
+    pub(crate) bound: bool,
 }
 
 impl Known {
@@ -176,6 +181,7 @@ impl Known {
             unexplained: None,
             over: None,
             filtered: false,
+            bound: false,
         }
     }
 
@@ -194,6 +200,8 @@ pub(crate) struct Model {
     pub(crate) sessions: Vec<Known>,
     /// Servers that take writes now, and the last step at which each did.
     pub(crate) primaries: Vec<(bool, u64)>,
+    /// Nobody who takes writes can be connected, and the last step at which that was so.
+    pub(crate) no_primary: (bool, u64),
     /// Reads that ran more than once.
     pub(crate) retried: u64,
     /// The first broken law.
@@ -217,6 +225,11 @@ impl Model {
                 issued.session, issued.what
             )
         });
+        if let What::Text(text) = &issued.what
+            && text.stmts.len() > 1
+        {
+            self.sessions[issued.session].bound = true;
+        }
         if !matches!(issued.what, What::Silent) {
             self.sessions[issued.session].queue.push_back(token);
         }
@@ -265,8 +278,10 @@ impl Model {
         }
     }
 
-    /// Who takes writes has changed.
-    pub(crate) fn set_primaries(&mut self, now: &[bool]) {
+    /// Who takes writes has changed, and whether one of them can be connected.
+    pub(crate) fn set_primaries(&mut self, now: &[bool], connectable: bool) {
+        let (lacked, last) = self.no_primary;
+        self.no_primary = (!connectable, if lacked { self.step } else { last });
         self.primaries.resize(now.len(), (false, 0));
         let step = self.step;
         for (known, is_primary) in self.primaries.iter_mut().zip(now) {
@@ -275,6 +290,13 @@ impl Model {
             }
             known.0 = *is_primary;
         }
+    }
+
+    /// Is it true that the session has no primary, or had none when the command was issued?
+    pub(super) fn lacks_primary(&self, session: usize, issued_at: u64) -> bool {
+        let known = &self.sessions[session];
+        let (now, last) = self.no_primary;
+        now || last >= issued_at || known.trouble >= issued_at || known.bound && known.trouble > 0
     }
 
     /// Did the server take writes at some time since that step?

@@ -103,7 +103,8 @@ impl Model {
         }
         let Some(settled) = self.is_settled(run.session, token) else {
             // Answered with an error because its connection was given up: it may still arrive.
-            let given_up = known.trouble >= issued.step || run.parted && !run.text.writes();
+            let given_up = known.trouble >= issued.step
+                || run.parted && (!run.text.writes() || issued.refused);
             return if given_up {
                 Ok(())
             } else {

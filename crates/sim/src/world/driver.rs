@@ -72,6 +72,9 @@ impl World {
     /// Carries out the operations of one call.
     pub(super) fn carry_out(&mut self, ix: usize, run: &[u8], out: &mut Output) {
         for line in &out.logs {
+            if line.text.contains("statement now: it waits") {
+                self.coverage.count(Rare::StatementWaited);
+            }
             if line.text.contains("secret-") {
                 self.model.breach(format!(
                     "session {ix}: a password in the log: {}",
@@ -267,6 +270,12 @@ impl World {
             .and_then(Option::take);
         match link {
             Some(link) => {
+                // It may have waited in vain for the server.
+                let unheard = link.conn().is_none_or(|conn| self.conns[conn].hung);
+                if unheard {
+                    self.model
+                        .trouble(ix, &[Cause::ServerLost, Cause::NoServer]);
+                }
                 if let Some(conn) = link.conn() {
                     self.conns[conn].parted = true;
                 }

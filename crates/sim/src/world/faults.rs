@@ -309,6 +309,7 @@ impl World {
         if self.conns[ix].is_busy() || self.conns[ix].hung {
             self.conns[ix].quirks.divergent = true;
             let session = self.conns[ix].session;
+            self.model.sessions[session].bound = true;
             self.model.trouble(
                 session,
                 &[Cause::SessionCommand, Cause::NoServer, Cause::ServerLost],
@@ -349,6 +350,8 @@ impl World {
         if !self.troubled || self.rng.below(100) >= self.plan.faults.connect {
             return;
         }
+        // A server that refuses the session is not tried again.
+        self.model.sessions[session].bound = true;
         match self.rng.below(4) {
             0 => {
                 self.coverage.count(Rare::LoginRefusedByServer);

@@ -181,7 +181,12 @@ impl World {
                     .has(ServerStatus::MASTER.with(ServerStatus::RUNNING))
             })
             .collect();
-        self.model.set_primaries(&primaries);
+        let connectable = self
+            .views
+            .0
+            .iter()
+            .any(|view| view.status.has(ServerStatus::MASTER) && view.status.connectable());
+        self.model.set_primaries(&primaries, connectable);
         for slot in self.slots.iter_mut().filter(|slot| slot.session.is_some()) {
             slot.uninformed = true;
         }
@@ -223,8 +228,15 @@ impl World {
         let mut known = Known::new(self.plan.splits(), history, state);
         known.trx = Trx::None;
         known.filtered = self.plan.modules.hints;
+        known.bound =
+            !self.plan.failures.reconnects || self.plan.failures.strict || !self.plan.history.1;
         if plan.wrong_password {
             known.excuse(tidegate_session::Cause::LoginFailed);
+        }
+        if self.plan.failures.lazy && !self.plan.history.1 {
+            // What is not connected when the history is given up can never be.
+            known.excuse(tidegate_session::Cause::NoServer);
+            known.trouble = self.model.step;
         }
         self.model.sessions.push(known);
         let ailing = self.views.0.iter().enumerate().any(|(ix, view)| {

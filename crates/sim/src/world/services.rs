@@ -127,9 +127,18 @@ fn chain(plan: &Plan, ledger: &Ledger, fuse: Option<&Fuse>, rng: &mut Rng) -> Ve
 }
 
 fn split_params(plan: &Plan) -> ReadWriteSplitParams {
+    let failures = plan.failures;
     ReadWriteSplitParams {
         max_slave_connections: plan.max_replicas,
         master_accept_reads: plan.master_accept_reads,
+        master_failure_mode: failures.mode,
+        master_reconnection: failures.reconnects,
+        retry_failed_reads: failures.retries_reads,
+        delayed_retry: failures.patience.is_some(),
+        delayed_retry_timeout: failures.patience.unwrap_or_default(),
+        lazy_connect: failures.lazy,
+        strict_multi_stmt: failures.strict,
+        strict_sp_calls: failures.strict,
         ..ReadWriteSplitParams::default()
     }
 }

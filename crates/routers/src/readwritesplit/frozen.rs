@@ -1,0 +1,54 @@
+//! A session's state as bytes, and back.
+
+use tidegate_session::TargetId;
+use tidegate_session::freeze::{Decoder, Encoder, FreezeError};
+use tidegate_sql::{TableName, TempTables};
+
+use super::held::Held;
+use super::session::Split;
+use super::settings::Settings;
+
+impl Split {
+    pub(super) fn write(&self, into: &mut Encoder) {
+        let target = |into: &mut Encoder, id: TargetId| into.u16(id.0);
+        into.option(self.primary, target);
+        into.option(self.transaction, target);
+        into.flag(self.on_primary);
+        into.list(
+            self.left_open.iter().collect::<Vec<_>>().into_iter(),
+            target,
+        );
+        into.flag(self.only_reads);
+        into.option(self.last, target);
+        into.flag(self.follows_primary);
+        self.held.freeze(into);
+        into.flag(self.own_variables);
+        into.list(self.temporary.tables().iter(), |into, table| {
+            into.option(table.schema.as_deref(), Encoder::bytes);
+            into.bytes(&table.name);
+        });
+        into.flag(self.temporary.overflowed());
+    }
+
+    pub(super) fn read(settings: Settings, from: &mut Decoder<'_>) -> Result<Split, FreezeError> {
+        let target = |from: &mut Decoder<'_>| from.u16().map(TargetId);
+        let mut split = Split::new(settings, from.option(target)?);
+        split.transaction = from.option(target)?;
+        split.on_primary = from.flag()?;
+        split.left_open = from.list(target)?.into_iter().collect();
+        split.only_reads = from.flag()?;
+        split.last = from.option(target)?;
+        split.follows_primary = from.flag()?;
+        split.held = Held::thaw(from)?;
+        split.own_variables = from.flag()?;
+        let tables = from.list(|from| {
+            let schema = from.option(Decoder::bytes)?.map(Into::into);
+            Ok(TableName {
+                schema,
+                name: from.bytes()?.into(),
+            })
+        })?;
+        split.temporary = TempTables::restore(tables, from.flag()?);
+        Ok(split)
+    }
+}

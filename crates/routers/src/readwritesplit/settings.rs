@@ -1,0 +1,49 @@
+//! What sessions of one service go by: the parameters as routing needs them.
+
+use std::time::Duration;
+
+use super::choose::Limits;
+use super::params::{MasterFailureMode, ReadWriteSplitParams, SqlVariablesIn};
+
+/// The parameters of a service, after those that follow from others have been derived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Settings {
+    pub(crate) limits: Limits,
+    /// Replica connections opened when a session starts.
+    pub(crate) replicas_at_start: usize,
+    pub(crate) failure_mode: MasterFailureMode,
+    /// A lost primary may be replaced while a session runs.
+    pub(crate) reconnects: bool,
+    pub(crate) retries_reads: bool,
+    /// How long a statement may wait for a server. `None`: not at all.
+    pub(crate) patience: Option<Duration>,
+    pub(crate) lazy: bool,
+    pub(crate) strict_multi: bool,
+    pub(crate) strict_calls: bool,
+    pub(crate) strict_tables: bool,
+    /// What reads or assigns user variables goes to the primary.
+    pub(crate) variables_on_primary: bool,
+}
+
+impl Settings {
+    pub(crate) fn new(params: &ReadWriteSplitParams) -> Settings {
+        let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+        Settings {
+            limits: Limits {
+                max_replicas: count(params.max_slave_connections),
+                max_replication_lag: params.max_replication_lag,
+                master_accept_reads: params.master_accept_reads,
+            },
+            replicas_at_start: count(params.slave_connections.min(params.max_slave_connections)),
+            failure_mode: params.master_failure_mode,
+            reconnects: params.master_reconnection,
+            retries_reads: params.retry_failed_reads,
+            patience: params.delayed_retry.then_some(params.delayed_retry_timeout),
+            lazy: params.lazy_connect,
+            strict_multi: params.strict_multi_stmt,
+            strict_calls: params.strict_sp_calls,
+            strict_tables: params.strict_tmp_tables,
+            variables_on_primary: params.use_sql_variables_in == SqlVariablesIn::Master,
+        }
+    }
+}

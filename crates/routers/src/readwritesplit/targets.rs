@@ -1,0 +1,318 @@
+//! From a class to a target: which server that is now, and what happens if there is none.
+
+use std::time::Duration;
+
+use tidegate_session::request::Request;
+use tidegate_session::router::{Decision, TargetSet};
+use tidegate_session::world::ServerStatus;
+use tidegate_session::{ErrReply, Instant, Link, Scene, SessionFault, TargetId};
+use tidegate_sql::hints::{Hint, Route};
+use tidegate_wire::Command;
+
+use super::choose;
+use super::params::MasterFailureMode;
+use super::route;
+use super::session::Split;
+
+/// How long a statement that found no server waits before it looks again, unless a monitor sees a
+/// change before.
+const NEXT_LOOK: Duration = Duration::from_secs(1);
+
+impl Split {
+    /// The primary: the session's own as long as it is connected and still is one; else, if another
+    /// may take its place, the best one there is.
+    pub(super) fn find_primary(&self, scene: &Scene<'_>) -> Option<TargetId> {
+        match self.primary {
+            Some(current) if choose::is_valid_primary(scene, current) => Some(current),
+            Some(_) if !self.may_replace_primary(scene) => None,
+            _ => choose::best_primary(scene, self.barred(scene)),
+        }
+    }
+
+    /// May another connection take the place of the primary's?
+    pub(super) fn may_replace_primary(&self, scene: &Scene<'_>) -> bool {
+        let pinned = self.held.is_strict() || scene.serializable || scene.trx.is_next_pending();
+        self.settings.reconnects && !pinned && !self.is_irreplaceable()
+    }
+
+    /// Is there something on the primary's connection that would be lost with it?
+    pub(super) fn is_irreplaceable(&self) -> bool {
+        let tables = self.settings.strict_tables && !self.temporary.is_empty();
+        tables || self.held.is_irreplaceable()
+    }
+
+    /// Targets that must not be chosen, now that others will do.
+    fn avoided(&self, scene: &Scene<'_>) -> TargetSet {
+        self.barred(scene).union(self.unreachable.lately(scene))
+    }
+
+    /// Targets that must not be chosen, even if no other will do.
+    fn barred(&self, scene: &Scene<'_>) -> TargetSet {
+        self.left_open
+            .union(self.unreachable.by_this_command(scene))
+    }
+
+    /// The server for a read.
+    fn find_replica(&self, scene: &Scene<'_>, primary: Option<TargetId>) -> Option<TargetId> {
+        let choose = |barred| choose::replica(scene, self.settings.limits, primary, barred);
+        choose(self.avoided(scene)).or_else(|| choose(self.barred(scene)))
+    }
+
+    /// May a statement that waits since then wait on?
+    fn has_patience(&self, since: Instant, scene: &Scene<'_>) -> bool {
+        self.settings
+            .patience
+            .is_some_and(|patience| scene.now.since(since) < patience)
+    }
+
+    pub(super) fn to_primary(&self, scene: &Scene<'_>, in_order: bool) -> Decision {
+        let Some(primary) = self.find_primary(scene) else {
+            return self.without(scene, &self.why_no_primary(scene));
+        };
+        if scene.outstanding > 0
+            && !(in_order && self.follows_primary && scene.outstanding_on == Some(primary))
+        {
+            return Decision::Wait;
+        }
+        Decision::One {
+            target: primary,
+            retry: false,
+        }
+    }
+
+    pub(super) fn to_replica(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision {
+        if scene.outstanding > 0 {
+            return Decision::Wait;
+        }
+        let primary = self.find_primary(scene);
+        match self.find_replica(scene, primary) {
+            Some(target) => Decision::One {
+                target,
+                retry: self.settings.retries_reads && route::is_repeatable_read(request),
+            },
+            None => self.without(scene, "no usable server was found"),
+        }
+    }
+
+    pub(super) fn to_transaction(&self, scene: &Scene<'_>) -> Decision {
+        if self.ends && scene.outstanding > 0 {
+            return Decision::Wait;
+        }
+        let Some(target) = self.transaction else {
+            return self.to_primary(scene, true);
+        };
+        let Some(view) = scene.target(target) else {
+            return self.to_primary(scene, true);
+        };
+        let roles = if self.on_primary {
+            ServerStatus::MASTER
+        } else {
+            ServerStatus::MASTER
+                .with(ServerStatus::SLAVE)
+                .with(ServerStatus::RELAY)
+        };
+        if view.link != Link::Open || !view.status.any(roles) {
+            let reason = if view.link != Link::Open {
+                "is lost"
+            } else if self.on_primary {
+                "is no longer the primary"
+            } else {
+                "is no longer a replica"
+            };
+            return Decision::End(SessionFault::NoServer(format!(
+                "the open transaction ran on server '{}', which {reason}",
+                view.name,
+            )));
+        }
+        if scene.outstanding > 0 && scene.outstanding_on != Some(target) {
+            return Decision::Wait;
+        }
+        Decision::One {
+            target,
+            retry: false,
+        }
+    }
+
+    /// Everybody who is connected. The answer comes from where the transaction runs, else from the
+    /// primary, else from the first. Only where nobody is connected one connection is opened for it,
+    /// and the primary's if a transaction is open that will write.
+    pub(super) fn to_all(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision {
+        if scene.outstanding > 0 {
+            return Decision::Wait;
+        }
+        let link = |id: TargetId| scene.target(id).map(|view| view.link);
+        let is_open = |id: &TargetId| link(*id) == Some(Link::Open);
+        let to: TargetSet = scene
+            .targets()
+            .filter(|id| matches!(link(*id), Some(Link::Open | Link::Opening)))
+            .collect();
+        let primary = self.find_primary(scene);
+        let will_write = request.trx.is_open() && !request.trx.is_read_only();
+        let first = || scene.targets().find(is_open);
+        let answer = self
+            .transaction
+            .filter(is_open)
+            .or(primary.filter(|id| will_write || is_open(id)))
+            .or_else(first)
+            .or_else(|| self.first_connection(scene, primary));
+        match answer {
+            Some(answer) => Decision::All {
+                to: to.with(answer),
+                answer,
+            },
+            None => self.without(scene, "no usable server was found"),
+        }
+    }
+
+    /// The connection that is opened for a session command when there is none.
+    fn first_connection(&self, scene: &Scene<'_>, primary: Option<TargetId>) -> Option<TargetId> {
+        let replica = || self.find_replica(scene, primary);
+        if self.settings.limits.master_accept_reads {
+            primary.or_else(replica)
+        } else {
+            replica().or(primary)
+        }
+    }
+
+    pub(super) fn to_last(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision {
+        if scene.outstanding > 0 {
+            return Decision::Wait;
+        }
+        let is_open = |id: &TargetId| {
+            scene
+                .target(*id)
+                .is_some_and(|view| view.link == Link::Open)
+        };
+        // The core knows where the cursor is; any answer will do.
+        let fetches = request.command == Command::StmtFetch;
+        let any = || scene.targets().find(is_open).filter(|_| fetches);
+        match self.last.filter(is_open).or_else(any) {
+            Some(target) => Decision::One {
+                target,
+                retry: false,
+            },
+            None => self.to_primary(scene, false),
+        }
+    }
+
+    /// The newest hint that can be followed. `None`: there is none, and the statement goes where it
+    /// would without.
+    pub(super) fn to_hinted(&self, request: &Request<'_>, scene: &Scene<'_>) -> Option<Decision> {
+        request.hints.iter().rev().find_map(|hint| match hint {
+            Hint::Route(Route::Master) => Some(self.to_primary(scene, true)),
+            Hint::Route(Route::Slave) => Some(self.to_replica(request, scene)),
+            Hint::Route(Route::Last) => Some(self.to_last(request, scene)),
+            Hint::Route(Route::All) => Some(self.to_all(request, scene)),
+            Hint::Route(Route::Server(name)) => match scene.target_named(name) {
+                Some(_) if scene.outstanding > 0 => Some(Decision::Wait),
+                Some(target) if self.is_usable(scene, target) => Some(Decision::One {
+                    target,
+                    retry: false,
+                }),
+                _ => None,
+            },
+            Hint::Parameter { .. } => None,
+        })
+    }
+
+    fn is_usable(&self, scene: &Scene<'_>, id: TargetId) -> bool {
+        !self.unreachable.by_this_command(scene).contains(id)
+            && scene.target(id).is_some_and(|view| match view.link {
+                Link::Open | Link::Opening => view.status.usable(),
+                Link::Closed => view.status.connectable() && scene.recoverable,
+                Link::Failed => false,
+            })
+    }
+
+    /// There is no server for a statement. It waits for one, or is refused, or ends the session.
+    fn without(&self, scene: &Scene<'_>, why: &str) -> Decision {
+        if scene.outstanding > 0 || self.is_parting(scene) {
+            return Decision::Wait;
+        }
+        let since = scene.put_off_since.unwrap_or(scene.now);
+        if !self.is_in_transaction(scene) && self.has_patience(since, scene) {
+            return Decision::Later(scene.now.after(NEXT_LOOK));
+        }
+        let waited = match (scene.put_off_since, self.settings.patience) {
+            (Some(_), Some(patience)) => {
+                format!(
+                    "delayed_retry_timeout ({} s) exceeded: ",
+                    patience.as_secs()
+                )
+            }
+            _ => String::new(),
+        };
+        let why = format!("{waited}{why}: {}", crate::states(scene));
+        if self.settings.failure_mode == MasterFailureMode::ErrorOnWrite {
+            Decision::Reject(read_only(&why))
+        } else {
+            Decision::End(SessionFault::NoServer(why))
+        }
+    }
+
+    /// Is a connection about to be let go, to a server that might then be connected anew?
+    fn is_parting(&self, scene: &Scene<'_>) -> bool {
+        !self.is_in_transaction(scene)
+            && self.left_open.iter().any(|id| {
+                scene
+                    .target(id)
+                    .is_some_and(|view| view.link >= Link::Opening && !view.is_service())
+            })
+    }
+
+    /// Is a transaction open? With autocommit off one is only if a statement has begun it.
+    pub(super) fn is_in_transaction(&self, scene: &Scene<'_>) -> bool {
+        self.transaction.is_some() || scene.trx.is_open() && scene.trx.autocommit()
+    }
+
+    /// Why no primary can be used, in the words of the log.
+    fn why_no_primary(&self, scene: &Scene<'_>) -> String {
+        let name = |id: TargetId| scene.target(id).map_or("?", |view| view.name);
+        let primaries: Vec<TargetId> = scene
+            .targets()
+            .filter(|id| {
+                scene.target(*id).is_some_and(|view| {
+                    view.status.usable() && view.status.has(ServerStatus::MASTER)
+                })
+            })
+            .collect();
+        let forbidden = || {
+            if !self.settings.reconnects {
+                "master_reconnection is off"
+            } else if !scene.recoverable {
+                "the session's state cannot be rebuilt"
+            } else if self.is_irreplaceable() {
+                "it held state that no other connection has"
+            } else {
+                "the session is bound to it"
+            }
+        };
+        let replaceable = self.may_replace_primary(scene) && scene.recoverable;
+        match (self.primary, primaries.as_slice()) {
+            (None, []) => "the session was started without a primary, and there is none".to_owned(),
+            (Some(_), []) => "no primary was found".to_owned(),
+            (Some(old), [new, ..]) if *new != old && !replaceable => format!(
+                "the primary changed from '{}' to '{}', and {}",
+                name(old),
+                name(*new),
+                forbidden()
+            ),
+            (Some(old), _) if !replaceable => format!(
+                "the connection to the primary '{}' is not available, and {}",
+                name(old),
+                forbidden()
+            ),
+            _ => "only primaries that cannot be connected are left".to_owned(),
+        }
+    }
+}
+
+/// What a client reads instead of the end of its session: applications know the number from servers
+/// that are read-only.
+pub(super) fn read_only(why: &str) -> ErrReply {
+    ErrReply::new(
+        1290,
+        b"HY000",
+        format!("The session is in --read-only mode so it cannot execute this statement: {why}"),
+    )
+}
