@@ -70,7 +70,14 @@ fn version() -> Result<String> {
 /// Lets the server's own script make a data folder, as an unprivileged user.
 fn make(target: &Path) -> Result<()> {
     let scratch = Scratch::new("tidegate-install")?;
-    let options = scratch.write("my.cnf", &format!("[mariadbd]\n{}", options::SIZES))?;
+    // Its own, because a server that starts removes what lies in the common one.
+    let temporary = scratch.folder("tmp")?;
+    let text = format!(
+        "[mariadbd]\ntmpdir={}\n{}",
+        temporary.display(),
+        options::SIZES
+    );
+    let options = scratch.write("my.cnf", &text)?;
     let data = scratch.folder("data")?;
     let mut install = Command::new(program::find_program(&[
         "mariadb-install-db",
