@@ -128,7 +128,6 @@ impl Session {
             return Taken::Hold;
         };
         match login.on_packet(&split.payload, split.last_seq) {
-            Ok(ServerStep::NeedMore(login)) => dialogue.step = Step::Client(login),
             Ok(ServerStep::StartTls(login)) => {
                 dialogue.step = Step::Client(login);
                 cx.out.push(Op::StartTls(Side::Client));

@@ -50,8 +50,6 @@ pub struct ClientHello {
 /// What to do after a packet.
 #[derive(Debug)]
 pub enum ServerStep {
-    /// Give it the next packet.
-    NeedMore(ServerLogin),
     /// Start TLS, then give it the next packet.
     StartTls(ServerLogin),
     /// Decide about the account; then [`ServerLogin::verify_native`], or refuse.

@@ -257,7 +257,7 @@ fn server_login(caps: Caps, dialogue: Dialogue<'_>) {
         let seq = login.seq();
         let (mut next, empty) = match login.on_packet(payload, seq) {
             Err(error) => return assert_ne!(error.client_reply().code, 0),
-            Ok(ServerStep::NeedMore(next) | ServerStep::StartTls(next)) => {
+            Ok(ServerStep::StartTls(next)) => {
                 login = next;
                 continue;
             }
