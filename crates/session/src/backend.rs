@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use tidegate_wire::frame::MAX_FRAME;
 use tidegate_wire::login::ClientLogin;
 use tidegate_wire::reply::ReplyTracker;
 use tidegate_wire::{Caps, Shape};
@@ -183,11 +184,15 @@ impl Backend {
         self.last_used
     }
 
-    /// A command was written; its reply is due.
+    /// A command of `len` bytes of payload was written, or is being written; its reply is due.
     #[inline]
-    pub(crate) fn expect(&mut self, shape: Shape, owed: Owed) {
+    pub(crate) fn expect(&mut self, shape: Shape, len: usize, owed: Owed) {
         debug_assert_ne!(shape, Shape::Nothing);
-        self.tracker.expect(shape);
+        if len < MAX_FRAME {
+            self.tracker.expect(shape);
+        } else {
+            self.tracker.expect_after_frames(shape);
+        }
         self.owed.push_back(owed);
     }
 

@@ -53,6 +53,14 @@ impl Body<'_> {
             Body::Own { .. } => true,
         }
     }
+
+    /// The length of the payload, or of its first frame if it has several.
+    fn frame_len(&self) -> usize {
+        match self {
+            Body::Run { found, .. } => found.header.len as usize,
+            Body::Own { payload, .. } => payload.len(),
+        }
+    }
 }
 
 /// What sending a command means for the session, decided before its bytes are touched.
@@ -290,6 +298,7 @@ impl Session {
             let preparing = order.stmt.filter(|_| order.command == Command::StmtPrepare);
             backend.expect(
                 order.shape,
+                typed.as_ref().map_or(body.frame_len(), Vec::len),
                 Owed {
                     to,
                     stmt: preparing,

@@ -256,6 +256,7 @@ impl Session {
         let payload = crate::setup::statement(backend.version, backend.mysql_family);
         backend.expect(
             Shape::Query,
+            payload.len(),
             Owed {
                 to: OwedTo::Setup,
                 stmt: None,
@@ -391,7 +392,11 @@ fn repeat(backend: &mut Backend, id: BackendId, entry: &Entry, to: OwedTo, cx: &
         Key::Statement(stmt) => Some(stmt),
         _ => None,
     };
-    backend.expect(command.reply_shape(), Owed { to, stmt });
+    backend.expect(
+        command.reply_shape(),
+        entry.payload.len(),
+        Owed { to, stmt },
+    );
     if to.is_command() {
         backend.begin_operation(cx.now);
         if let Some(view) = cx.servers.get(backend.server) {
@@ -405,14 +410,15 @@ fn repeat(backend: &mut Backend, id: BackendId, entry: &Entry, to: OwedTo, cx: &
 
 /// Changes the default database of a connection that is being prepared.
 fn use_schema(backend: &mut Backend, id: BackendId, name: &[u8], cx: &mut Cx<'_>) {
+    let payload = [&[Command::InitDb.byte()], name].concat();
     backend.expect(
         Shape::Ok,
+        payload.len(),
         Owed {
             to: OwedTo::Setup,
             stmt: None,
         },
     );
-    let payload = [&[Command::InitDb.byte()], name].concat();
     cx.out.send_with(Side::Backend(id), |own| {
         frame_into(own, &mut 0, &payload);
     });

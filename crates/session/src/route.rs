@@ -758,15 +758,16 @@ impl Session {
         let Some(mapped) = backend.stmts.get(id) else {
             return;
         };
+        let [a, b, c, d] = mapped.backend.0.to_le_bytes();
+        let packet = [5, 0, 0, 0, Command::StmtReset.byte(), a, b, c, d];
         backend.expect(
             Command::StmtReset.reply_shape(),
+            packet.len(),
             Owed {
                 to: OwedTo::Setup,
                 stmt: None,
             },
         );
-        let [a, b, c, d] = mapped.backend.0.to_le_bytes();
-        let packet = [5, 0, 0, 0, Command::StmtReset.byte(), a, b, c, d];
         cx.out.send(Side::Backend(holder), &packet);
     }
 

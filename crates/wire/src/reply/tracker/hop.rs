@@ -75,11 +75,12 @@ impl ReplyTracker {
         after
     }
 
-    /// Passes up to `limit` packets of one frame each.
+    /// Passes up to `limit` packets of one frame each; not a reply's very first.
     #[inline]
     fn hop_packets<'a>(&mut self, run: &'a [u8], limit: u32) -> (&'a [u8], u32) {
-        let Ok(mut due) = u8::try_from(self.due) else {
-            return (run, 0);
+        let mut due = match u8::try_from(self.due) {
+            Ok(due) if self.begun => due,
+            _ => return (run, 0),
         };
         let (mut rest, mut hopped) = (run, 0);
         while hopped < limit

@@ -30,6 +30,9 @@ const WHOLE_LIMIT: u32 = 64 * 1024;
 /// frame that was sent.
 const ANY: u16 = 0x100;
 
+/// The number that the answer to a command of one frame starts with.
+const FIRST: u16 = 1;
+
 /// What the front reply's next packet can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -97,7 +100,8 @@ pub struct ReplyTracker {
     /// The packet that was consumed in part.
     piece: Option<Piece>,
     summary: Summary,
-    queue: VecDeque<Shape>,
+    /// The shapes behind the front one, and the number each starts with.
+    queue: VecDeque<(Shape, u16)>,
 }
 
 impl ReplyTracker {
@@ -132,16 +136,28 @@ impl ReplyTracker {
         self
     }
 
-    /// A command was sent whose reply has this shape. [`Shape::Nothing`] changes nothing.
+    /// A command of one frame was sent whose reply has this shape. [`Shape::Nothing`] changes
+    /// nothing.
     #[inline]
     pub fn expect(&mut self, shape: Shape) {
+        self.queue_up(shape, FIRST);
+    }
+
+    /// [`expect`](Self::expect) for a command of several frames: the reply's first number depends
+    /// on how many of them the server had read.
+    pub fn expect_after_frames(&mut self, shape: Shape) {
+        self.queue_up(shape, ANY);
+    }
+
+    #[inline]
+    fn queue_up(&mut self, shape: Shape, due: u16) {
         if shape == Shape::Nothing {
             return;
         }
         if self.state == State::Idle {
-            self.start(shape);
+            self.start(shape, due);
         } else {
-            self.queue.push_back(shape);
+            self.queue.push_back((shape, due));
         }
     }
 
@@ -235,7 +251,7 @@ impl ReplyTracker {
                 piecewise = true;
                 continue;
             };
-            self.begin(seq)?;
+            self.begin(packet.first, seq)?;
             let (event, done) = match self.take(packet, step)? {
                 Turn::Quiet => {
                     rest = after;
@@ -273,16 +289,17 @@ impl ReplyTracker {
             self.state = State::Idle;
             self.begun = false;
             self.due = ANY;
-            if let Some(shape) = self.queue.pop_front() {
-                self.start(shape);
+            if let Some((shape, due)) = self.queue.pop_front() {
+                self.start(shape, due);
             }
         }
         progress
     }
 
     #[inline]
-    fn start(&mut self, shape: Shape) {
+    fn start(&mut self, shape: Shape, due: u16) {
         self.shape = shape;
+        self.due = due;
         self.state = State::First;
         if shape == Shape::Fetch {
             self.enter_rows();
@@ -320,9 +337,13 @@ impl ReplyTracker {
 
     /// Accounts for a packet's first frame.
     #[inline]
-    fn begin(&mut self, seq: u8) -> Result<(), ReplyError> {
+    fn begin(&mut self, first: u8, seq: u8) -> Result<(), ReplyError> {
+        if self.due != u16::from(seq) {
+            self.allow_other(first, seq)?;
+        }
+        self.due = u16::from(seq.wrapping_add(1));
         self.begin_summary();
-        self.count_frame(seq)
+        Ok(())
     }
 
     #[inline]
@@ -333,22 +354,21 @@ impl ReplyTracker {
         }
     }
 
-    #[inline]
-    fn count_frame(&mut self, got: u8) -> Result<(), ReplyError> {
-        if self.due != u16::from(got) {
-            self.allow_any(got)?;
-        }
-        self.due = u16::from(got.wrapping_add(1));
-        Ok(())
-    }
-
+    /// May a packet that starts with `first` have this number, which is not the one that is due?
+    /// An error may have number 0 in a reply's place: a server that is about to close writes it
+    /// without having read the command.
     #[cold]
-    fn allow_any(&self, got: u8) -> Result<(), ReplyError> {
-        if self.due == ANY {
+    fn allow_other(&self, first: u8, got: u8) -> Result<(), ReplyError> {
+        let goodbye = !self.begun && got == 0 && first == ERR;
+        if self.due == ANY || goodbye {
             return Ok(());
         }
+        Err(self.out_of_order(got))
+    }
+
+    fn out_of_order(&self, got: u8) -> ReplyError {
         let expected = self.due as u8;
-        Err(ReplyError::OutOfOrder { expected, got })
+        ReplyError::OutOfOrder { expected, got }
     }
 
     /// The packet at the start of `rest` with its number and what follows it, if it is whole, not

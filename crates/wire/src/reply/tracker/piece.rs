@@ -1,7 +1,7 @@
 //! Packets that are consumed piece by piece: rows and definitions that a run cuts, and packets too
 //! long to wait for.
 
-use super::{Packet, ReplyTracker, State, Turn};
+use super::{ANY, Packet, ReplyTracker, State, Turn};
 use crate::Shape;
 use crate::frame::Header;
 use crate::reply::event::{Event, ReplyError, Step};
@@ -78,7 +78,7 @@ impl ReplyTracker {
         if !self.goes_in_pieces(packet, step) || payload.len() < HEAD_LEN.min(header.len as usize) {
             return Ok(None);
         }
-        self.begin(header.seq)?;
+        self.begin(first, header.seq)?;
         let held = match self.take(packet, step)? {
             Turn::Quiet => None,
             Turn::Report(event) => Some((event, false)),
@@ -107,7 +107,10 @@ impl ReplyTracker {
             let Some(header) = Header::parse(rest) else {
                 return Ok(false);
             };
-            self.count_frame(header.seq)?;
+            if self.due != u16::from(header.seq) && self.due != ANY {
+                return Err(self.out_of_order(header.seq));
+            }
+            self.due = u16::from(header.seq.wrapping_add(1));
             piece.skip = header.len;
             piece.continues = header.continues();
             *rest = rest.get(Header::LEN..).unwrap_or_default();

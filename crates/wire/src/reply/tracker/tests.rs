@@ -353,3 +353,44 @@ fn a_gap_in_the_numbers_is_refused() {
         assert_eq!(drain(&mut tracker, &run, step), refused);
     }
 }
+
+#[test]
+fn the_answer_to_a_command_of_one_frame_starts_with_one() {
+    // A header that promises 16 MiB must not make anybody wait for them.
+    let mut long = vec![0xFE, 0xFF, 0xFF, 7, 0xFF];
+    long.resize(100, b'x');
+    let ok = framed(7, &[OK_PACKET]);
+    for run in [&long, &ok] {
+        for step in [Step::Fast, Step::PerPacket] {
+            let refused = Err(ReplyError::OutOfOrder {
+                expected: 1,
+                got: 7,
+            });
+            let mut tracker = tracker(CLASSIC, &[Shape::Query]);
+            assert_eq!(drain(&mut tracker, run, step), refused);
+        }
+    }
+    let mut after_frames = ReplyTracker::new(CLASSIC);
+    after_frames.expect_after_frames(Shape::Query);
+    assert!(after_frames.advance(&ok, Step::Fast).unwrap().done);
+}
+
+#[test]
+fn the_second_of_two_queued_replies_starts_with_one_again() {
+    let mut run = framed(1, &[OK_PACKET]);
+    run.extend(framed(2, &[OK_PACKET]));
+    let mut tracker = tracker(CLASSIC, &[Shape::Ok, Shape::Ok]);
+    let refused = Err(ReplyError::OutOfOrder {
+        expected: 1,
+        got: 2,
+    });
+    assert_eq!(drain(&mut tracker, &run, Step::Fast), refused);
+}
+
+#[test]
+fn an_error_with_number_zero_is_a_goodbye() {
+    let mut tracker = tracker(CLASSIC, &[Shape::Query]);
+    let run = framed(0, &[b"\xff\x88\x04#08S01gone"]);
+    let progress = tracker.advance(&run, Step::Fast).unwrap();
+    assert_eq!(progress.event, Event::Err { code: 1160 });
+}
