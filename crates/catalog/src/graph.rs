@@ -8,13 +8,13 @@ use std::time::Duration;
 use tidegate_config::params::{
     DumpLastStatements, FilterParams, MaxScaleParams, Rank as ConfiguredRank, ServiceParams,
 };
-use tidegate_config::{Config, Object, Target};
+use tidegate_config::{Config, Object, Pattern, Target};
 use tidegate_filters::LineSink;
 use tidegate_session::filter::Filter;
 use tidegate_session::world::{Counters, Rank, ServerShard};
 use tidegate_session::{
-    DumpStatements, HistoryLimits, LogSwitches, ServerId, ServiceShard, ServiceSpec, TargetShard,
-    TargetSpec,
+    DumpStatements, HistoryLimits, LineMatch, LogSwitches, ServerId, ServiceShard, ServiceSpec,
+    SessionTrace, TargetShard, TargetSpec,
 };
 
 /// Why a valid configuration could not be turned into running objects.
@@ -203,7 +203,7 @@ impl Builder<'_> {
             wait_timeout: Some(params.wait_timeout).filter(|limit| *limit > Duration::ZERO),
             retain_last_statements: retained(params, globals),
             dump_last_statements: dump(globals),
-            session_trace: usize::try_from(globals.sessions.session_trace).unwrap_or(usize::MAX),
+            session_trace: trace(globals),
             log_switches: LogSwitches {
                 error: false,
                 warning: params.log_warning,
@@ -277,6 +277,25 @@ pub(crate) fn rank(configured: ConfiguredRank) -> Rank {
 fn retained(params: &ServiceParams, globals: &MaxScaleParams) -> usize {
     let own = u64::try_from(params.retain_last_statements).ok();
     usize::try_from(own.unwrap_or(globals.sessions.retain_last_statements)).unwrap_or(usize::MAX)
+}
+
+fn trace(globals: &MaxScaleParams) -> SessionTrace {
+    let sessions = &globals.sessions;
+    let pattern = sessions.session_trace_match.clone();
+    SessionTrace {
+        lines: usize::try_from(sessions.session_trace).unwrap_or(usize::MAX),
+        dump_if: pattern.map(|pattern| Arc::new(Awaited(pattern)) as Arc<dyn LineMatch>),
+    }
+}
+
+/// The lines of `session_trace_match`.
+#[derive(Debug)]
+struct Awaited(Pattern);
+
+impl LineMatch for Awaited {
+    fn matches(&self, line: &str) -> bool {
+        self.0.is_match(line.as_bytes())
+    }
 }
 
 fn dump(globals: &MaxScaleParams) -> DumpStatements {

@@ -3,8 +3,19 @@
 use std::fmt;
 
 /// A regular expression that compiles; its text without the slashes around it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Pattern(String);
+#[derive(Clone)]
+pub struct Pattern {
+    text: String,
+    regex: regex::bytes::Regex,
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Pattern {}
 
 impl Pattern {
     /// Checks `text`, without slashes.
@@ -14,7 +25,10 @@ impl Pattern {
     /// The engine's reason, when the expression does not compile.
     pub fn new(text: &str) -> Result<Self, String> {
         match regex::bytes::Regex::new(text) {
-            Ok(_) => Ok(Self(text.to_owned())),
+            Ok(regex) => Ok(Self {
+                text: text.to_owned(),
+                regex,
+            }),
             Err(regex::Error::CompiledTooBig(limit)) => {
                 Err(format!("compiled it would take more than {limit} bytes"))
             }
@@ -25,7 +39,13 @@ impl Pattern {
     /// The expression without slashes.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Is there a match anywhere in `text`?
+    #[must_use]
+    pub fn is_match(&self, text: &[u8]) -> bool {
+        self.regex.is_match(text)
     }
 }
 
@@ -37,13 +57,13 @@ fn last_line(message: &str) -> String {
 
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "/{}/", self.0)
+        write!(f, "/{}/", self.text)
     }
 }
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "/{}/", self.0)
+        write!(f, "/{}/", self.text)
     }
 }
 
@@ -56,5 +76,12 @@ mod tests {
         assert_eq!(Pattern::new("a(b").unwrap_err(), "unclosed group");
         assert!(Pattern::new("(?i)^select").is_ok());
         assert!(Pattern::new("").is_ok());
+    }
+
+    #[test]
+    fn a_match_may_be_anywhere() {
+        let pattern = Pattern::new("lost|gone").expect("a pattern");
+        assert!(pattern.is_match(b"the server is gone\xff"));
+        assert!(!pattern.is_match(b"the server is there"));
     }
 }

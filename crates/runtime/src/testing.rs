@@ -5,7 +5,9 @@ use std::sync::Arc;
 use tidegate_config::Values;
 use tidegate_routers::router;
 use tidegate_session::world::{Counters, Rank};
-use tidegate_session::{DumpStatements, HistoryLimits, LogSwitches, ServiceSpec, TargetSpec};
+use tidegate_session::{
+    DumpStatements, HistoryLimits, LogSwitches, ServiceSpec, SessionTrace, TargetSpec,
+};
 
 /// A readconnroute service with these targets.
 pub(crate) fn service(targets: Vec<TargetSpec>) -> ServiceSpec {
@@ -19,7 +21,7 @@ pub(crate) fn service(targets: Vec<TargetSpec>) -> ServiceSpec {
         rank: Rank::Primary,
         wait_timeout: None,
         retain_last_statements: 0,
-        session_trace: 0,
+        session_trace: SessionTrace::default(),
         dump_last_statements: DumpStatements::Never,
         log_switches: LogSwitches::default(),
         history: HistoryLimits::default(),

@@ -210,6 +210,7 @@ impl Session {
         }
         self.uses += 1;
         self.note_received(body, cx);
+        self.note_route(body, answer, &leaves.others, cx);
         self.note_execution(body, &order, answer);
         if order.retry {
             self.retry.clear();
@@ -435,51 +436,6 @@ impl Session {
             after: None,
         }));
     }
-
-    /// Keeps the command for `queries[]`, if statements are kept.
-    pub(crate) fn note_received(&mut self, body: &Body<'_>, cx: &Cx<'_>) {
-        let command = body.command();
-        let modes = self.modes;
-        let stmts = &self.stmts;
-        let payload = body.payload();
-        self.observe
-            .received(command.name(), cx.wall, || match command {
-                Command::Query | Command::StmtPrepare => {
-                    shown(payload.get(1..).unwrap_or_default(), modes)
-                }
-                Command::StmtExecute | Command::StmtBulkExecute => {
-                    tidegate_wire::stmt::stmt_id(payload)
-                        .and_then(|id| stmts.get(stmts.resolve(ClientStmtId(id))?))
-                        .map_or_else(
-                            || command.name().as_bytes().into(),
-                            |prepared| shown(&prepared.prepared.text, modes),
-                        )
-                }
-                Command::InitDb => [b"USE ", payload.get(1..).unwrap_or_default()]
-                    .concat()
-                    .into(),
-                _ => command.name().as_bytes().into(),
-            });
-    }
-}
-
-/// A statement as it is kept: whole, unless it may hold a password; then without its literals.
-fn shown(text: &[u8], modes: tidegate_sql::Modes) -> Box<[u8]> {
-    if !may_hold_secret(text) {
-        return text.into();
-    }
-    let mut canonical = Vec::new();
-    tidegate_sql::canonical(text, modes, &mut canonical);
-    canonical.into()
-}
-
-/// May the text hold a password? Better once too often than once too little.
-fn may_hold_secret(text: &[u8]) -> bool {
-    let has = |word: &[u8]| {
-        text.windows(word.len())
-            .any(|window| window.eq_ignore_ascii_case(word))
-    };
-    has(b"password") || has(b"identified")
 }
 
 /// Puts a connection's own id into a COM_STMT command.

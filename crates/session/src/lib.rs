@@ -48,6 +48,7 @@ mod key;
 mod login;
 mod look;
 mod losses;
+mod narrate;
 mod observe;
 mod opening;
 mod output;
@@ -79,8 +80,8 @@ pub use ids::{BackendId, BackendStmtId, ClientStmtId, ServerId, SessionId, Side,
 pub use output::{Level, LogLine, Op, Output};
 pub use scene::{Scene, TargetView};
 pub use service::{
-    Counted, DumpStatements, HistoryLimits, LogSwitches, ServiceShard, ServiceSpec, TargetShard,
-    TargetSpec,
+    Counted, DumpStatements, HistoryLimits, LineMatch, LogSwitches, ServiceShard, ServiceSpec,
+    SessionTrace, TargetShard, TargetSpec,
 };
 pub use session::{Backlog, Birth, CONNECT_TIMEOUT, Env, GreetingFacts, LOGIN_TIMEOUT, Session};
 pub use thaw::{Filters, Thawing};

@@ -37,8 +37,8 @@ pub struct ServiceSpec {
     pub wait_timeout: Option<Duration>,
     /// How many statements a session keeps for `queries[]`.
     pub retain_last_statements: usize,
-    /// How many log lines a session keeps for `log[]`; 0: none.
-    pub session_trace: usize,
+    /// What a session keeps for `log[]`.
+    pub session_trace: SessionTrace,
     /// When the retained statements are written to the log.
     pub dump_last_statements: DumpStatements,
     /// Which levels this service logs in addition to the global ones.
@@ -66,10 +66,25 @@ impl ServiceSpec {
     pub fn dump_at_end(&self, cause: Cause) -> bool {
         match self.dump_last_statements {
             DumpStatements::Never => false,
-            DumpStatements::OnError => cause != Cause::ClientQuit,
+            DumpStatements::OnError => cause.is_trouble(),
             DumpStatements::OnClose => true,
         }
     }
+}
+
+/// The log lines that a session keeps of itself, whatever is logged otherwise.
+#[derive(Debug, Clone, Default)]
+pub struct SessionTrace {
+    /// How many; 0: none.
+    pub lines: usize,
+    /// They are written to the log when one of them matches, however the session ended.
+    pub dump_if: Option<Arc<dyn LineMatch>>,
+}
+
+/// Tells lines that somebody looks out for.
+pub trait LineMatch: std::fmt::Debug + Send + Sync {
+    /// Is it one?
+    fn matches(&self, line: &str) -> bool;
 }
 
 /// The configuration's `dump_last_statements`.
@@ -78,7 +93,7 @@ pub enum DumpStatements {
     /// Not at all.
     #[default]
     Never,
-    /// When the client did not end the session with COM_QUIT.
+    /// When neither the client nor an orderly stop of ours ended the session.
     OnError,
     /// Always.
     OnClose,

@@ -256,7 +256,7 @@ impl Session {
             retry: Vec::new(),
             observe: Observe::new(
                 service.retain_last_statements,
-                service.session_trace,
+                service.session_trace.lines,
                 service.log_switches,
             ),
             digests: None,
@@ -481,9 +481,14 @@ impl Session {
         self.service.counters.shard(cx.worker)
     }
 
+    /// Does a line of this level reach the log?
+    pub(crate) fn logs(&self, level: Level, cx: &Cx<'_>) -> bool {
+        cx.log.allows(level) || self.observe.switches.allows(level)
+    }
+
     /// A line for the log, if anybody wants it; `text` is made only then.
     pub(crate) fn log(&mut self, level: Level, cx: &mut Cx<'_>, text: impl FnOnce() -> String) {
-        let wanted = cx.log.allows(level) || self.observe.switches.allows(level);
+        let wanted = self.logs(level, cx);
         if !wanted && !self.observe.is_tracing() {
             return;
         }
@@ -630,11 +635,29 @@ impl Session {
             fault.map(ToString::to_string).unwrap_or_default()
         );
         self.log(level, cx, || text);
+        if self.trace_is_told(cause) && self.logs(Level::Notice, cx) {
+            for line in self.observe.log() {
+                cx.out.log(Level::Notice, format!("session trace: {line}"));
+            }
+        }
         if retained {
             for line in self.observe.retained_lines() {
                 self.log(Level::Notice, cx, || line);
             }
         }
+    }
+
+    /// Are the lines kept of this session worth the log, now that it ends so?
+    fn trace_is_told(&self, cause: Cause) -> bool {
+        let surprised = matches!(
+            cause,
+            Cause::ClientLost | Cause::ServerProtocol | Cause::SessionCommand
+        );
+        let is_awaited = |line: &String| {
+            let dump_if = &self.service.session_trace.dump_if;
+            dump_if.as_ref().is_some_and(|it| it.matches(line))
+        };
+        surprised || self.observe.log().iter().any(is_awaited)
     }
 
     /// Gives the counters back what the session holds of them.

@@ -23,7 +23,8 @@ use tidegate_session::router::Router;
 use tidegate_session::world::{Counters, Rank, ServerStatus, ServerView, ServerViews};
 use tidegate_session::{
     BackendId, Birth, DumpStatements, Env, GreetingFacts, HistoryLimits, Instant, LogSwitches, Op,
-    Output, ServerId, ServiceSpec, Session, SessionId, Side, TargetSpec, Token, WallTime,
+    Output, ServerId, ServiceSpec, Session, SessionId, SessionTrace, Side, TargetSpec, Token,
+    WallTime,
 };
 use tidegate_sql::Cache;
 use tidegate_wire::auth::native::NativeHash;
@@ -170,7 +171,7 @@ fn service(router: Arc<dyn Router>) -> Arc<ServiceSpec> {
         wait_timeout: None,
         retain_last_statements: 0,
         dump_last_statements: DumpStatements::Never,
-        session_trace: 0,
+        session_trace: SessionTrace::default(),
         log_switches: LogSwitches::default(),
         history: HistoryLimits::default(),
         statement_digests: 100,

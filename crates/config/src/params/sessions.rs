@@ -24,7 +24,8 @@ crate::params! {
             DumpLastStatements::Never.param().runtime(),
         /// Log lines kept per session, whatever is logged otherwise. 0: none.
         session_trace: u64 = count(0).runtime(),
-        /// Write a session's kept lines to the log when one of them matches.
-        session_trace_match: Option<Pattern> = pattern().runtime().reserved(),
+        /// Write a session's kept lines to the log at its end when one of them matches. They are
+        /// always written when the client vanishes or a server answers unexpectedly.
+        session_trace_match: Option<Pattern> = pattern().runtime(),
     }
 }

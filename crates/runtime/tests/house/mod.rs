@@ -25,7 +25,7 @@ use tidegate_session::question::{AccountAnswer, Answer, Question};
 use tidegate_session::world::{Counters, Rank, ServerStatus, ServerView, ServerViews};
 use tidegate_session::{
     Control, DumpStatements, HistoryLimits, LogSwitches, ServerId, ServiceSpec, SessionId,
-    SessionView, TargetSpec,
+    SessionTrace, SessionView, TargetSpec,
 };
 use tidegate_testkit::PATIENCE;
 use tidegate_testkit::mariadb::Account;
@@ -254,7 +254,7 @@ pub fn service(servers: usize, workers: usize) -> ServiceSpec {
         rank: Rank::Primary,
         wait_timeout: None,
         retain_last_statements: 0,
-        session_trace: 0,
+        session_trace: SessionTrace::default(),
         dump_last_statements: DumpStatements::Never,
         log_switches: LogSwitches::default(),
         history: HistoryLimits::default(),

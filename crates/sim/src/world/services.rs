@@ -9,7 +9,8 @@ use tidegate_session::filter::Filter;
 use tidegate_session::router::Router;
 use tidegate_session::world::{Counters, Rank};
 use tidegate_session::{
-    DumpStatements, Filters, HistoryLimits, LogSwitches, ServerId, ServiceSpec, TargetSpec,
+    DumpStatements, Filters, HistoryLimits, LogSwitches, ServerId, ServiceSpec, SessionTrace,
+    TargetSpec,
 };
 
 use crate::modules::counting::{Counting, Ledger};
@@ -163,7 +164,10 @@ fn service(
         rank: Rank::Primary,
         wait_timeout: plan.wait_timeout,
         retain_last_statements: plan.retain,
-        session_trace: plan.trace,
+        session_trace: SessionTrace {
+            lines: plan.trace,
+            dump_if: None,
+        },
         dump_last_statements: if plan.log_info {
             DumpStatements::OnClose
         } else {

@@ -397,3 +397,41 @@ fn one_session_alone_can_be_made_talkative() {
     let log = tidegate.log();
     assert!(!log.contains(&format!("({quiet_id}) ")), "{log}");
 }
+
+#[test]
+fn a_session_that_ends_badly_leaves_its_trace_in_the_log() {
+    let text = Plan::new(group())
+        .globals("session_trace=20\nsession_trace_match=/INSERT INTO nowhere/\n")
+        .globals("retain_last_statements=1\ndump_last_statements=on_error\n")
+        .text()
+        .replace("log_info=true", "log_info=false");
+    let tidegate = Tidegate::start(&text).expect("tidegate");
+    let [polite, lost, mut awaited] = [(); 3].map(|()| {
+        let mut client = connect(&tidegate, "rw");
+        value(&mut client, "SELECT 'a statement of a traced session'");
+        client
+    });
+    let trace_of = |id: u32| format!("({id}) session trace: ");
+    let [polite_id, lost_id, awaited_id] =
+        [&polite, &lost, &awaited].map(|client| client.connection_id());
+    awaited
+        .query("INSERT INTO nowhere VALUES (1)")
+        .expect("a reply");
+    polite.quit().expect("said");
+    awaited.quit().expect("said");
+    // It vanishes without a word.
+    drop(lost);
+    for id in [awaited_id, lost_id] {
+        tidegate.wait_log(&trace_of(id)).expect("its trace");
+    }
+    let log = tidegate.log();
+    assert!(!log.contains(&trace_of(polite_id)), "{log}");
+    let last_statement_of = |id: u32| {
+        log.lines().any(|line| {
+            line.contains(&format!("({id}) "))
+                && line.ends_with("Z SELECT 'a statement of a traced session'")
+        })
+    };
+    assert!(last_statement_of(lost_id), "{log}");
+    assert!(!last_statement_of(polite_id), "{log}");
+}
