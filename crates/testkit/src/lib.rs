@@ -12,6 +12,8 @@
 //! killed; ports come from [`PortLease`], which two processes can never hold at once.
 #![forbid(unsafe_code)]
 
+mod count;
+pub mod fuzz;
 mod http;
 pub mod mariadb;
 mod ports;
@@ -22,6 +24,7 @@ mod scratch;
 mod tidegate;
 mod wait;
 
+pub use count::Count;
 pub use http::{Response, Rest};
 pub use mariadb::{Account, Accounts, GroupBuilder, Server, ServerGroup};
 pub use ports::{PortLease, is_listening};

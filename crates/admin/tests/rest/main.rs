@@ -5,6 +5,7 @@
 mod client;
 mod conditions;
 mod fake;
+mod fuzz;
 mod golden;
 mod login;
 mod objects;

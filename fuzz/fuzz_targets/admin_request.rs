@@ -1,0 +1,8 @@
+//! The REST interface's request lines.
+#![no_main]
+
+#[path = "../../crates/admin/tests/bodies/mod.rs"]
+#[expect(dead_code, reason = "each target runs one of the bodies")]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::request(data));

@@ -1,0 +1,8 @@
+//! The command line.
+#![no_main]
+
+#[path = "../../crates/config/tests/bodies/mod.rs"]
+#[expect(dead_code, reason = "each target runs one of the bodies")]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::command_line(data));

@@ -1,0 +1,8 @@
+//! Query strings of the REST interface.
+#![no_main]
+
+#[path = "../../crates/jsonapi/tests/bodies/mod.rs"]
+#[expect(dead_code, reason = "each target runs one of the bodies")]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::query(data));

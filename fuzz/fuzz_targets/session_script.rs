@@ -1,0 +1,8 @@
+//! The session core under scripts of events.
+#![no_main]
+
+#[path = "../../crates/sim/tests/bodies/mod.rs"]
+#[expect(dead_code, reason = "each target runs one of the bodies")]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::script(data));

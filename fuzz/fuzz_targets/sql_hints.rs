@@ -1,0 +1,8 @@
+//! Hints in any text.
+#![no_main]
+
+#[path = "../../crates/sql/tests/bodies/mod.rs"]
+#[expect(dead_code, reason = "each target runs one of the bodies")]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::hint(data));
