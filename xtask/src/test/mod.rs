@@ -4,6 +4,7 @@
 //! printed lies in the target folder; the terminal shows progress, and the end of what failed.
 
 mod count;
+mod nightly;
 mod stage;
 
 use std::env;
@@ -21,6 +22,7 @@ use stage::{Outcome, Stage, Surroundings, Work};
 /// The task's help.
 pub(crate) const HELP: &str = "\
 everything: format, lints, docs, policy, tests, simulator, servers, demo, fuzz bodies
+  --nightly    the counts that take hours instead: simulator, and all tests that repeat themselves
   --only A,B   only these stages
   --skip A,B   all but these
   --list       name the stages
@@ -137,7 +139,12 @@ const fn minutes(count: u64) -> Duration {
 pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
     let list = args.flag("--list");
     let verbose = args.flag("--verbose");
-    let stages = choose(&args.list("--only")?, &args.list("--skip")?)?;
+    let table = if args.flag("--nightly") {
+        nightly::STAGES
+    } else {
+        STAGES
+    };
+    let stages = choose(table, &args.list("--only")?, &args.list("--skip")?)?;
     args.finish()?;
     if list {
         stages
@@ -167,10 +174,14 @@ pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
     Ok(verdict(report(&outcomes, start.elapsed())))
 }
 
-fn choose(only: &[String], skip: &[String]) -> Result<Vec<&'static Stage>> {
+fn choose(
+    table: &'static [Stage],
+    only: &[String],
+    skip: &[String],
+) -> Result<Vec<&'static Stage>> {
     for name in only.iter().chain(skip) {
         ensure!(
-            STAGES.iter().any(|stage| stage.name == name),
+            table.iter().any(|stage| stage.name == name),
             "no stage {name:?}; see --list"
         );
     }
@@ -178,7 +189,7 @@ fn choose(only: &[String], skip: &[String]) -> Result<Vec<&'static Stage>> {
         let named = |list: &[String]| list.iter().any(|name| name == stage.name);
         (only.is_empty() || named(only)) && !named(skip)
     };
-    Ok(STAGES.iter().filter(wanted).collect())
+    Ok(table.iter().filter(wanted).collect())
 }
 
 /// The summary; returns how many failed.

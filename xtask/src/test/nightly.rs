@@ -1,0 +1,75 @@
+//! The nightly run: the same tests with counts that take hours.
+//!
+//! A test that repeats itself asks `tidegate_testkit::Count` how often; the table here says how
+//! often a night allows. CONTRIBUTING.md explains the variables.
+
+use std::time::Duration;
+
+use super::stage::{Stage, Work};
+
+/// The variables and the nightly counts.
+pub(super) const COUNTS: &[(&str, &str)] = &[
+    // Mutated inputs for each fuzz body.
+    ("TIDEGATE_FUZZ_ROUNDS", "2_000_000"),
+    // Generated statements before a server that refuses writes.
+    ("TIDEGATE_STATEMENTS", "1_000_000"),
+    // Points at which a session's server is killed.
+    ("TIDEGATE_KILL_POINTS", "10_000"),
+];
+
+/// In this order: what takes least comes first.
+pub(super) const STAGES: &[Stage] = &[
+    Stage {
+        name: "simulator",
+        what: "1,000,000 seeded schedules, and no law is broken",
+        work: Work::Cargo(&[
+            "run",
+            "--locked",
+            "--profile",
+            "sim",
+            "-p",
+            "tidegate-sim",
+            "--",
+            "--schedules",
+            "1_000_000",
+        ]),
+        env: &[],
+        limit: hours(6),
+    },
+    // One after the other and with all that they print, so that the log says which one runs.
+    Stage {
+        name: "tests",
+        what: "all tests with the nightly counts, optimised, with debug assertions",
+        work: Work::Cargo(&[
+            "test",
+            "--locked",
+            "--profile",
+            "sim",
+            "--workspace",
+            "--no-fail-fast",
+            "--",
+            "--nocapture",
+            "--test-threads=1",
+        ]),
+        env: COUNTS,
+        limit: hours(12),
+    },
+];
+
+const fn hours(count: u64) -> Duration {
+    Duration::from_secs(count * 3600)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manual_names_every_count() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../CONTRIBUTING.md");
+        let manual = std::fs::read_to_string(path).expect("the manual");
+        for (name, _) in COUNTS {
+            assert!(manual.contains(&format!("| `{name}` |")), "{name}");
+        }
+    }
+}
