@@ -35,6 +35,10 @@ impl App {
                 let outcome = self.house.reload_accounts(name).await;
                 refused(outcome, name, Collection::Services.singular())?;
             }
+            Endpoint::Digests(name) | Endpoint::DigestsReset(name) => {
+                let outcome = self.house.reset_digests(name).await;
+                refused(outcome, name, Collection::Services.singular())?;
+            }
             Endpoint::Session(id) if method == Method::Delete => {
                 self.kill_session(request, id).await?;
             }

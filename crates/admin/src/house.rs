@@ -11,17 +11,17 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use crate::views::{
-    FilterView, MaxScaleView, MonitorView, SeedListener, ServerView, ServiceView, SessionView,
-    ThreadView,
+    DigestsView, FilterView, MaxScaleView, MonitorView, SeedListener, ServerView, ServiceView,
+    SessionView, ThreadView,
 };
 
 /// A boxed future, so that [`House`] can be a trait object.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Everything at once. Implemented for whatever implements the three parts.
-pub trait House: Objects + Sessions + Control + 'static {}
+/// Everything at once. Implemented for whatever implements the parts.
+pub trait House: Objects + Sessions + Control + Insight + 'static {}
 
-impl<T: Objects + Sessions + Control + 'static> House for T {}
+impl<T: Objects + Sessions + Control + Insight + 'static> House for T {}
 
 /// The configuration objects, for reading. Lists are in configuration order.
 pub trait Objects: Send + Sync {
@@ -66,6 +66,14 @@ pub trait Control: Send + Sync {
     ) -> Pending<'_, Result<(), Refusal>>;
     /// Loads the accounts of a service now, whatever its rate limit.
     fn reload_accounts(&self, service: &str) -> Pending<'_, Result<(), Refusal>>;
+}
+
+/// What services do with statements.
+pub trait Insight: Send + Sync {
+    /// The statements that a service was sent most, in any order.
+    fn digests(&self, service: &str) -> Pending<'_, Result<DigestsView, Refusal>>;
+    /// Begins counting them anew.
+    fn reset_digests(&self, service: &str) -> Pending<'_, Result<(), Refusal>>;
 }
 
 /// Which sessions are wanted.

@@ -19,6 +19,7 @@ mod auth;
 mod change;
 mod condition;
 mod config;
+mod digests;
 mod documents;
 mod gathering;
 pub mod house;

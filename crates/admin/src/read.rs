@@ -2,7 +2,7 @@
 
 use hyper::StatusCode;
 use hyper::header;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tidegate_jsonapi::{Fields, Filter, Page, Resource, collection, etag, single};
 
 use crate::app::App;
@@ -19,6 +19,8 @@ use crate::views::ListenerView;
 pub(crate) struct Target {
     snapshot: Snapshot,
     shape: Shape,
+    /// What the document says of the whole, besides the number of its rows.
+    meta: Map<String, Value>,
 }
 
 enum Shape {
@@ -30,23 +32,30 @@ enum Shape {
 }
 
 impl Target {
-    fn one(snapshot: Snapshot) -> Self {
+    pub(crate) fn one(snapshot: Snapshot) -> Self {
         Self {
             snapshot,
             shape: Shape::One,
+            meta: Map::new(),
         }
     }
 
-    fn many(snapshot: Snapshot) -> Self {
+    pub(crate) fn many(snapshot: Snapshot) -> Self {
         let path = snapshot.path().to_owned();
         Self {
             snapshot,
             shape: Shape::Many(path),
+            meta: Map::new(),
         }
     }
 
-    fn at(mut self, path: impl Into<String>) -> Self {
+    pub(crate) fn at(mut self, path: impl Into<String>) -> Self {
         self.shape = Shape::Many(path.into());
+        self
+    }
+
+    pub(crate) fn with_meta(mut self, meta: Map<String, Value>) -> Self {
+        self.meta = meta;
         self
     }
 
@@ -143,7 +152,7 @@ impl App {
                 let (links, meta, range) = paginate(request, &look, path, rows.len());
                 let mut rows: Vec<Value> = rows.drain(range).collect();
                 rows.iter_mut().for_each(|row| fields.apply(row));
-                Ok(collection(links, rows, meta))
+                Ok(collection(links, rows, with_meta(meta, &target.meta)))
             }
         }
     }
@@ -162,6 +171,10 @@ impl App {
                 .map(|target| target.relationship(other)),
             Endpoint::ServerState(name, _) => self.object(Collection::Servers, name),
             Endpoint::Reload(name) => self.object(Collection::Services, name),
+            Endpoint::Digests(service) | Endpoint::DigestsReset(service) => {
+                self.digests(request, service).await
+            }
+            Endpoint::Digest(service, id) => self.digest(service, id).await,
             Endpoint::ListenersOf(service) => self.listeners_of(service).map(|listeners| {
                 Target::many(Snapshot::Listeners(listeners))
                     .at(format!("services/{service}/listeners"))
@@ -287,6 +300,18 @@ pub(crate) fn paginate(
         }
         None => (links, None, 0..total),
     }
+}
+
+/// Both together; `None` if there is nothing to say.
+fn with_meta(meta: Option<Value>, more: &Map<String, Value>) -> Option<Value> {
+    if more.is_empty() {
+        return meta;
+    }
+    let mut whole = more.clone();
+    if let Some(Value::Object(members)) = meta {
+        whole.extend(members);
+    }
+    Some(whole.into())
 }
 
 pub(crate) fn wants_names(request: &Request) -> bool {

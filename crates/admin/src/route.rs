@@ -74,6 +74,12 @@ pub(crate) enum Endpoint {
     ServerState(String, bool),
     /// `/services/:service/reload`
     Reload(String),
+    /// `/services/:service/digests`
+    Digests(String),
+    /// `/services/:service/digests/reset`
+    DigestsReset(String),
+    /// `/services/:service/digests/:digest`
+    Digest(String, String),
     /// `/services/:service/listeners`
     ListenersOf(String),
     /// `/services/:service/listeners/:listener`
@@ -140,6 +146,13 @@ impl Endpoint {
                 Some(Self::ServerState((*name).to_owned(), *action == "set"))
             }
             (Collection::Services, [name, "reload"]) => Some(Self::Reload((*name).to_owned())),
+            (Collection::Services, [name, "digests"]) => Some(Self::Digests((*name).to_owned())),
+            (Collection::Services, [name, "digests", "reset"]) => {
+                Some(Self::DigestsReset((*name).to_owned()))
+            }
+            (Collection::Services, [name, "digests", digest]) => {
+                Some(Self::Digest((*name).to_owned(), (*digest).to_owned()))
+            }
             (Collection::Services, [name, "listeners"]) => {
                 Some(Self::ListenersOf((*name).to_owned()))
             }
@@ -155,13 +168,15 @@ impl Endpoint {
         match self {
             Self::Asterisk => &[Get, Head, Post, Put, Patch, Delete, Options],
             Self::ServerState(..) => &[Put, Options],
-            Self::Reload(_) => &[Post, Options],
+            Self::Reload(_) | Self::DigestsReset(_) => &[Post, Options],
+            Self::Digests(_) => &[Get, Head, Delete, Options],
             Self::Session(_) => &[Get, Head, Patch, Delete, Options],
             Self::User(_) | Self::SessionRelationship(_, "filters") => &[Get, Head, Patch, Options],
             Self::Root
             | Self::List(_)
             | Self::Object(..)
             | Self::Relationship(..)
+            | Self::Digest(..)
             | Self::ListenersOf(_)
             | Self::ListenerOf(..)
             | Self::Sessions
@@ -214,6 +229,16 @@ mod tests {
             ),
             ("services x set", None),
             ("services x reload", Some(Endpoint::Reload(name()))),
+            ("services x digests", Some(Endpoint::Digests(name()))),
+            (
+                "services x digests reset",
+                Some(Endpoint::DigestsReset(name())),
+            ),
+            (
+                "services x digests y",
+                Some(Endpoint::Digest(name(), "y".into())),
+            ),
+            ("servers x digests", None),
             ("services x listeners", Some(Endpoint::ListenersOf(name()))),
             (
                 "services x listeners y",

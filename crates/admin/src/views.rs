@@ -118,13 +118,14 @@ pub struct SpreadView {
     pub other: TimesView,
 }
 
-/// How long answers took. Quantiles are never too low and at most an eighth too high.
+/// How long answers took. Quantiles are never too low, and at most an eighth too high; those of
+/// digests at most a quarter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TimesView {
     /// How many answers.
     pub count: u64,
-    /// Their mean.
-    pub mean: Duration,
+    /// Their sum.
+    pub total: Duration,
     /// The median.
     pub p50: Duration,
     /// What 95 of 100 did not exceed.
@@ -133,6 +134,44 @@ pub struct TimesView {
     pub p99: Duration,
     /// The longest.
     pub max: Duration,
+}
+
+/// The statements that a service was sent most.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DigestsView {
+    /// Each text once.
+    pub list: Vec<DigestView>,
+    /// What a statement that is not in the list may have been sent, at most.
+    pub missed_at_most: u64,
+    /// Statements that were too long to have a digest.
+    pub without_digest: u64,
+}
+
+/// A statement without its literals, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DigestView {
+    /// The digest of its canonical text.
+    pub id: u64,
+    /// The canonical text, or its beginning.
+    pub statement: String,
+    /// The text is longer than what is kept of it.
+    pub truncated: bool,
+    /// How often it was sent.
+    pub count: u64,
+    /// How often it may have been sent in addition, before it was counted, at most.
+    pub missed_at_most: u64,
+    /// Answers that were errors.
+    pub errors: u64,
+    /// Rows in the answers.
+    pub rows: u64,
+    /// How long the answers took.
+    pub times: TimesView,
+    /// Which servers answered, and how often.
+    pub servers: Vec<(String, u64)>,
+    /// When it was first counted.
+    pub first_seen: SystemTime,
+    /// When it was last sent.
+    pub last_seen: SystemTime,
 }
 
 /// A histogram with the upper bounds 10⁻⁶, 10⁻⁵ … 10⁵ seconds.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use rustls::ServerConfig;
+use tidegate_session::digests::Digests;
 use tidegate_session::question::Answer;
 use tidegate_session::{Control, ControlError, ServiceSpec, SessionId, SessionView, Token};
 
@@ -33,6 +34,8 @@ pub(crate) enum Message {
         name: Arc<str>,
         change: ListenerChange,
     },
+    /// The statement digests of a service begin anew.
+    ResetDigests { service: Arc<str> },
     /// New limits.
     Tuning(Tuning),
     /// The process wants to end: sessions too, `now` or when they have come to an end of what
@@ -50,6 +53,11 @@ pub(crate) enum Optional {
     },
     /// Ids of all sessions.
     Ids { share: Share<SessionId> },
+    /// The statement digests of a service.
+    Digests {
+        service: Arc<str>,
+        share: Share<Digests>,
+    },
     /// A client that another worker accepted.
     Arrival(Arrival, Ticket),
 }

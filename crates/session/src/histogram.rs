@@ -71,7 +71,7 @@ const COARSE_BUCKETS: usize = (BITS - 1) * COARSE_PARTS;
 /// A histogram that takes little room, for where there are many: its quantiles are at most 25 % too
 /// high.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Coarse {
+pub struct Coarse {
     buckets: [u32; COARSE_BUCKETS],
     total_us: u64,
     max_us: u64,
@@ -115,6 +115,15 @@ impl Coarse {
         self.total_us = self.total_us.wrapping_add(us);
         self.max_us = self.max_us.max(us);
     }
+
+    /// Adds another one.
+    pub(crate) fn merge(&mut self, other: &Coarse) {
+        for (sum, count) in self.buckets.iter_mut().zip(&other.buckets) {
+            *sum = sum.saturating_add(*count);
+        }
+        self.total_us = self.total_us.wrapping_add(other.total_us);
+        self.max_us = self.max_us.max(other.max_us);
+    }
 }
 
 /// Histograms of several workers together, at one moment.
@@ -152,7 +161,8 @@ impl Spread {
     }
 
     /// What a coarse histogram holds.
-    pub(crate) fn of_coarse(coarse: &Coarse) -> Spread {
+    #[must_use]
+    pub fn of_coarse(coarse: &Coarse) -> Spread {
         let mut spread = Spread::default();
         for (ix, count) in coarse.buckets.iter().enumerate() {
             if let Some(sum) = spread.buckets.get_mut(bucket(coarse_longest(ix))) {
@@ -198,12 +208,6 @@ impl Spread {
             }
         }
         self.max_us
-    }
-
-    /// The mean in microseconds. 0 of nothing.
-    #[must_use]
-    pub fn mean_us(&self) -> u64 {
-        self.total_us.checked_div(self.count).unwrap_or(0)
     }
 }
 
@@ -297,7 +301,6 @@ mod tests {
     #[test]
     fn nothing_has_no_quantiles() {
         assert_eq!(spread(&[]).quantile_us(500), 0);
-        assert_eq!(spread(&[]).mean_us(), 0);
     }
 
     #[test]

@@ -27,8 +27,11 @@ pub struct Request<'a> {
     pub prepared: Option<ClientStmtId>,
     /// What the filters said where it should go, the most recent last.
     pub hints: &'a [Hint],
-    /// The session's transaction before this command.
+    /// The session's transaction: before this command while it is being routed, after it when the
+    /// decision is carried out.
     pub trx: &'a TrxTracker,
+    /// The session's transaction before this command.
+    pub before: &'a TrxTracker,
 }
 
 /// The outcome of a command, once its reply is complete.

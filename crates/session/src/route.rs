@@ -148,6 +148,7 @@ impl Session {
                 prepared: subject.prepared,
                 hints: &[],
                 trx: &trx,
+                before: &trx,
             };
             match self.plan(&request, &mut cx) {
                 Ok(leaves) => {

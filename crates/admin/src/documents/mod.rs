@@ -3,6 +3,7 @@
 //! Unknown numbers are `-1`, unknown texts `null`, counts are integers always: strict clients
 //! refuse a whole answer for one float among them.
 
+mod digests;
 mod maxscale;
 mod monitors;
 mod servers;
@@ -22,10 +23,11 @@ use crate::auth::User;
 use crate::route::Collection;
 use crate::time::{ctime, http_date};
 use crate::views::{
-    FilterView, ListenerView, MaxScaleView, MonitorView, Parameters, SeedListener, ServerView,
-    ServiceView, SessionView, Source, SourceKind, ThreadView,
+    DigestView, FilterView, ListenerView, MaxScaleView, MonitorView, Parameters, SeedListener,
+    ServerView, ServiceView, SessionView, Source, SourceKind, ThreadView,
 };
 
+pub(crate) use digests::id as digest_id;
 pub(crate) use sessions::{listener_session, session};
 pub use times::{spread, times};
 
@@ -69,6 +71,8 @@ pub(crate) enum Snapshot {
     MaxScale(Box<MaxScaleView>),
     Threads(Vec<ThreadView>),
     Users(Vec<User>),
+    /// Statements of the service with this name.
+    Digests(String, Vec<DigestView>),
     /// One session, with the name of its client's address if that is wanted and known.
     Session(Box<SessionView>, Option<String>),
     /// A listener that is listed as a session.
@@ -87,6 +91,7 @@ impl Snapshot {
             Self::MaxScale(_) => "maxscale",
             Self::Threads(_) => "threads",
             Self::Users(_) => "inet",
+            Self::Digests(..) => "digests",
             Self::Session(..) | Self::ListenerSession(_) => "sessions",
         }
     }
@@ -117,6 +122,10 @@ impl Snapshot {
             Self::MaxScale(view) => vec![maxscale::maxscale(view, look)],
             Self::Threads(views) => views.iter().map(threads::thread).collect(),
             Self::Users(users) => users.iter().map(|user| users::user(user, look)).collect(),
+            Self::Digests(service, views) => views
+                .iter()
+                .map(|view| digests::digest(view, service))
+                .collect(),
             Self::Session(view, host) => vec![session(view, host.as_deref(), look).plain()],
             Self::ListenerSession(listener) => vec![listener_session(listener, look)],
         }

@@ -20,7 +20,8 @@ pub fn spread(view: &SpreadView) -> Value {
 pub fn times(view: &TimesView) -> Value {
     json!({
         "count": view.count,
-        "mean_us": micros(view.mean),
+        "total_us": micros(view.total),
+        "mean_us": micros(view.total).checked_div(view.count).unwrap_or(0),
         "p50_us": micros(view.p50),
         "p95_us": micros(view.p95),
         "p99_us": micros(view.p99),

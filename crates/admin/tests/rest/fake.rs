@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 use tidegate_admin::house::{
-    Control, Objects, Pending, Refusal, ServerStateChange, SessionChange, Sessions, Unanswered,
-    Which,
+    Control, Insight, Objects, Pending, Refusal, ServerStateChange, SessionChange, Sessions,
+    Unanswered, Which,
 };
 use tidegate_admin::views::*;
 
@@ -141,6 +141,47 @@ impl Control for FakeHouse {
 
     fn reload_accounts(&self, service: &str) -> Pending<'_, Result<(), Refusal>> {
         self.act(format!("reload {service}"))
+    }
+}
+
+impl Insight for FakeHouse {
+    fn digests(&self, service: &str) -> Pending<'_, Result<DigestsView, Refusal>> {
+        let known = self.services().iter().any(|view| view.name == service);
+        let outcome = if !known {
+            Err(Refusal::Unknown)
+        } else {
+            self.answered(digests()).map_err(Refusal::from)
+        };
+        Box::pin(async move { outcome })
+    }
+
+    fn reset_digests(&self, service: &str) -> Pending<'_, Result<(), Refusal>> {
+        self.act(format!("reset digests of {service}"))
+    }
+}
+
+fn digests() -> DigestsView {
+    let digest = |id, statement: &str, count, errors| DigestView {
+        id,
+        statement: statement.into(),
+        truncated: false,
+        count,
+        missed_at_most: 1,
+        errors,
+        rows: 10 * count,
+        times: times(),
+        servers: vec![("db-a".into(), count)],
+        first_seen: then(0),
+        last_seen: then(count),
+    };
+    DigestsView {
+        list: vec![
+            digest(0xAB, "SELECT a FROM t WHERE id = ?", 5, 0),
+            digest(0xCD, "INSERT INTO t VALUES (?)", 2, 1),
+            digest(0xEF, "SELECT ?", 9, 0),
+        ],
+        missed_at_most: 1,
+        without_digest: 2,
     }
 }
 
@@ -292,7 +333,7 @@ fn server(name: &str, primary: bool) -> ServerView {
 fn times() -> TimesView {
     TimesView {
         count: 5,
-        mean: Duration::from_micros(251),
+        total: Duration::from_micros(1_255),
         p50: Duration::from_micros(239),
         p95: Duration::from_micros(479),
         p99: Duration::from_micros(479),

@@ -40,6 +40,8 @@ async fn documents() {
             "/v1/services/RW?compat=2.2&fields[services]=state,started,listeners,servers",
             "service_2.2.json",
         ),
+        ("/v1/services/RW/digests", "digests.json"),
+        ("/v1/services/RW/digests/00000000000000cd", "digest.json"),
         ("/sessions", "sessions.json"),
         ("/v1/services/RW/listeners", "listeners_of_service.json"),
         ("/v1/services/RW/relationships/servers", "relationship.json"),

@@ -7,6 +7,7 @@ mod conditions;
 mod fake;
 mod fuzz;
 mod golden;
+mod insight;
 mod login;
 mod objects;
 mod seed;

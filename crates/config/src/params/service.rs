@@ -81,7 +81,7 @@ crate::params! {
         net_write_timeout: Duration = seconds(0).runtime().reserved(),
         /// Most statement digests that each worker keeps for the service. 0: none. Where nothing
         /// looks at statements, as in readconnroute without such filters, there are none either.
-        statement_digests: u64 = count(200).range(0, 10_000).since("tidegate").runtime(),
+        statement_digests: u64 = count(200).range(0, 1000).since("tidegate").runtime(),
         /// Most session commands remembered for rebuilding a session's state.
         max_sescmd_history: u64 = count(50).runtime(),
         /// Forget the oldest session command instead of giving the history up.

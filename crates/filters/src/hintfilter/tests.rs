@@ -47,6 +47,7 @@ impl Bench {
             prepared: prepared.map(ClientStmtId),
             hints: &[],
             trx: &trx,
+            before: &trx,
         };
         let mut hints = Vec::new();
         assert_eq!(

@@ -98,6 +98,7 @@ impl Bench {
             prepared: None,
             hints: &[],
             trx: &self.trx,
+            before: &self.trx,
         };
         self.session.on_request(&request, &mut Vec::new(), &scene);
     }

@@ -96,7 +96,11 @@ impl Split {
 
     /// Why a command went to the primary.
     fn reason(&self, request: &Request<'_>, scene: &Scene<'_>) -> Rule {
-        match route::decide(request, self.state(scene)) {
+        let request = Request {
+            trx: request.before,
+            ..*request
+        };
+        match route::decide(&request, self.state(scene)) {
             (Class::Replica, _) => Rule::NoReplica,
             (_, rule) => rule,
         }

@@ -39,6 +39,7 @@ impl Bench {
             prepared: None,
             hints: &self.hints,
             trx: &self.trx,
+            before: &self.trx,
         };
         let state = State {
             temporary: &self.temporary,

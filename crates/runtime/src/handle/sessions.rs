@@ -113,7 +113,11 @@ impl Runtime {
         Pending(Some(gather))
     }
 
-    fn offer_all<T>(&self, done: Done<T>, message: impl Fn(Share<T>) -> Optional) -> Pending<T> {
+    pub(super) fn offer_all<T>(
+        &self,
+        done: Done<T>,
+        message: impl Fn(Share<T>) -> Optional,
+    ) -> Pending<T> {
         let (gather, shares) = Gather::shares(self.workers(), done);
         for (share, mailbox) in shares.into_iter().zip(self.0.mailboxes.iter()) {
             // One that is refused says so when it is dropped.

@@ -27,6 +27,9 @@ impl Worker {
             match message {
                 Optional::List { which, share } => self.jobs.list(which, share),
                 Optional::Ids { share } => share.give(self.logged_in()),
+                Optional::Digests { service, share } => {
+                    share.give(vec![self.desk.digests.of(&service)]);
+                }
                 Optional::Arrival(arrival, ticket) => self.begin(arrival, ticket),
             }
         }
@@ -56,6 +59,7 @@ impl Worker {
             Message::Listener { name, change } => {
                 self.change_listeners(&change, |door| *door.opening.name == *name);
             }
+            Message::ResetDigests { service } => self.desk.digests.reset(&service),
             Message::Tuning(tuning) => self.desk.tuning = tuning,
             Message::Shutdown { now } => {
                 self.ending = true;

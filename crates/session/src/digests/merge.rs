@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::table::{Slot, Table};
-use crate::histogram::Spread;
+use crate::histogram::Coarse;
 use crate::ids::ServerId;
 use crate::time::WallTime;
 
@@ -25,7 +25,7 @@ pub struct Digest {
     /// Rows in the answers.
     pub rows: u64,
     /// How long the answers took.
-    pub times: Spread,
+    pub times: Coarse,
     /// Which servers answered, and how often.
     pub servers: Vec<(ServerId, u64)>,
     /// When it came into the table.
@@ -44,10 +44,24 @@ impl Digest {
             missed: slot.missed,
             errors: slot.errors,
             rows: slot.rows,
-            times: slot.spread(),
+            times: slot.times.clone(),
             servers: slot.servers.clone(),
             first_seen: slot.first_seen,
             last_seen: slot.last_seen,
+        }
+    }
+
+    /// The same statement, never sent.
+    fn unsent(like: &Digest) -> Digest {
+        Digest {
+            text: like.text.clone(),
+            count: 0,
+            missed: 0,
+            errors: 0,
+            rows: 0,
+            times: Coarse::default(),
+            servers: Vec::new(),
+            ..*like
         }
     }
 
@@ -71,7 +85,7 @@ impl Digest {
 /// The statements of one service, of one worker or several.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Digests {
-    /// In no particular order; each id once.
+    /// In no particular order; merged, each id once.
     pub list: Vec<Digest>,
     /// What a statement that is not in the list may have been sent, at most.
     pub floor: u64,
@@ -81,52 +95,53 @@ pub struct Digests {
 
 impl Digests {
     pub(super) fn of(table: &Table) -> Digests {
-        let alone = Digests {
+        Digests {
             list: table.slots().iter().map(Digest::of).collect(),
             floor: table.floor(),
             unnamed: table.unnamed,
-        };
-        // One text has a place for each sql_mode that it was read in.
-        Digests::together([&alone], false)
+        }
     }
 
     /// Those of several workers. Each of them may have missed what others have.
     #[must_use]
     pub fn merge<'a>(parts: impl IntoIterator<Item = &'a Digests>) -> Digests {
-        Digests::together(parts, true)
-    }
-
-    fn together<'a>(parts: impl IntoIterator<Item = &'a Digests>, may_miss: bool) -> Digests {
         let mut whole = Digests::default();
-        // By id: the statement, and the floors of the parts that have it.
-        let mut by_id: BTreeMap<u64, (Digest, u64)> = BTreeMap::new();
-        for part in parts {
+        let mut by_id: BTreeMap<u64, Merged> = BTreeMap::new();
+        for (number, part) in parts.into_iter().enumerate() {
             whole.floor += part.floor;
             whole.unnamed += part.unnamed;
             for digest in &part.list {
-                match by_id.get_mut(&digest.id) {
-                    Some((known, floors)) => {
-                        known.add(digest);
-                        *floors += part.floor;
-                    }
-                    None => {
-                        by_id.insert(digest.id, (digest.clone(), part.floor));
-                    }
+                let merged = by_id.entry(digest.id).or_insert_with(|| Merged {
+                    digest: Digest::unsent(digest),
+                    floors: 0,
+                    last: None,
+                });
+                merged.digest.add(digest);
+                // One text has a place in a table for each sql_mode that it was read in.
+                if merged.last.replace(number) != Some(number) {
+                    merged.floors += part.floor;
                 }
             }
         }
         let floor = whole.floor;
         whole.list = by_id
             .into_values()
-            .map(|(mut digest, floors)| {
-                if may_miss {
-                    digest.missed += floor.saturating_sub(floors);
-                }
-                digest
+            .map(|mut merged| {
+                merged.digest.missed += floor.saturating_sub(merged.floors);
+                merged.digest
             })
             .collect();
         whole
     }
+}
+
+/// A statement of several parts.
+struct Merged {
+    digest: Digest,
+    /// The floors of the parts that have it.
+    floors: u64,
+    /// The last of them.
+    last: Option<usize>,
 }
 
 #[cfg(test)]
@@ -142,7 +157,7 @@ mod tests {
             missed: 0,
             errors: 1,
             rows: 10,
-            times: Spread::default(),
+            times: Coarse::default(),
             servers: vec![(ServerId(server), count)],
             first_seen: WallTime(count as i64),
             last_seen: WallTime(count as i64),

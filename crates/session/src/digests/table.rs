@@ -10,7 +10,7 @@
 //! The least is found with a heap whose keys are allowed to be too low: a statement that is in the
 //! table costs no look at the heap, and a key that is found too low is put right then.
 
-use crate::histogram::{Coarse, Spread};
+use crate::histogram::Coarse;
 use crate::ids::ServerId;
 use crate::time::WallTime;
 
@@ -309,12 +309,6 @@ impl Table {
                 }
             }
         }
-    }
-}
-
-impl Slot {
-    pub(super) fn spread(&self) -> Spread {
-        Spread::of_coarse(&self.times)
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn times(spread: &Spread) -> TimesView {
     let quantile = |permille| Duration::from_micros(spread.quantile_us(permille));
     TimesView {
         count: spread.count,
-        mean: Duration::from_micros(spread.mean_us()),
+        total: Duration::from_micros(spread.total_us),
         p50: quantile(500),
         p95: quantile(950),
         p99: quantile(990),

@@ -4,6 +4,7 @@
 
 mod control;
 mod diagnostics;
+mod insight;
 mod json;
 mod objects;
 mod process;

@@ -162,7 +162,7 @@ impl Live {
 }
 
 /// Waits for what the workers gather, but not forever.
-async fn gathered<T>(
+pub(super) async fn gathered<T>(
     receive: oneshot::Receiver<Result<Gathered<T>, tidegate_runtime::Unanswered>>,
     missing: impl Fn() -> Option<usize>,
 ) -> Result<Gathered<T>, Unanswered> {
@@ -179,7 +179,7 @@ fn unanswered(worker: Option<usize>) -> Unanswered {
     }
 }
 
-fn time(wall: WallTime) -> SystemTime {
+pub(super) fn time(wall: WallTime) -> SystemTime {
     UNIX_EPOCH + Duration::from_micros(u64::try_from(wall.0).unwrap_or(0))
 }
 

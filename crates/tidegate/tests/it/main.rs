@@ -6,6 +6,7 @@
 
 mod daemon;
 mod house;
+mod insight;
 mod login;
 mod protocol;
 mod readconnroute;
