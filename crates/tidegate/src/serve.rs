@@ -22,6 +22,7 @@ use crate::signals::{Signals, Wish};
 /// Runs until it is told to stop.
 pub(crate) fn serve(config: Config, target: LogTarget) -> Result<(), Failure> {
     daemon::leave_terminal();
+    use_small_pages();
     let thread = LogThread::start(log_config(&config.maxscale.params, target))?;
     let log = thread.log();
     let result = serve_logged(config, &log);
@@ -30,6 +31,13 @@ pub(crate) fn serve(config: Config, target: LogTarget) -> Result<(), Failure> {
     }
     log.flush(Duration::from_secs(2));
     result
+}
+
+/// A heap of a few megabytes that is asked for in pieces of some kilobytes grows by two megabytes at
+/// a touch where the kernel backs it with huge pages. Without them, memory follows what is used. A
+/// kernel that refuses has none to give.
+fn use_small_pages() {
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
 fn serve_logged(config: Config, log: &Log) -> Result<(), Failure> {
