@@ -113,6 +113,8 @@ pub(crate) struct TreeNeeds {
     pub(crate) statements: bool,
     /// A history is kept and statement ids are mapped.
     pub(crate) history: bool,
+    /// Statements are kept until their answers begin.
+    pub(crate) keeps: bool,
     /// A filter looks at commands.
     pub(crate) requests: bool,
     /// A filter looks at replies.
@@ -126,9 +128,11 @@ impl TreeNeeds {
             let Needs {
                 statements,
                 history,
+                keeps,
             } = node.spec.router.needs();
             needs.statements |= statements;
             needs.history |= history;
+            needs.keeps |= keeps;
         }
         for slot in nodes.iter().flat_map(|node| &node.filters).chain(own) {
             needs.statements |= slot.wants.statements;

@@ -18,6 +18,7 @@ use crate::route::Leaves;
 use crate::session::{Cx, Session};
 use crate::stmts::{Prepared, PreparedText};
 use crate::ticket::{Stream, Then, Ticket};
+use crate::time::Instant;
 
 /// The longest statement that is kept so that it can be sent again.
 const MAX_RETRY_BYTES: usize = 64 * 1024;
@@ -74,6 +75,10 @@ pub(crate) struct Order {
     /// Its place in the history, and what is repeated if not the command itself.
     record: Option<(Key, Option<Vec<u8>>)>,
     retry: bool,
+    /// It is kept for the case that the server refuses to execute it.
+    kept: bool,
+    /// When it was first put off.
+    pub(crate) since: Option<Instant>,
     /// What it does to the transaction was predicted.
     predicted: bool,
     /// Where it is counted by its text.
@@ -106,6 +111,13 @@ impl Session {
                 && complete
                 && payload.len() <= MAX_RETRY_BYTES
                 && self.tickets.is_empty(),
+            kept: self.needs.keeps
+                && !leaves.all
+                && !self.has_long_data(request.prepared)
+                && complete
+                && payload.len() <= MAX_RETRY_BYTES
+                && self.tickets.is_empty(),
+            since: None,
             predicted: false,
             digest: None,
             then: Then::Nothing,
@@ -212,7 +224,7 @@ impl Session {
         self.note_received(body, cx);
         self.note_route(body, answer, &leaves.others, cx);
         self.note_execution(body, &order, answer);
-        if order.retry {
+        if order.retry || order.kept {
             self.retry.clear();
             self.retry.extend_from_slice(body.payload());
         }
@@ -254,6 +266,8 @@ impl Session {
             next_seq: 1,
             torn: false,
             retry: order.retry,
+            kept: order.kept,
+            since: order.since.unwrap_or(cx.now),
             predicted: order.predicted,
             counted: self.counted.get(),
             digest: order.digest,

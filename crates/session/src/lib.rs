@@ -56,6 +56,7 @@ mod output;
 pub mod planted;
 mod put_off;
 pub mod question;
+mod refusal;
 mod replies;
 pub mod request;
 mod route;

@@ -3,7 +3,7 @@
 
 use tidegate_wire::Command;
 
-use crate::backend::{Backend, OwedTo, State};
+use crate::backend::{Backend, Owed, OwedTo, State};
 use crate::fault::SessionFault;
 use crate::ids::{BackendId, Side};
 use crate::output::{Level, Op};
@@ -48,6 +48,18 @@ impl Session {
         for_good: bool,
         cx: &mut Cx<'_>,
     ) {
+        self.lose_after(id, fault, for_good, false, cx);
+    }
+
+    /// The same; `refused`: after it has said that it did not execute the statement in flight.
+    pub(crate) fn lose_after(
+        &mut self,
+        id: BackendId,
+        fault: SessionFault,
+        for_good: bool,
+        refused: bool,
+        cx: &mut Cx<'_>,
+    ) {
         let Some(backend) = self.backend(id) else {
             return;
         };
@@ -56,6 +68,10 @@ impl Session {
         }
         let (node, target) = (backend.node, backend.target);
         let was_open = matches!(backend.state, State::Ready);
+        self.pass_on_answering(id);
+        let Some(backend) = self.backend(id) else {
+            return;
+        };
         let owed = backend.owes_client();
         let switching = matches!(backend.state, State::Switching(_));
         let first = self.tickets.front();
@@ -64,7 +80,7 @@ impl Session {
             && self.tickets.len() == 1
             && (!started || planted!(StartedAnswerRetried))
             && self.stream.is_none()
-            && first.is_some_and(|ticket| ticket.retry);
+            && first.is_some_and(|ticket| ticket.retry || refused && ticket.kept);
         let level = if matches!(fault, SessionFault::ServerLost { .. }) {
             Level::Warning
         } else {
@@ -84,6 +100,7 @@ impl Session {
             owed,
             started,
             can_retry,
+            refused,
             fault,
         };
         let Some(mut router) = self.nodes.get_mut(node).and_then(|node| node.router.take()) else {
@@ -99,6 +116,48 @@ impl Session {
         self.after_loss(node, &loss, after, cx);
     }
 
+    /// A session command was sent to others as well: one of those that have not answered yet gives the
+    /// client its answer in the place of a connection that is lost.
+    fn pass_on_answering(&mut self, lost: BackendId) {
+        let Some(ticket) = self.tickets.front() else {
+            return;
+        };
+        let (Some(seq), Some(answer)) = (ticket.seq, ticket.answer) else {
+            return;
+        };
+        if answer != lost || ticket.started || self.tickets.len() != 1 || self.stream.is_some() {
+            return;
+        }
+        let compares = |owed: &Owed| owed.to == OwedTo::Compare { seq };
+        let heir = self.backend_ids().find(|id| {
+            self.backend(*id).is_some_and(|backend| {
+                let place = backend.owed.iter().position(compares);
+                let untouched = place.is_some_and(|place| {
+                    place > 0
+                        || backend.tracker.bytes() == 0 && backend.tracker.at_packet_boundary()
+                });
+                untouched && matches!(backend.state, State::Ready)
+            })
+        });
+        let Some(heir) = heir else { return };
+        if let Some(backend) = self.backend_mut(lost) {
+            // Nobody will read what it says.
+            for owed in &mut backend.owed {
+                if owed.to == OwedTo::Client {
+                    owed.to = OwedTo::Compare { seq };
+                }
+            }
+        }
+        if let Some(backend) = self.backend_mut(heir)
+            && let Some(owed) = backend.owed.iter_mut().find(|owed| compares(owed))
+        {
+            owed.to = OwedTo::Client;
+        }
+        if let Some(ticket) = self.tickets.front_mut() {
+            ticket.answer = Some(heir);
+        }
+    }
+
     fn after_loss(&mut self, node: usize, loss: &Loss, after: AfterLoss, cx: &mut Cx<'_>) {
         match after {
             AfterLoss::Continue if loss.owed == 0 => {}
@@ -110,6 +169,11 @@ impl Session {
                 }
             }
             AfterLoss::Retry if loss.can_retry => self.retry_statement(cx),
+            AfterLoss::RetryLater(until) if loss.can_retry => {
+                let since = self.tickets.front().map_or(cx.now, |ticket| ticket.since);
+                self.retry_statement(cx);
+                self.put_off_since(since, until, cx);
+            }
             AfterLoss::Fail(reply)
                 if loss.owed == 1 && !loss.started && self.tickets.len() == 1 =>
             {
@@ -131,9 +195,11 @@ impl Session {
                 }
             }
             AfterLoss::End(fault) => self.fail(&fault, cx),
-            AfterLoss::Continue | AfterLoss::Connect(_) | AfterLoss::Retry | AfterLoss::Fail(_) => {
-                self.fail(&loss.fault.clone(), cx)
-            }
+            AfterLoss::Continue
+            | AfterLoss::Connect(_)
+            | AfterLoss::Retry
+            | AfterLoss::RetryLater(_)
+            | AfterLoss::Fail(_) => self.fail(&loss.fault.clone(), cx),
         }
     }
 

@@ -20,17 +20,19 @@ impl Session {
         if !self.tickets.is_empty() {
             return;
         }
+        let since = self.put_off.map_or(cx.now, |put_off| put_off.since);
+        self.put_off_since(since, until, cx);
+    }
+
+    /// The same for a command that came to be routed at `since`.
+    pub(crate) fn put_off_since(&mut self, since: Instant, until: Instant, cx: &mut Cx<'_>) {
         // A router that asks for no time at all would be asked without end.
         let until = until.max(cx.now.after(Duration::from_millis(1)));
-        let since = match self.put_off {
-            Some(put_off) => put_off.since,
-            None => {
-                self.log(Level::Info, cx, || {
-                    "no server can take the statement now: it waits".to_owned()
-                });
-                cx.now
-            }
-        };
+        if self.put_off.is_none() {
+            self.log(Level::Info, cx, || {
+                "no server can take the statement now: it waits".to_owned()
+            });
+        }
         self.put_off = Some(PutOff { since, until });
         self.heads = self.heads.wrapping_add(1);
     }

@@ -91,6 +91,14 @@ impl Session {
             self.nonsense(id, &error, cx);
             return;
         }
+        if let Event::Err { code } = progress.event
+            && owed.to == OwedTo::Client
+        {
+            let payload = packet.start + Header::LEN..packet.end;
+            if self.taken_for_loss(id, code, run.get(payload).unwrap_or_default(), cx) {
+                return;
+            }
+        }
         let leaks = planted!(DiscardedReplyForwarded) && owed.to.is_command();
         if owed.to == OwedTo::Client || leaks {
             self.pass_on(id, at, progress, packet.clone(), run, cx);

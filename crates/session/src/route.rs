@@ -152,11 +152,13 @@ impl Session {
             };
             match self.plan(&request, &mut cx) {
                 Ok(leaves) => {
+                    let since = self.put_off.map(|put_off| put_off.since);
                     self.head_leaves();
                     let digest = self.count_digest(&request, subject.named, &mut cx);
                     let name = subject.named.map(|named| named.digest);
                     let mut order = self.order(&request, name, &leaves);
                     order.digest = digest;
+                    order.since = since;
                     self.announce(&request, &leaves, &cx);
                     self.dispatch(body, order, &leaves, &mut cx);
                     return true;

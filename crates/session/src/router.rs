@@ -46,6 +46,9 @@ pub struct Needs {
     /// Session commands are recorded and repeated on new connections; prepared statements get the
     /// proxy's own ids. Without it there is one connection, and ids pass through untouched.
     pub history: bool,
+    /// A statement is kept until its answer begins, so that it can be sent again after a server has
+    /// said that it did not execute it.
+    pub keeps: bool,
 }
 
 /// The state of a router for one client connection.
@@ -58,6 +61,13 @@ pub trait RouterSession: std::fmt::Debug + Send {
     fn on_reply(&mut self, target: TargetId, reply: &ReplySummary<'_>, scene: &Scene<'_>);
     /// A target's connection is gone, or could not be opened.
     fn on_lost(&mut self, loss: &Loss, scene: &Scene<'_>) -> AfterLoss;
+    /// A server answered the only statement in flight with an error that says more of the server than
+    /// of the statement. Is it taken for a loss of the connection, which [`RouterSession::on_lost`]
+    /// then hears of? Else the client gets it.
+    fn is_loss(&self, refusal: &Refusal<'_>, scene: &Scene<'_>) -> bool {
+        let _ = (refusal, scene);
+        false
+    }
     /// Nothing is owed: which open targets should be let go? None on which a transaction is open,
     /// which the router knows better than [`Scene::trx`] where autocommit is off.
     fn spare(&self, scene: &Scene<'_>) -> TargetSet {
@@ -102,6 +112,23 @@ pub enum Decision {
     Later(Instant),
 }
 
+/// An error that a server gives when it shuts down or takes no part in its cluster.
+#[derive(Debug, Clone, Copy)]
+pub struct Refusal<'a> {
+    /// Whose answer it is.
+    pub target: TargetId,
+    /// 1053, 1927 or 1047 (MariaDB manual, "MariaDB Error Codes").
+    pub code: u16,
+    /// Its text, bytewise.
+    pub text: &'a [u8],
+    /// When the statement first came to be routed.
+    pub since: Instant,
+    /// The statement changes nothing.
+    pub reads: bool,
+    /// It could be sent again.
+    pub kept: bool,
+}
+
 /// What was lost with a connection.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loss {
@@ -115,8 +142,11 @@ pub struct Loss {
     pub owed: usize,
     /// Had a part of the first of them reached the client?
     pub started: bool,
-    /// Can the statement be sent again: exactly one owed, not started, and `retry` was set?
+    /// Can the statement be sent again: exactly one owed, not started, and `retry` was set, or it
+    /// was refused?
     pub can_retry: bool,
+    /// The server said that it did not execute the statement ([`RouterSession::is_loss`], 1047).
+    pub refused: bool,
     /// What was seen.
     pub fault: SessionFault,
 }
@@ -130,6 +160,9 @@ pub enum AfterLoss {
     Connect(TargetSet),
     /// Route the statement again. Only if [`Loss::can_retry`].
     Retry,
+    /// Route the statement again, but not before that time or the next change of the servers' states.
+    /// Only if [`Loss::can_retry`].
+    RetryLater(Instant),
     /// The owed answer becomes this error, and the session goes on. Only if one answer was owed
     /// and not started.
     Fail(ErrReply),

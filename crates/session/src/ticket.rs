@@ -31,6 +31,10 @@ pub(crate) struct Ticket {
     pub(crate) torn: bool,
     /// It may be sent again if nothing of the answer has gone out.
     pub(crate) retry: bool,
+    /// It may be sent again if the server says that it did not execute it.
+    pub(crate) kept: bool,
+    /// When it first came to be routed.
+    pub(crate) since: Instant,
     /// What it does to the transaction was predicted.
     pub(crate) predicted: bool,
     /// How the routers counted it.

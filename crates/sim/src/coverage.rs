@@ -58,6 +58,8 @@ rare! {
     ServerHung,
     ServerGarbage,
     ServerSaidGoodbye,
+    ServerStopped,
+    NodeUnprepared,
     ConnectRefused,
     ConnectTimedOut,
     LoginRefusedByServer,

@@ -55,6 +55,7 @@ impl Router for ReadConnRoute {
         Needs {
             statements: false,
             history: false,
+            keeps: false,
         }
     }
 

@@ -55,6 +55,7 @@ impl Router for ReadWriteSplit {
         Needs {
             statements: true,
             history: true,
+            keeps: self.settings.patience.is_some(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use tidegate_session::freeze::Encoder;
 use tidegate_session::request::{OwnAnswer, ReplySummary, Request};
-use tidegate_session::router::{AfterLoss, Decision, Loss, RouterSession, TargetSet};
+use tidegate_session::router::{AfterLoss, Decision, Loss, Refusal, RouterSession, TargetSet};
 use tidegate_session::{Counted, ErrReply, Link, Scene, TargetId};
 use tidegate_sql::{SessionEffect, Statement, TempTables, TrxEffect, TypeMask};
 use tidegate_wire::Command;
@@ -329,10 +329,19 @@ impl RouterSession for Split {
         }
         match outcome {
             Outcome::Continue => AfterLoss::Continue,
+            Outcome::Retry if loss.refused => {
+                // It is still there, and would say the same again.
+                self.unreachable.add(loss, scene);
+                AfterLoss::RetryLater(self.next_look(loss, scene))
+            }
             Outcome::Retry => AfterLoss::Retry,
             Outcome::Refuse => AfterLoss::Fail(targets::read_only(&loss.fault.to_string())),
             Outcome::End => AfterLoss::End(loss.fault.clone()),
         }
+    }
+
+    fn is_loss(&self, refusal: &Refusal<'_>, scene: &Scene<'_>) -> bool {
+        self.is_taken_for_loss(refusal, scene)
     }
 
     fn spare(&self, scene: &Scene<'_>) -> TargetSet {

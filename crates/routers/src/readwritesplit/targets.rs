@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidegate_session::request::Request;
-use tidegate_session::router::{Decision, TargetSet};
+use tidegate_session::router::{Decision, Loss, Refusal, TargetSet};
 use tidegate_session::world::ServerStatus;
 use tidegate_session::{ErrReply, Instant, Link, Scene, SessionFault, TargetId};
 use tidegate_sql::hints::{Hint, Route};
@@ -247,6 +247,44 @@ impl Split {
             Decision::Reject(read_only(&why))
         } else {
             Decision::End(SessionFault::NoServer(why))
+        }
+    }
+
+    /// Is the error of a server that shuts down, or takes no part in its cluster, kept from the client?
+    /// Only if the statement can be done elsewhere, or later.
+    pub(super) fn is_taken_for_loss(&self, refusal: &Refusal<'_>, scene: &Scene<'_>) -> bool {
+        if refusal.code != 1047 {
+            return true;
+        }
+        let is_galera = refusal.text.windows(5).any(|word| word == b"WSREP");
+        if !is_galera || self.is_in_transaction(scene) || !refusal.kept {
+            return false;
+        }
+        let is_primary = Some(refusal.target) == self.primary;
+        let waits = self.has_patience(refusal.since, scene);
+        if refusal.reads {
+            let others = self.avoided(scene).with(refusal.target);
+            let primary = self.find_primary(scene).filter(|_| !is_primary);
+            let limits = self.settings.limits;
+            waits || choose::replica(scene, limits, primary, others).is_some()
+        } else {
+            waits && is_primary && self.may_replace_primary(scene) && scene.recoverable
+        }
+    }
+
+    /// When a statement that was refused is looked at again: at once if another server will do.
+    pub(super) fn next_look(&self, loss: &Loss, scene: &Scene<'_>) -> Instant {
+        let others = self.avoided(scene).with(loss.target);
+        let elsewhere = self
+            .find_primary(scene)
+            .filter(|primary| !others.contains(*primary));
+        let is_primary = Some(loss.target) == self.primary;
+        let limits = self.settings.limits;
+        let replica = choose::replica(scene, limits, elsewhere, others);
+        if !is_primary && replica.is_some() {
+            scene.now
+        } else {
+            scene.now.after(NEXT_LOOK)
         }
     }
 

@@ -7,7 +7,7 @@ use crate::caps;
 use crate::coverage::{Coverage, Rare};
 use crate::meaning::{FAILED_READ, Part};
 use crate::model::{Answer, Model, What};
-use crate::server::{DIVERGENT, read_marker};
+use crate::server::{DIVERGENT, STOPPING, UNPREPARED, read_marker};
 use crate::sql::Table;
 use crate::status;
 
@@ -507,7 +507,7 @@ impl Reader {
         if owner != 0 && owner != self.reply.tag {
             return Err(format!("the error of command {owner}"));
         }
-        if code == DIVERGENT {
+        if code == DIVERGENT || code == STOPPING || code == UNPREPARED && text.contains("WSREP") {
             return Ok(Some(Answer::Fault));
         }
         let due = match self.reply.due() {

@@ -2,12 +2,14 @@
 
 use super::prepared::{Execution, Open, Prepared, read_value};
 use super::run::Running;
-use super::{Conn, Lent, Reply, reply};
+use super::{Conn, Lent, Reply, STOPPING, UNPREPARED, reply};
+use tidegate_session::Cause;
+
 use crate::bytes::{Cursor, Packet, put_int};
 use crate::caps;
 use crate::coverage::Rare;
 use crate::model::Fate;
-use crate::sql::{Stmt, parse};
+use crate::sql::{Stmt, Text, parse};
 use crate::status;
 
 impl Conn {
@@ -78,6 +80,9 @@ impl Conn {
             reply.progress();
             lent.coverage.count(Rare::ProgressReported);
         }
+        if self.refuses(&text, reply, lent) {
+            return Ok(());
+        }
         let token = self.announce(&text, text.token, None, (0, 0), lent);
         let running = Running {
             token,
@@ -88,6 +93,33 @@ impl Conn {
         };
         self.run_text(&text, running, reply, lent);
         Ok(())
+    }
+
+    /// A server that shuts down, or takes no part in its cluster, runs no statement.
+    fn refuses(&mut self, text: &Text, reply: &mut Reply, lent: &mut Lent<'_>) -> bool {
+        let tag = text.token.unwrap_or(0);
+        let plain = matches!(text.stmts.as_slice(), [Stmt::Read(_) | Stmt::Write { .. }]);
+        if !plain {
+            return false;
+        }
+        if self.quirks.stops {
+            lent.coverage.count(Rare::ServerStopped);
+            let causes = [Cause::ServerLost, Cause::NoServer];
+            lent.model.trouble(self.session, &causes);
+            reply.err(STOPPING, &format!("#{tag} Server shutdown in progress"));
+            self.close(lent.model, Fate::Vanished);
+            return true;
+        }
+        if self.quirks.unprepared == 0 {
+            return false;
+        }
+        lent.coverage.count(Rare::NodeUnprepared);
+        self.quirks.unprepared -= 1;
+        reply.err(
+            UNPREPARED,
+            &format!("#{tag} WSREP has not yet prepared node"),
+        );
+        true
     }
 
     fn prepare(&mut self, body: &[u8], reply: &mut Reply, lent: &mut Lent<'_>) {

@@ -58,6 +58,10 @@ pub(crate) struct Quirks {
     pub(crate) refuse: Option<u16>,
     /// The next SET fails, here alone.
     pub(crate) divergent: bool,
+    /// It takes no part in its cluster and refuses so many statements.
+    pub(crate) unprepared: u32,
+    /// It shuts down: the next statement ends in error 1053, and the connection with it.
+    pub(crate) stops: bool,
     /// A change of user is refused.
     pub(crate) refuse_change: bool,
     /// The greeting makes no sense.
@@ -66,6 +70,12 @@ pub(crate) struct Quirks {
 
 /// The error of a fault that the simulator planted on one server.
 pub(crate) const DIVERGENT: u16 = 1999;
+
+/// What a node says that takes no part in its cluster.
+pub(crate) const UNPREPARED: u16 = 1047;
+
+/// What a server says that shuts down.
+pub(crate) const STOPPING: u16 = 1053;
 
 /// A server's end of one connection.
 #[derive(Debug)]

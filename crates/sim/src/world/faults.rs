@@ -317,6 +317,19 @@ impl World {
             return;
         }
         let session = self.conns[ix].session;
+        match self.rng.below(4) {
+            0 => {
+                self.conns[ix].quirks.unprepared = self.rng.between(1, 3) as u32;
+                self.model
+                    .trouble(session, &[Cause::ServerLost, Cause::NoServer]);
+                return;
+            }
+            1 => {
+                self.conns[ix].quirks.stops = true;
+                return;
+            }
+            _ => {}
+        }
         let causes = [Cause::ServerProtocol, Cause::ServerLost, Cause::NoServer];
         self.model.trouble(session, &causes);
         if self.rng.coin() {
