@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use tidegate_testkit::mariadb::run_client;
 use tidegate_testkit::{Account, Scratch};
 
@@ -60,6 +60,27 @@ impl DemoAccounts {
             monitor = monitor.sql_name(),
             app = app.sql_name(),
         )
+    }
+
+    /// Looks whether any of it is there already: what somebody else made is not ours to remove.
+    pub(super) fn ensure_absent(&self, options: &Path) -> Result<()> {
+        let users = [&self.service, &self.monitor, &self.app].map(|it| format!("'{}'", it.user));
+        let found = run_client(
+            options,
+            &format!(
+                "SELECT CONCAT('database ', schema_name) FROM information_schema.schemata
+                 WHERE schema_name = '{DATABASE}'
+                 UNION SELECT CONCAT('user ', user) FROM mysql.user WHERE user IN ({})",
+                users.join(", ")
+            ),
+        )?;
+        ensure!(
+            found.trim().is_empty(),
+            "there already is on the servers, perhaps from a demo that was killed: {}; \
+             look at it and drop it, then start again",
+            found.lines().collect::<Vec<_>>().join(", ")
+        );
+        Ok(())
     }
 
     /// Statements that remove them again.

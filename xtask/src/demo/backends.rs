@@ -87,7 +87,11 @@ impl Backends {
             .collect::<Result<Vec<_>>>()?;
         ensure!(
             servers.iter().filter(|server| server.primary).count() == 1,
-            "exactly one of the servers has to be writable, the primary"
+            "one of the servers has to be the primary: one that replicates from no other"
+        );
+        ensure!(
+            servers.len() > 1,
+            "the tour wants a primary and at least one replica"
         );
         let mut backends = Self {
             servers,
@@ -98,6 +102,9 @@ impl Backends {
         };
         if create {
             backends.accounts = DemoAccounts::random()?;
+            backends
+                .accounts
+                .ensure_absent(&backends.primary().options)?;
             backends.writable = true;
             let created = say::step("creating accounts and a database on the primary", || {
                 run_client(&backends.primary().options, &backends.accounts.create())?;
@@ -212,7 +219,10 @@ impl Backend {
             accounts::value(&options, query).with_context(|| format!("asking {address}"))
         };
         let server_id = ask("SELECT @@server_id")?.parse()?;
-        let primary = ask("SELECT @@read_only")? == "0";
+        // Replicas need not be read-only, but they replicate.
+        let replicates = run_client(&options, "SHOW SLAVE STATUS")
+            .with_context(|| format!("asking {address}"))?;
+        let primary = replicates.trim().is_empty();
         Ok(Self {
             name,
             host: host.to_owned(),

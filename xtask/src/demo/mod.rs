@@ -7,6 +7,8 @@ mod accounts;
 mod backends;
 mod config;
 mod say;
+#[cfg(test)]
+mod tests;
 mod tour;
 
 use std::path::{Path, PathBuf};

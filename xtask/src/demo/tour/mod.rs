@@ -5,6 +5,7 @@ mod rest;
 mod servers;
 mod sessions;
 mod statements;
+mod workload;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -68,6 +69,9 @@ impl Tour {
         self.stop("Which statement goes where", || {
             statements::show(backends, &mut visitors)
         })?;
+        self.stop("A small workload: who took how much of it", || {
+            workload::show(&rest, backends, &mut visitors)
+        })?;
         self.stop("The sessions: GET /v1/sessions", || {
             sessions::show_all(&rest, backends, &visitors)
         })?;
@@ -98,13 +102,16 @@ fn paste(backends: &Backends, tidegate: &Tidegate) {
     let rest = tidegate.address("admin");
     let folder = tidegate.folder().display();
     say::text("\nTry it yourself:\n");
+    // The demo's own passwords are random; the caller's is nobody's business.
+    let (password, database) = match backends.database() {
+        Some(database) => (format!("--password={}", app.password), database),
+        None => ("--password".to_owned(), ""),
+    };
     for (what, port) in [("reads and writes", "rw"), ("reads only", "read")] {
         let port = tidegate.address(port).port();
         say::text(&format!(
-            "  # {what}\n  mariadb --host=127.0.0.1 --port={port} --user={} --password={} {}",
+            "  # {what}\n  mariadb --host=127.0.0.1 --port={port} --user={} {password} {database}",
             app.user,
-            app.password,
-            backends.database().unwrap_or_default(),
         ));
     }
     say::text(&format!(

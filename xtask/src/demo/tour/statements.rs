@@ -147,7 +147,7 @@ pub(super) fn show(backends: &Backends, visitors: &mut Visitors) -> Result<()> {
             rows.push(row.map(str::to_owned).to_vec());
         }
     }
-    say::table(&["statement", "service", "ran on", "because it is"], &rows);
+    say::table(&["statement", "service", "ran on", "why"], &rows);
     if writes.is_empty() {
         say::text(&format!(
             "Only reads were shown: a database `{DATABASE}` to write to is made on your servers \
@@ -188,7 +188,7 @@ impl Step {
 }
 
 /// Runs a statement whose first field is `@@server_id`, and a second one the session's variable.
-fn answering_server(client: &mut RawClient, sql: &str) -> Result<u32> {
+pub(super) fn answering_server(client: &mut RawClient, sql: &str) -> Result<u32> {
     let reply = client.query(sql)?;
     let rows = reply.text_rows()?;
     let row = rows.first().context("no row")?;
@@ -217,7 +217,7 @@ fn executing_server(client: &mut RawClient, sql: &str) -> Result<u32> {
     Ok(std::str::from_utf8(take_lenenc_bytes(&mut value)?)?.parse()?)
 }
 
-fn execute(client: &mut RawClient, sql: &str) -> Result<()> {
+pub(super) fn execute(client: &mut RawClient, sql: &str) -> Result<()> {
     match client.query(sql)? {
         Reply::Ok { .. } => Ok(()),
         other => bail!("it gave {other:?}"),
