@@ -28,6 +28,18 @@ pub enum Phase {
     Read,
 }
 
+impl Phase {
+    /// What to look at when nothing came in time.
+    fn remedy(self) -> &'static str {
+        match self {
+            Self::Connect => {
+                "nobody answers there; check the address, and whether a firewall drops packets"
+            }
+            Self::Write | Self::Read => "the server hangs or has too much to do",
+        }
+    }
+}
+
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -50,7 +62,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Nobody accepts connections there.
-    #[error("cannot connect to {address}: {source}")]
+    #[error("cannot connect to {address}: {source}; check that the server runs and listens there")]
     Connect {
         /// Where to.
         address: String,
@@ -58,7 +70,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A deadline passed.
-    #[error("{phase} timed out after {} ms", .after.as_millis())]
+    #[error("{phase} timed out after {} ms: {}", .after.as_millis(), .phase.remedy())]
     TimedOut {
         /// What was being waited for.
         phase: Phase,

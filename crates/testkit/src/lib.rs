@@ -12,6 +12,7 @@
 //! killed; ports come from [`PortLease`], which two processes can never hold at once.
 #![forbid(unsafe_code)]
 
+mod blackhole;
 mod count;
 pub mod fuzz;
 mod http;
@@ -24,6 +25,7 @@ mod scratch;
 mod tidegate;
 mod wait;
 
+pub use blackhole::Blackhole;
 pub use count::Count;
 pub use http::{Response, Rest};
 pub use mariadb::{Account, Accounts, GroupBuilder, Server, ServerGroup};

@@ -4,7 +4,9 @@ use std::io::Read as _;
 use std::net::TcpStream;
 
 use tidegate_testkit::raw::{Login, PacketStream, RawClient, Reply, ScriptedServer};
-use tidegate_testkit::{Direction, Fault, PATIENCE, Relay, ServerGroup, Tidegate, wait_until};
+use tidegate_testkit::{
+    Blackhole, Direction, Fault, PATIENCE, Relay, ServerGroup, Tidegate, wait_until,
+};
 
 use crate::house::{Plan, connect, group, run, value, wait_document};
 
@@ -268,7 +270,12 @@ fn a_silent_server_is_given_up() {
     wait_document(&tidegate, "/v1/servers/replica1", |server| {
         server["data"]["attributes"]["state"] == "Down"
     });
-    assert!(tidegate.log().contains("replica1"), "{}", tidegate.log());
+    tidegate
+        .wait_log("cannot monitor server 'replica1': ")
+        .expect("the place in the log");
+    let log = tidegate.log();
+    let remedies = ["the server hangs", "nobody answers there"];
+    assert!(remedies.iter().any(|words| log.contains(words)), "{log}");
     let mut other = RawClient::connect(tidegate.address("rw"), &login).expect("a login");
     assert_eq!(value(&mut other, "SELECT @@server_id"), "1");
     run(&mut client, "COMMIT");
@@ -277,6 +284,26 @@ fn a_silent_server_is_given_up() {
     wait_document(&tidegate, "/v1/servers/replica1", |server| {
         server["data"]["attributes"]["state"] == "Slave, Running"
     });
+}
+
+#[test]
+fn an_address_that_drops_packets_is_given_up() {
+    let hole = Blackhole::open().expect("a socket");
+    let text = Plan::new(group())
+        .at("replica1", hole.address())
+        .text()
+        .replace(
+            "monitor_interval=100ms",
+            "monitor_interval=100ms\nbackend_connect_timeout=1s",
+        );
+    let tidegate = Tidegate::start(&text).expect("tidegate");
+    tidegate
+        .wait_log("cannot monitor server 'replica1': connect timed out after 1000 ms: nobody")
+        .expect("place and remedy in the log");
+    for port in ["rw", "read"] {
+        let mut client = connect(&tidegate, port);
+        assert_eq!(value(&mut client, "SELECT @@server_id"), "3");
+    }
 }
 
 #[test]
