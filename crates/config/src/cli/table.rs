@@ -242,7 +242,7 @@ pub const OPTIONS: &[OptionDecl] = &[
 /// The usage text.
 #[must_use]
 pub fn usage(program: &str) -> String {
-    let mut text = format!("Usage: {program} [serve] [OPTION]...\n\n");
+    let mut text = INTRODUCTION.replace("PROGRAM", program);
     for option in OPTIONS {
         let short = option
             .short
@@ -254,5 +254,27 @@ pub fn usage(program: &str) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  {short}{long:<30} {}", option.help);
     }
+    text.push_str(CLOSING);
     text
 }
+
+const INTRODUCTION: &str = "\
+A proxy for MariaDB and MySQL servers: clients connect to it as if it were the database.
+
+Usage: PROGRAM [serve] [OPTION]...
+
+  PROGRAM -c -f FILE              say everything that is wrong with a configuration
+  PROGRAM -d -l stdout -f FILE    run in the foreground and log to the terminal
+  PROGRAM -f FILE -U USER         run in the background as USER
+
+Without -f the configuration is /etc/tidegate.cnf or, if that is missing, /etc/maxscale.cnf; the
+files in the folder of that name with .d behind it are read too. While it runs,
+http://127.0.0.1:8989/v1/sessions shows it at work, at first for user admin, password mariadb.
+
+";
+
+const CLOSING: &str = "
+Signals: TERM and INT stop it in order, HUP and USR1 reopen the log.
+Exit status: 0 as it should be, 1 the configuration has errors, 2 the command line has,
+3 something around it is missing (a folder, a port, a right), 4 a defect.
+";
