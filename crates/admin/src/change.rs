@@ -35,6 +35,7 @@ impl App {
                 let outcome = self.house.reload_accounts(name).await;
                 refused(outcome, name, Collection::Services.singular())?;
             }
+            Endpoint::Route(name) => return self.explain_body(request, endpoint, name, body),
             Endpoint::Digests(name) | Endpoint::DigestsReset(name) => {
                 let outcome = self.house.reset_digests(name).await;
                 refused(outcome, name, Collection::Services.singular())?;

@@ -11,8 +11,8 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use crate::views::{
-    DigestsView, FilterView, MaxScaleView, MonitorView, SeedListener, ServerView, ServiceView,
-    SessionView, ThreadView,
+    DigestsView, FilterView, MaxScaleView, MonitorView, RouteView, SeedListener, ServerView,
+    ServiceView, SessionView, ThreadView,
 };
 
 /// A boxed future, so that [`House`] can be a trait object.
@@ -72,8 +72,39 @@ pub trait Control: Send + Sync {
 pub trait Insight: Send + Sync {
     /// The statements that a service was sent most, in any order.
     fn digests(&self, service: &str) -> Pending<'_, Result<DigestsView, Refusal>>;
+    /// Where a service would send a statement, and why; nothing is sent.
+    fn explain_route(&self, service: &str, question: &RouteQuestion) -> Result<RouteView, Refusal>;
     /// Begins counting them anew.
     fn reset_digests(&self, service: &str) -> Pending<'_, Result<(), Refusal>>;
+}
+
+/// A statement whose route is asked for, and the session it is asked of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteQuestion {
+    /// The statement.
+    pub sql: String,
+    /// Has a transaction been begun?
+    pub transaction: TransactionState,
+    /// Is autocommit on?
+    pub autocommit: bool,
+    /// The default database.
+    pub database: Option<String>,
+    /// What a filter would have said, in the words of a hint comment: `route to slave`.
+    pub hints: Option<String>,
+    /// The modes in which the text is read, separated by commas; of those that matter `ORACLE`,
+    /// `ANSI_QUOTES` and `NO_BACKSLASH_ESCAPES`.
+    pub sql_mode: String,
+}
+
+/// The transaction that has been begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionState {
+    /// None.
+    None,
+    /// One that may write.
+    ReadWrite,
+    /// One that only reads.
+    ReadOnly,
 }
 
 /// Which sessions are wanted.

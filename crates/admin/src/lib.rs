@@ -21,6 +21,7 @@ mod condition;
 mod config;
 mod digests;
 mod documents;
+mod explain;
 mod gathering;
 pub mod house;
 mod http;

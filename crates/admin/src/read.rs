@@ -97,6 +97,7 @@ impl App {
         match endpoint {
             Endpoint::Root => Ok(Reply::empty(StatusCode::OK)),
             Endpoint::Sessions => self.list_sessions(request, endpoint).await,
+            Endpoint::Route(service) => self.explain_query(request, endpoint, service),
             _ => {
                 let target = self.target(request, endpoint).await?;
                 self.show(request, endpoint, &target)
@@ -170,7 +171,9 @@ impl App {
                 .object(*collection, name)
                 .map(|target| target.relationship(other)),
             Endpoint::ServerState(name, _) => self.object(Collection::Servers, name),
-            Endpoint::Reload(name) => self.object(Collection::Services, name),
+            Endpoint::Reload(name) | Endpoint::Route(name) => {
+                self.object(Collection::Services, name)
+            }
             Endpoint::Digests(service) | Endpoint::DigestsReset(service) => {
                 self.digests(request, service).await
             }

@@ -20,6 +20,8 @@ pub(crate) struct Reply {
 pub(crate) enum Content {
     Empty,
     Document(Value),
+    /// Plain text for people.
+    Text(String),
     /// Rendered while it is sent.
     Sessions(Box<SessionRows>),
 }
@@ -38,6 +40,14 @@ impl Reply {
             status: StatusCode::OK,
             headers: Vec::new(),
             content: Content::Document(document),
+        }
+    }
+
+    pub(crate) fn text(text: String) -> Self {
+        Self {
+            status: StatusCode::OK,
+            headers: Vec::new(),
+            content: Content::Text(text),
         }
     }
 

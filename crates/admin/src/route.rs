@@ -74,6 +74,8 @@ pub(crate) enum Endpoint {
     ServerState(String, bool),
     /// `/services/:service/reload`
     Reload(String),
+    /// `/services/:service/route`
+    Route(String),
     /// `/services/:service/digests`
     Digests(String),
     /// `/services/:service/digests/reset`
@@ -146,6 +148,7 @@ impl Endpoint {
                 Some(Self::ServerState((*name).to_owned(), *action == "set"))
             }
             (Collection::Services, [name, "reload"]) => Some(Self::Reload((*name).to_owned())),
+            (Collection::Services, [name, "route"]) => Some(Self::Route((*name).to_owned())),
             (Collection::Services, [name, "digests"]) => Some(Self::Digests((*name).to_owned())),
             (Collection::Services, [name, "digests", "reset"]) => {
                 Some(Self::DigestsReset((*name).to_owned()))
@@ -170,6 +173,7 @@ impl Endpoint {
             Self::ServerState(..) => &[Put, Options],
             Self::Reload(_) | Self::DigestsReset(_) => &[Post, Options],
             Self::Digests(_) => &[Get, Head, Delete, Options],
+            Self::Route(_) => &[Get, Head, Post, Options],
             Self::Session(_) => &[Get, Head, Patch, Delete, Options],
             Self::User(_) | Self::SessionRelationship(_, "filters") => &[Get, Head, Patch, Options],
             Self::Root
@@ -229,6 +233,7 @@ mod tests {
             ),
             ("services x set", None),
             ("services x reload", Some(Endpoint::Reload(name()))),
+            ("services x route", Some(Endpoint::Route(name()))),
             ("services x digests", Some(Endpoint::Digests(name()))),
             (
                 "services x digests reset",

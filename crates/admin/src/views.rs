@@ -174,6 +174,85 @@ pub struct DigestView {
     pub last_seen: SystemTime,
 }
 
+/// Where a service would send a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteView {
+    /// The statement without its literals.
+    pub canonical: String,
+    /// The names of its type flags.
+    pub types: Vec<&'static str>,
+    /// Its operation.
+    pub operation: &'static str,
+    /// How far it was understood.
+    pub parsed: &'static str,
+    /// What the service decides, and then each service that is chosen behind it.
+    pub steps: Vec<RouteStep>,
+    /// The first step if a transaction had been begun; `None` if one has.
+    pub in_transaction: Option<RouteStep>,
+}
+
+/// What one service does with a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteStep {
+    /// The service.
+    pub service: String,
+    /// Its router module.
+    pub router: &'static str,
+    /// The stable name of the rule that decides.
+    pub rule: &'static str,
+    /// What the rule says.
+    pub sentence: &'static str,
+    /// What is done with the statement.
+    pub outcome: RouteOutcome,
+    /// All targets, in configuration order.
+    pub candidates: Vec<RouteCandidate>,
+}
+
+/// What is done with a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RouteOutcome {
+    /// It goes to one target.
+    One(String),
+    /// It goes to several; the client gets the answer of one.
+    All {
+        /// Of this one.
+        answer: String,
+        /// All that get it.
+        to: Vec<String>,
+    },
+    /// The proxy answers with this.
+    Answered(String),
+    /// The client gets this error.
+    Refused(String),
+    /// The session ends with this.
+    Ended(String),
+    /// It waits for a server.
+    Waits,
+}
+
+/// A target as the router sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteCandidate {
+    /// Its name.
+    pub name: String,
+    /// A service, not a server.
+    pub is_service: bool,
+    /// Its state in words.
+    pub state: String,
+    /// `primary` or `secondary`.
+    pub rank: &'static str,
+    /// How far it is behind; `None`: unknown, or it follows nobody.
+    pub lag: Option<Duration>,
+    /// Connections of the whole proxy.
+    pub connections: u64,
+    /// Statements in progress.
+    pub operations: u64,
+    /// It gets the statement.
+    pub chosen: bool,
+    /// What the router says of it.
+    pub verdict: String,
+}
+
 /// A histogram with the upper bounds 10⁻⁶, 10⁻⁵ … 10⁵ seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ResponseTimes {

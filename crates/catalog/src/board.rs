@@ -37,6 +37,8 @@ pub struct BoardEntry {
     pub monitor: Option<String>,
     /// Where it was found to be.
     pub endpoint: Option<Endpoint>,
+    /// Its maintenance is by force: connections to it end at once.
+    pub evicted: bool,
 }
 
 /// All servers, in configuration order.
@@ -115,6 +117,18 @@ impl Board {
         }
     }
 
+    /// While the server is in maintenance its connections end at once, or as they come to rest.
+    pub(crate) fn evict(&self, name: &str, on: bool) {
+        let mut changed = false;
+        if let Some(entry) = self.lock().iter_mut().find(|entry| &*entry.name == name) {
+            changed = entry.evicted != on;
+            entry.evicted = on;
+        }
+        if changed {
+            self.push();
+        }
+    }
+
     /// Sets or clears a bit of a server that no monitor watches.
     pub(crate) fn change_unwatched(
         &self,
@@ -139,6 +153,12 @@ impl Board {
         }
         self.push();
         Ok(())
+    }
+
+    /// The servers as sessions see them now.
+    #[must_use]
+    pub fn views(&self) -> Arc<ServerViews> {
+        self.servers().views
     }
 
     /// What the workers are given.
@@ -182,7 +202,7 @@ fn view(entry: &BoardEntry) -> ServerView {
     let state = &entry.state;
     ServerView {
         name: Arc::clone(&entry.name),
-        status: status(state.bits),
+        status: shown_status(entry),
         lag: state.lag_secs.map(Duration::from_secs),
         rank: entry.rank,
         version: state
@@ -203,6 +223,15 @@ fn view(entry: &BoardEntry) -> ServerView {
         collation: 45,
         connect_timeout: Some(state.connect_timeout),
         counters: Arc::clone(&entry.counters),
+    }
+}
+
+fn shown_status(entry: &BoardEntry) -> ServerStatus {
+    let status = status(entry.state.bits);
+    if entry.evicted && status.has(ServerStatus::MAINTENANCE) {
+        status.with(ServerStatus::EVICTED)
+    } else {
+        status
     }
 }
 

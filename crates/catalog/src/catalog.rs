@@ -271,7 +271,8 @@ impl Catalog {
         Some(accounts.manager.reload().await)
     }
 
-    /// Sets or clears a state of a server by hand.
+    /// Sets or clears a state of a server by hand. With `force` a server that is put into
+    /// maintenance loses its connections at once, else each at its next rest.
     ///
     /// # Errors
     /// There is no such server, or its monitor decides about that state.
@@ -280,15 +281,20 @@ impl Catalog {
         server: &str,
         state: AdminState,
         on: bool,
+        force: bool,
     ) -> Result<(), StateError> {
         let entry = self
             .board
             .entry(server)
             .ok_or_else(|| StateError::Unknown(server.to_owned()))?;
         match entry.monitor.as_deref().and_then(|name| self.monitor(name)) {
-            Some(monitor) => Ok(monitor.change_state(server, state, on).await?),
-            None => self.board.change_unwatched(server, state, on),
+            Some(monitor) => monitor.change_state(server, state, on).await?,
+            None => self.board.change_unwatched(server, state, on)?,
         }
+        if state == AdminState::Maintenance {
+            self.board.evict(server, on && force);
+        }
+        Ok(())
     }
 
     /// Stops accepting, lets sessions come to the end of what they do for at most `patience`, ends
@@ -327,6 +333,7 @@ async fn entries(config: &Config, ledger: &mut Ledger) -> Vec<BoardEntry> {
             state: Arc::new(ServerState::unknown(&server.name)),
             monitor: monitor.map(|monitor| monitor.name.clone()),
             endpoint: places::resolve(&address).await,
+            evicted: false,
             address,
         });
     }

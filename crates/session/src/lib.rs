@@ -38,6 +38,7 @@ mod control;
 mod digest;
 pub mod digests;
 mod dispatch;
+pub mod explain;
 mod fault;
 pub mod filter;
 pub mod freeze;

@@ -306,7 +306,8 @@ impl Session {
         self.drop_backend(id, false, cx);
     }
 
-    /// The servers were looked at again: connections to those that are down end at once, others are
+    /// The servers were looked at again: connections to those that are down, or in maintenance by
+    /// force, end at once, others are
     /// looked at by their routers at the next rest.
     pub(crate) fn servers_changed(&mut self, cx: &mut Cx<'_>) {
         self.look_for_spare.set(true);
@@ -318,12 +319,14 @@ impl Session {
             if !backend.is_connected() {
                 continue;
             }
-            let running = cx
+            let status = cx
                 .servers
                 .get(backend.server)
-                .is_some_and(|view| view.status.has(ServerStatus::RUNNING));
-            if !running {
+                .map_or(ServerStatus::default(), |view| view.status);
+            if !status.has(ServerStatus::RUNNING) {
                 self.backend_lost(id, "its monitor found it down", cx);
+            } else if status.has(ServerStatus::EVICTED) {
+                self.backend_lost(id, "it was put into maintenance by force", cx);
             }
             if self.is_over() {
                 return;

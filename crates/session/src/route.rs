@@ -641,6 +641,7 @@ impl Session {
             spare_wanted: &self.look_for_spare,
             counters: this.spec.counters.shard(cx.worker),
             counted: &self.counted,
+            imagined: false,
             worker: cx.worker,
             spec: &this.spec,
             targets: &this.targets,

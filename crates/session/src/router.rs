@@ -55,6 +55,15 @@ pub struct Needs {
 pub trait RouterSession: std::fmt::Debug + Send {
     /// Where does this go? Changes nothing.
     fn route(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision;
+    /// Why [`RouterSession::route`] decides as it does, for people: asked only to explain.
+    fn reasoning(&self, request: &Request<'_>, scene: &Scene<'_>) -> Reasoning {
+        let _ = (request, scene);
+        Reasoning {
+            rule: "router",
+            sentence: "The router gives no reasons.",
+            verdicts: Vec::new(),
+        }
+    }
     /// The decision for this command has been carried out.
     fn on_routed(&mut self, request: &Request<'_>, decision: &Decision, scene: &Scene<'_>);
     /// The answer to a command is complete and its last byte on the way to the client.
@@ -78,6 +87,17 @@ pub trait RouterSession: std::fmt::Debug + Send {
     fn reset(&mut self) {}
     /// Writes the whole state.
     fn freeze(&self, into: &mut Encoder);
+}
+
+/// Why a command goes where it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reasoning {
+    /// The stable name of the rule that decides.
+    pub rule: &'static str,
+    /// What the rule says, in one sentence.
+    pub sentence: &'static str,
+    /// What it means for each target.
+    pub verdicts: Vec<(TargetId, String)>,
 }
 
 /// Where a command goes.

@@ -45,6 +45,8 @@ pub struct Scene<'a> {
     /// How the router counted the command that is being announced.
     pub(crate) counted: &'a Cell<Counted>,
     pub(crate) spare_wanted: &'a Cell<bool>,
+    /// Nothing of it happens: what is counted counts nowhere.
+    pub(crate) imagined: bool,
     pub(crate) worker: usize,
     pub(crate) spec: &'a ServiceSpec,
     /// Empty before the session's connections exist (while the router starts).
@@ -196,6 +198,9 @@ impl<'a> Scene<'a> {
 
     /// Counts a command sent to a target, for this service and for the server.
     pub fn count(&self, id: TargetId, how: Counted) {
+        if self.imagined {
+            return;
+        }
         if how != Counted::Other {
             self.counted.set(how);
         }

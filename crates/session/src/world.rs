@@ -30,6 +30,8 @@ impl ServerStatus {
     pub const JOINED: ServerStatus = ServerStatus(1 << 4);
     /// No new connections, old ones end at their next rest.
     pub const MAINTENANCE: ServerStatus = ServerStatus(1 << 5);
+    /// Old connections end at once: a maintenance by force.
+    pub const EVICTED: ServerStatus = ServerStatus(1 << 7);
     /// No new connections, old ones go on.
     pub const DRAINING: ServerStatus = ServerStatus(1 << 6);
 

@@ -6,6 +6,7 @@
 mod digests;
 mod maxscale;
 mod monitors;
+mod route;
 mod servers;
 mod services;
 mod sessions;
@@ -28,6 +29,7 @@ use crate::views::{
 };
 
 pub(crate) use digests::id as digest_id;
+pub(crate) use route::{route_document, route_text};
 pub(crate) use sessions::{listener_session, session};
 pub use times::{spread, times};
 

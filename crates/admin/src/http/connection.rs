@@ -104,16 +104,22 @@ fn encode(request: &Request, reply: Reply) -> Response<ReplyBody> {
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.extend(reply.headers);
-    if !matches!(reply.content, Content::Empty) {
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static(request.media_type()),
-        );
+    let media_type = match reply.content {
+        Content::Empty => None,
+        Content::Text(_) => Some("text/plain; charset=utf-8"),
+        Content::Document(_) | Content::Sessions(_) => Some(request.media_type()),
+    };
+    if let Some(media_type) = media_type {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     }
     let wanted = request.method != Ok(Method::Head);
     let body = match reply.content {
         Content::Sessions(rows) if wanted => ReplyBody::Sessions(rows),
         Content::Empty | Content::Sessions(_) => ReplyBody::Whole(None),
+        Content::Text(text) => {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(text.len()));
+            ReplyBody::Whole(wanted.then(|| text.into()))
+        }
         Content::Document(document) => {
             let text = to_text(&document, wants_indentation(request));
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(text.len()));

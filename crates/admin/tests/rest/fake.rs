@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 use tidegate_admin::house::{
-    Control, Insight, Objects, Pending, Refusal, ServerStateChange, SessionChange, Sessions,
-    Unanswered, Which,
+    Control, Insight, Objects, Pending, Refusal, RouteQuestion, ServerStateChange, SessionChange,
+    Sessions, Unanswered, Which,
 };
 use tidegate_admin::views::*;
 
@@ -155,8 +155,72 @@ impl Insight for FakeHouse {
         Box::pin(async move { outcome })
     }
 
+    fn explain_route(&self, service: &str, question: &RouteQuestion) -> Result<RouteView, Refusal> {
+        if self.services().iter().all(|view| view.name != service) {
+            return Err(Refusal::Unknown);
+        }
+        self.asked
+            .lock()
+            .expect("unpoisoned")
+            .push(format!("{question:?}"));
+        Ok(route())
+    }
+
     fn reset_digests(&self, service: &str) -> Pending<'_, Result<(), Refusal>> {
         self.act(format!("reset digests of {service}"))
+    }
+}
+
+fn route() -> RouteView {
+    let candidate = |name: &str, state: &str, lag, chosen, verdict: &str| RouteCandidate {
+        name: name.into(),
+        is_service: false,
+        state: state.into(),
+        rank: "primary",
+        lag,
+        connections: 3,
+        operations: 0,
+        chosen,
+        verdict: verdict.into(),
+    };
+    let step = |rule, sentence, target: &str| RouteStep {
+        service: "RW".into(),
+        router: "readwritesplit",
+        rule,
+        sentence,
+        outcome: RouteOutcome::One(target.into()),
+        candidates: vec![
+            candidate(
+                "db-a",
+                "Master, Running",
+                None,
+                target == "db-a",
+                "eligible, but it is the primary, and replicas can take the read",
+            ),
+            candidate(
+                "db-b",
+                "Slave, Running",
+                Some(Duration::from_secs(2)),
+                target == "db-b",
+                "chosen: no eligible server has fewer than its 0 statements in progress",
+            ),
+        ],
+    };
+    RouteView {
+        canonical: "SELECT a FROM t WHERE id = ?".into(),
+        types: vec!["READ"],
+        operation: "OP_SELECT",
+        parsed: "PARSED",
+        steps: vec![step(
+            "read",
+            "It only reads, so a replica may take it.",
+            "db-b",
+        )],
+        in_transaction: Some(step(
+            "in_transaction",
+            "A transaction is open, so it runs where the transaction runs.",
+            "db-a",
+        )),
     }
 }
 

@@ -40,6 +40,10 @@ async fn documents() {
             "/v1/services/RW?compat=2.2&fields[services]=state,started,listeners,servers",
             "service_2.2.json",
         ),
+        (
+            "/v1/services/RW/route?sql=SELECT%20a%20FROM%20t%20WHERE%20id=1",
+            "route.json",
+        ),
         ("/v1/services/RW/digests", "digests.json"),
         ("/v1/services/RW/digests/00000000000000cd", "digest.json"),
         ("/sessions", "sessions.json"),

@@ -186,3 +186,265 @@ async fn a_worker_that_does_not_answer_is_named() {
     assert!(answer.details()[0].contains("worker 1"));
     server.stop().await;
 }
+
+mod route {
+    //! `GET /services/:service/route`.
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Document {
+        data: Resource,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Resource {
+        id: String,
+        #[serde(rename = "type")]
+        kind: String,
+        attributes: Route,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Route {
+        sql: String,
+        canonical: String,
+        class: Class,
+        context: Context,
+        summary: String,
+        steps: Vec<Step>,
+        in_transaction: Option<Brief>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Class {
+        types: Vec<String>,
+        operation: String,
+        parsed: String,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Context {
+        in_transaction: bool,
+        read_only: bool,
+        autocommit: bool,
+        database: Option<String>,
+        hints: Option<String>,
+        sql_mode: String,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Brief {
+        rule: Rule,
+        outcome: Outcome,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Step {
+        service: String,
+        router: String,
+        rule: Rule,
+        outcome: Outcome,
+        candidates: Vec<Candidate>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Rule {
+        name: String,
+        text: String,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Outcome {
+        kind: String,
+        targets: Vec<String>,
+        answer: Option<String>,
+        text: Option<String>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Candidate {
+        id: String,
+        #[serde(rename = "type")]
+        kind: String,
+        state: String,
+        rank: String,
+        lag_seconds: Option<u64>,
+        connections: u64,
+        operations: u64,
+        chosen: bool,
+        verdict: String,
+    }
+
+    const AT: &str = "/v1/services/RW/route";
+
+    #[tokio::test]
+    async fn it_has_exactly_these_members() {
+        let server = Server::start(FakeHouse::default());
+        let answer = server
+            .get(&format!(
+                "{AT}?sql=SELECT+a+FROM+t+WHERE+id%3D1&database=shop"
+            ))
+            .await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let document: Document = serde_json::from_str(&answer.body).expect("the document");
+        let Resource {
+            id,
+            kind,
+            attributes: route,
+        } = document.data;
+        assert_eq!((id.as_str(), kind.as_str()), ("RW", "routes"));
+        assert_eq!(route.sql, "SELECT a FROM t WHERE id=1");
+        assert_eq!(route.canonical, "SELECT a FROM t WHERE id = ?");
+        assert_eq!(route.class.types, ["READ"]);
+        assert_eq!(
+            (route.class.operation.as_str(), route.class.parsed.as_str()),
+            ("OP_SELECT", "PARSED")
+        );
+        let context = route.context;
+        assert!(context.autocommit && !context.in_transaction && !context.read_only);
+        assert_eq!(context.database.as_deref(), Some("shop"));
+        assert_eq!((context.hints, context.sql_mode.as_str()), (None, ""));
+        assert_eq!(
+            route.summary,
+            "to db-b. It only reads, so a replica may take it."
+        );
+        let [step] = route.steps.as_slice() else {
+            panic!("one step")
+        };
+        assert_eq!(
+            (step.service.as_str(), step.router.as_str()),
+            ("RW", "readwritesplit")
+        );
+        assert_eq!(step.rule.name, "read");
+        assert!(step.rule.text.ends_with('.'));
+        assert_eq!(
+            (step.outcome.kind.as_str(), &*step.outcome.targets),
+            ("one", &["db-b".to_owned()][..])
+        );
+        assert_eq!(step.outcome.answer.as_deref(), Some("db-b"));
+        assert_eq!(step.outcome.text, None);
+        let replica = &step.candidates[1];
+        assert_eq!(
+            (replica.id.as_str(), replica.kind.as_str()),
+            ("db-b", "servers")
+        );
+        assert_eq!(
+            (replica.state.as_str(), replica.rank.as_str()),
+            ("Slave, Running", "primary")
+        );
+        assert_eq!(
+            (replica.lag_seconds, replica.connections, replica.operations),
+            (Some(2), 3, 0)
+        );
+        assert!(replica.chosen && replica.verdict.starts_with("chosen"));
+        let brief = route.in_transaction.expect("what would change");
+        assert_eq!(brief.rule.name, "in_transaction");
+        assert_eq!(brief.outcome.targets, ["db-a"]);
+        server.stop().await;
+    }
+
+    #[tokio::test]
+    async fn it_can_be_read_on_a_terminal() {
+        let server = Server::start(FakeHouse::default());
+        let target = format!("{AT}?sql=SELECT+1");
+        let by_format = server.get(&format!("{target}&format=text")).await;
+        let by_header = server
+            .send("GET", &target, "\r\nAccept: text/plain", "")
+            .await;
+        assert_eq!(by_format.body, by_header.body);
+        assert_eq!(
+            by_header.header("content-type"),
+            Some("text/plain; charset=utf-8")
+        );
+        let lines: Vec<&str> = by_format.body.lines().collect();
+        assert_eq!(lines[0], "SELECT 1");
+        assert!(
+            by_format.body.contains("> db-b  Slave, Running"),
+            "{}",
+            by_format.body
+        );
+        assert!(
+            by_format
+                .body
+                .contains("In a transaction it would go to db-a")
+        );
+        server.stop().await;
+    }
+
+    #[tokio::test]
+    async fn long_statements_come_in_a_body() {
+        let server = Server::start(FakeHouse::default());
+        let question = |sql: &str, transaction: &str, autocommit| {
+            format!(
+                "RouteQuestion {{ sql: {sql:?}, transaction: {transaction}, autocommit: {autocommit}, database: None, hints: None, sql_mode: \"\" }}"
+            )
+        };
+        for (headers, body) in [
+            ("\r\nContent-Type: text/plain", "SELECT 2"),
+            ("", r#"{"sql": "SELECT 3", "in_transaction": "read_only"}"#),
+            (
+                "",
+                r#"{"data": {"attributes": {"sql": "SELECT 4", "in_transaction": true, "autocommit": false}}}"#,
+            ),
+        ] {
+            let answer = server.send("POST", AT, headers, body).await;
+            assert_eq!(answer.status, 200, "{body}: {answer:?}");
+        }
+        assert_eq!(
+            server.house.asked(),
+            [
+                question("SELECT 2", "None", true),
+                question("SELECT 3", "ReadOnly", true),
+                question("SELECT 4", "ReadWrite", false),
+            ]
+        );
+        server.stop().await;
+    }
+
+    #[tokio::test]
+    async fn what_makes_no_sense_is_said() {
+        let server = Server::start(FakeHouse::default());
+        for (target, status, detail) in [
+            ("/v1/services/RW/route", 400, "'sql' is missing"),
+            (
+                "/v1/services/RW/route?sql=SELECT+1&in_transaction=perhaps",
+                400,
+                "must be true, false or read_only",
+            ),
+            (
+                "/v1/services/RW/route?sql=SELECT+1&autocommit=2",
+                400,
+                "must be a boolean",
+            ),
+            (
+                "/v1/services/none/route?sql=SELECT+1",
+                404,
+                "none is not a service",
+            ),
+        ] {
+            let answer = server.get(target).await;
+            assert_eq!(answer.status, status, "{target}");
+            assert!(answer.details()[0].contains(detail), "{target}: {answer:?}");
+        }
+        for body in [
+            "",
+            "[]",
+            r#"{"sql": 1}"#,
+            r#"{"sql": "SELECT 1", "user": "x"}"#,
+        ] {
+            let answer = server.send("POST", AT, "", body).await;
+            assert_eq!(answer.status, 400, "{body}");
+        }
+        server.stop().await;
+    }
+}

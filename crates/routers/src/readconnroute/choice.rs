@@ -29,9 +29,9 @@ impl Wish {
     pub(crate) fn choose(&self, scene: &Scene<'_>, refused: TargetSet) -> Option<TargetId> {
         let usable = |id: &TargetId| {
             !refused.contains(*id)
-                && scene.target(*id).is_some_and(|view| {
-                    view.link != Link::Failed && view.status.connectable() && self.lag_fits(&view)
-                })
+                && scene
+                    .target(*id)
+                    .is_some_and(|view| self.obstacle(&view).is_none())
         };
         let fits: Vec<TargetId> = scene
             .targets()
@@ -54,6 +54,48 @@ impl Wish {
             })
             .collect();
         lightest(scene, &primaries)
+    }
+
+    /// Why a session cannot have that target, as the end of a sentence; `None`: it can.
+    fn obstacle(&self, view: &TargetView<'_>) -> Option<&'static str> {
+        if !view.status.usable() {
+            Some("is down")
+        } else if !view.status.connectable() {
+            Some("takes no new connections")
+        } else if view.link == Link::Failed {
+            Some("refused this session")
+        } else if !self.lag_fits(view) {
+            Some("is too far behind, or nobody knows how far (max_replication_lag)")
+        } else {
+            None
+        }
+    }
+
+    /// What a new session would make of a target; `chosen` is the one it gets.
+    pub(crate) fn verdict(&self, scene: &Scene<'_>, id: TargetId, chosen: TargetId) -> String {
+        let Some(view) = scene.target(id) else {
+            return String::new();
+        };
+        let connections = view.service_connections();
+        if id == chosen {
+            let stands_in = !self.role_fits(scene, id);
+            return if stands_in {
+                "chosen: the primary stands in, no replica fits".to_owned()
+            } else {
+                format!(
+                    "chosen: of those that fit none has fewer connections of this service ({connections})"
+                )
+            };
+        }
+        match self.obstacle(&view) {
+            Some(obstacle) => format!("not eligible: it {obstacle}"),
+            None if !self.role_fits(scene, id) => {
+                "not eligible: it has no role that router_options asks for".to_owned()
+            }
+            None => format!(
+                "eligible, but another is better by rank or connections ({connections} here)"
+            ),
+        }
     }
 
     fn role_fits(&self, scene: &Scene<'_>, id: TargetId) -> bool {

@@ -11,7 +11,7 @@ mod params;
 use tidegate_session::freeze::{Decoder, Encoder, FreezeError};
 use tidegate_session::request::{ReplySummary, Request};
 use tidegate_session::router::{
-    AfterLoss, Decision, Loss, Needs, Router, RouterSession, TargetSet,
+    AfterLoss, Decision, Loss, Needs, Reasoning, Router, RouterSession, TargetSet,
 };
 use tidegate_session::world::ServerStatus;
 use tidegate_session::{Counted, Scene, SessionFault, TargetId};
@@ -118,6 +118,17 @@ impl RouterSession for Connection {
         Decision::One {
             target: self.target,
             retry: false,
+        }
+    }
+
+    fn reasoning(&self, _request: &Request<'_>, scene: &Scene<'_>) -> Reasoning {
+        Reasoning {
+            rule: "connection",
+            sentence: "Statements are not looked at: everything goes to the server that the session got when it began.",
+            verdicts: scene
+                .targets()
+                .map(|id| (id, self.wish.verdict(scene, id, self.target)))
+                .collect(),
         }
     }
 

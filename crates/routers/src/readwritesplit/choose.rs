@@ -59,15 +59,8 @@ pub(crate) fn replica(
         .targets()
         .filter(|id| !barred.contains(*id))
         .filter_map(|id| Some((id, scene.target(id)?)))
-        .filter(|(id, view)| eligible(scene, limits, *id, view, primary, rank))
-        .min_by_key(|(id, view)| {
-            (
-                class(view, limits, primary == Some(*id)),
-                view.operations(),
-                view.last_used,
-                Reverse(view.link),
-            )
-        })
+        .filter(|(id, view)| unfit_in(scene, limits, *id, view, primary, rank).is_none())
+        .min_by_key(|(id, view)| weight(view, limits, primary == Some(*id)))
         .map(|(id, _)| id)
 }
 
@@ -97,24 +90,111 @@ pub(crate) fn at_start(
     fit.into_iter().take(count).map(|(_, id)| id).collect()
 }
 
-fn eligible(
+/// Why a target may not take a read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// Neither a replica nor the primary.
+    Role,
+    /// The session has as many replica connections as it may have.
+    Full,
+    /// No statement can go there.
+    Unreachable,
+    /// In maintenance.
+    Maintenance,
+    /// Too far behind, or nobody knows how far.
+    Lag,
+    /// Another rank is in use.
+    Rank,
+}
+
+/// Why it may not take a read; `None`: it may.
+pub(crate) fn unfit(
+    scene: &Scene<'_>,
+    limits: Limits,
+    id: TargetId,
+    view: &TargetView<'_>,
+    primary: Option<TargetId>,
+) -> Option<Unfit> {
+    unfit_in(
+        scene,
+        limits,
+        id,
+        view,
+        primary,
+        current_rank(scene, primary),
+    )
+}
+
+fn unfit_in(
     scene: &Scene<'_>,
     limits: Limits,
     id: TargetId,
     view: &TargetView<'_>,
     primary: Option<TargetId>,
     rank: Rank,
-) -> bool {
+) -> Option<Unfit> {
     let is_primary = primary == Some(id);
-    let role = acts_as_replica(view) || is_primary;
-    let room = view.link >= Link::Opening
-        || is_primary
-        || open_replicas(scene, primary) < limits.max_replicas;
-    role && room
-        && reachable(view, scene.recoverable)
-        && !view.status.has(ServerStatus::MAINTENANCE)
-        && (is_primary || lag_fits(view, limits))
-        && view.rank == rank
+    let room = || {
+        view.link >= Link::Opening
+            || is_primary
+            || open_replicas(scene, primary) < limits.max_replicas
+    };
+    if !acts_as_replica(view) && !is_primary {
+        Some(Unfit::Role)
+    } else if !reachable(view, scene.recoverable) {
+        Some(Unfit::Unreachable)
+    } else if view.status.has(ServerStatus::MAINTENANCE) {
+        Some(Unfit::Maintenance)
+    } else if !is_primary && !lag_fits(view, limits) {
+        Some(Unfit::Lag)
+    } else if view.rank != rank {
+        Some(Unfit::Rank)
+    } else if !room() {
+        Some(Unfit::Full)
+    } else {
+        None
+    }
+}
+
+/// Why no statement can go there, as the end of a sentence; `None`: one can.
+pub(crate) fn obstacle(view: &TargetView<'_>, recoverable: bool) -> Option<&'static str> {
+    if reachable(view, recoverable) {
+        return None;
+    }
+    Some(if !view.status.usable() {
+        "is down"
+    } else if view.link == Link::Failed {
+        "refused this session"
+    } else if view.status.has(ServerStatus::MAINTENANCE) {
+        "is in maintenance"
+    } else if view.status.has(ServerStatus::DRAINING) {
+        "is being drained and takes no new connections"
+    } else {
+        "is not connected, and the session's state could not be rebuilt there"
+    })
+}
+
+/// What makes one target better for a read than another: the least is the best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Weight {
+    pub(crate) class: u8,
+    pub(crate) operations: u64,
+    pub(crate) last_used: u64,
+    pub(crate) link: Reverse<Link>,
+}
+
+impl Weight {
+    /// The class of a primary that reads only when nobody else can.
+    pub(crate) const PRIMARY: u8 = 2;
+}
+
+pub(crate) fn weight(view: &TargetView<'_>, limits: Limits, is_primary: bool) -> Weight {
+    Weight {
+        class: class(view, limits, is_primary),
+        operations: view.operations(),
+        last_used: view.last_used,
+        link: Reverse(view.link),
+    }
 }
 
 /// 0: a replica that is free; 1: one that still owes an answer nobody waits for; 2: the primary,
@@ -124,7 +204,7 @@ fn class(view: &TargetView<'_>, limits: Limits, is_primary: bool) -> u8 {
     match (replica, view.discards) {
         (true, 0) => 0,
         (true, _) => 1,
-        (false, _) => 2,
+        (false, _) => Weight::PRIMARY,
     }
 }
 

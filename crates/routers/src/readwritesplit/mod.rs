@@ -9,6 +9,7 @@
 //! that is not the primary, unless a hint says so.
 
 mod choose;
+mod explain;
 mod frozen;
 mod held;
 mod losses;

@@ -12,6 +12,16 @@ macro_rules! rules {
         impl Rule {
             /// The names of all rules, in order.
             pub(crate) const WORDS: &'static [&'static str] = &[$($word,)*];
+
+            /// Its stable name.
+            pub(crate) fn word(self) -> &'static str {
+                match self { $(Rule::$name => $word,)* }
+            }
+
+            /// What it says, in one sentence.
+            pub(crate) fn sentence(self) -> &'static str {
+                match self { $(Rule::$name => $sentence,)* }
+            }
         }
     };
 }

@@ -2,7 +2,9 @@
 
 use tidegate_session::freeze::Encoder;
 use tidegate_session::request::{OwnAnswer, ReplySummary, Request};
-use tidegate_session::router::{AfterLoss, Decision, Loss, Refusal, RouterSession, TargetSet};
+use tidegate_session::router::{
+    AfterLoss, Decision, Loss, Reasoning, Refusal, RouterSession, TargetSet,
+};
 use tidegate_session::{Counted, ErrReply, Link, Scene, TargetId};
 use tidegate_sql::{SessionEffect, Statement, TempTables, TrxEffect, TypeMask};
 use tidegate_wire::Command;
@@ -71,7 +73,7 @@ impl Split {
         }
     }
 
-    fn state<'a>(&'a self, scene: &Scene<'a>) -> State<'a> {
+    pub(super) fn state<'a>(&'a self, scene: &Scene<'a>) -> State<'a> {
         State {
             temporary: &self.temporary,
             database: scene.database,
@@ -195,6 +197,10 @@ impl RouterSession for Split {
             Class::Last => self.to_last(request, scene),
             Class::Transaction => self.to_transaction(scene),
         }
+    }
+
+    fn reasoning(&self, request: &Request<'_>, scene: &Scene<'_>) -> Reasoning {
+        self.explain(request, scene)
     }
 
     fn on_routed(&mut self, request: &Request<'_>, decision: &Decision, scene: &Scene<'_>) {

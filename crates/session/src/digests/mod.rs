@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub use merge::{Digest, Digests};
 pub(crate) use table::Answered;
-pub use table::{TEXT_BYTES, TIMES_BYTES};
+pub use table::TEXT_BYTES;
 
 use crate::time::WallTime;
 use table::Table;

@@ -16,8 +16,6 @@ use crate::time::WallTime;
 
 /// The longest canonical text that is kept whole.
 pub const TEXT_BYTES: usize = 1024;
-/// What the times of one statement take.
-pub const TIMES_BYTES: usize = size_of::<Coarse>();
 
 /// How many servers are told apart for one statement.
 const MAX_SERVERS: usize = 16;
@@ -344,6 +342,14 @@ mod tests {
         table.answered(Place { slot: 0, digest: 2 }, answer);
         assert_eq!((table.slots()[0].rows, table.slots()[0].errors), (3, 1));
         assert_eq!((table.slots()[0].count, table.slots()[0].missed), (1, 1));
+    }
+
+    #[test]
+    fn a_statement_takes_at_most_two_kibibytes() {
+        let server = size_of::<(ServerId, u64)>();
+        let tables = 4 * size_of::<u32>() + size_of::<(u64, u32)>();
+        let most = size_of::<Slot>() + TEXT_BYTES + MAX_SERVERS * server + tables;
+        assert!(most <= 2048, "{most}");
     }
 
     #[test]

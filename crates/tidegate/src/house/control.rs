@@ -16,7 +16,7 @@ impl Control for Live {
         let server = server.to_owned();
         Box::pin(async move {
             self.catalog
-                .change_state(&server, state(change.bit), change.set)
+                .change_state(&server, state(change.bit), change.set, change.force)
                 .await
                 .map_err(|error| match error {
                     StateError::Unknown(_) => Refusal::Unknown,

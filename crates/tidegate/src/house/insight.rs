@@ -1,14 +1,14 @@
 //! What services do with statements.
 
-use tidegate_admin::house::{Insight, Pending, Refusal};
-use tidegate_admin::views::{DigestView, DigestsView};
+use tidegate_admin::house::{Insight, Pending, Refusal, RouteQuestion};
+use tidegate_admin::views::{DigestView, DigestsView, RouteView};
 use tidegate_session::ServerId;
 use tidegate_session::digests::{Digest, Digests};
 use tidegate_session::histogram::Spread;
 use tokio::sync::oneshot;
 
 use super::sessions::{gathered, time};
-use super::{Live, diagnostics};
+use super::{Live, diagnostics, route};
 
 impl Insight for Live {
     fn digests(&self, service: &str) -> Pending<'_, Result<DigestsView, Refusal>> {
@@ -31,6 +31,13 @@ impl Insight for Live {
                 without_digest: whole.unnamed,
             })
         })
+    }
+
+    fn explain_route(&self, service: &str, question: &RouteQuestion) -> Result<RouteView, Refusal> {
+        let unrouted = || Refusal::Refused(vec![format!("no statement ever comes to {service}")]);
+        let running = self.catalog.service(service).ok_or(Refusal::Unknown)?;
+        let spec = running.spec.as_ref().ok_or_else(unrouted)?;
+        route::explain(self, spec, question)
     }
 
     fn reset_digests(&self, service: &str) -> Pending<'_, Result<(), Refusal>> {

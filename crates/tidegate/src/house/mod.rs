@@ -8,6 +8,7 @@ mod insight;
 mod json;
 mod objects;
 mod process;
+mod route;
 mod servers;
 mod services;
 mod sessions;

@@ -87,17 +87,18 @@ fn the_reasons_for_the_primary_are_counted() {
     value(&mut client, "SELECT LAST_INSERT_ID()");
     run(&mut client, "CREATE TEMPORARY TABLE mine (a INT)");
     value(&mut client, "SELECT COUNT(*) FROM mine");
-    value(&mut client, "SELECT GET_LOCK('insight', 1)");
-    value(&mut client, "SELECT 3");
+    run(&mut client, "LOCK TABLES reasons READ");
+    value(&mut client, "SELECT COUNT(*) FROM reasons");
+    run(&mut client, "UNLOCK TABLES");
     let service = attributes(&tidegate, "/v1/services/RW-Split-Router");
     let reasons = &service["router_diagnostics"]["primary_reasons"];
     for (reason, count) in [
-        ("write", 2),
+        ("write", 3),
         ("locking_read", 1),
         ("begins_transaction", 1),
         ("in_transaction", 3),
         ("temporary_table", 2),
-        ("pinned_by_lock", 1),
+        ("pinned_by_lock", 2),
     ] {
         assert_eq!(reasons[reason], count, "{reason}: {reasons:#}");
     }
@@ -172,4 +173,180 @@ fn a_service_that_does_not_look_at_statements_has_no_digests() {
     assert_eq!(list["meta"]["total"], 0);
     let service = attributes(&tidegate, "/v1/services/Read-Connection-Router");
     assert!(number(&service["statistics"]["response_times"]["other"]["count"]) >= 1);
+}
+
+#[test]
+fn maintenance_by_force_takes_the_connections_at_once() {
+    let tidegate = Plan::new(group()).start();
+    let mut client = well_connected(&tidegate);
+    let path = format!("/v1/sessions/{}", client.connection_id());
+    // Nothing moves the session: it holds its connections for as long as it is idle.
+    let connected_to = |session: &Value, server: &str| {
+        let list = session["data"]["attributes"]["connections"].as_array();
+        list.is_some_and(|list| list.iter().any(|one| one["server"] == server))
+    };
+    assert!(connected_to(&document(&tidegate, &path), "replica1"));
+    let set = "/v1/servers/replica1/set?state=maintenance&force=yes";
+    assert_eq!(tidegate.rest().put(set).expect("an answer").status, 204);
+    wait_document(&tidegate, &path, |session| {
+        !connected_to(session, "replica1")
+    });
+    wait_document(&tidegate, "/v1/servers/replica1", |server| {
+        server["data"]["attributes"]["statistics"]["connections"] == 0
+    });
+    value(&mut client, "SELECT 1");
+    let clear = "/v1/servers/replica1/clear?state=maintenance";
+    assert_eq!(tidegate.rest().put(clear).expect("an answer").status, 204);
+    wait_document(&tidegate, "/v1/servers/replica1", |server| {
+        server["data"]["attributes"]["state"] == "Slave, Running"
+    });
+}
+
+#[test]
+fn maintenance_by_force_interrupts_a_read_that_then_runs_elsewhere() {
+    let tidegate = Plan::new(group()).only(&["primary", "replica1"]).start();
+    let mut client = connect(&tidegate, "rw");
+    value(&mut client, "SELECT 1");
+    let path = format!("/v1/sessions/{}", client.connection_id());
+    client
+        .send_query("SELECT SLEEP(30), @@server_id")
+        .expect("sent");
+    wait_document(&tidegate, "/v1/servers/replica1", |server| {
+        server["data"]["attributes"]["statistics"]["active_operations"] == 1
+    });
+    let set = "/v1/servers/replica1/set?state=maintenance&force=yes";
+    assert_eq!(tidegate.rest().put(set).expect("an answer").status, 204);
+    // It goes on on the primary; nobody waits for it to end.
+    wait_document(&tidegate, "/v1/servers/primary", |server| {
+        server["data"]["attributes"]["statistics"]["active_operations"] == 1
+    });
+    let killed = tidegate.rest().delete(&path).expect("an answer");
+    assert_eq!(killed.status, 204);
+}
+
+/// The first step of a route.
+fn route(tidegate: &Tidegate, service: &str, query: &str) -> Value {
+    let path = format!("/v1/services/{service}/route?{query}");
+    attributes(tidegate, &path)["steps"][0].take()
+}
+
+fn candidate<'a>(step: &'a Value, name: &str) -> &'a Value {
+    step["candidates"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .find(|candidate| candidate["id"] == name)
+        .unwrap_or_else(|| panic!("no {name}: {step:#}"))
+}
+
+#[test]
+fn a_route_is_explained_as_it_is_taken() {
+    let tidegate = Plan::new(group()).start();
+    let mut client = connect(&tidegate, "rw");
+    for server in ["replica1", "replica2"] {
+        wait_document(&tidegate, &format!("/v1/servers/{server}"), |server| {
+            server["data"]["attributes"]["state"] == "Slave, Running"
+        });
+    }
+    // The name of the server that a statement runs on, by its @@server_id.
+    let names = ["primary", "replica1", "replica2"];
+    let is_reader = |name: &Value| name == "replica1" || name == "replica2";
+    for (sql, rule) in [
+        ("SELECT @@server_id", "read"),
+        ("SELECT @@server_id FOR UPDATE", "locking_read"),
+        ("SELECT @@server_id, LAST_INSERT_ID()", "primary_read"),
+    ] {
+        let step = route(
+            &tidegate,
+            "RW-Split-Router",
+            &format!("sql={}", sql.replace(' ', "+")),
+        );
+        assert_eq!(step["rule"]["name"], rule, "{step:#}");
+        let id: usize = value(&mut client, sql).parse().expect("a number");
+        let said = &step["outcome"]["targets"][0];
+        if rule == "read" {
+            assert!(is_reader(said), "{step:#}");
+            assert_ne!(names[id - 1], "primary");
+            let verdict = candidate(&step, "primary")["verdict"].as_str();
+            assert!(
+                verdict.is_some_and(|text| text.contains("replicas can take")),
+                "{step:#}"
+            );
+        } else {
+            assert_eq!(said, names[id - 1], "{sql}: {step:#}");
+            let verdict = candidate(&step, "replica1")["verdict"].as_str();
+            assert!(
+                verdict.is_some_and(|text| text.contains("not the primary")),
+                "{step:#}"
+            );
+        }
+    }
+    let all = route(&tidegate, "RW-Split-Router", "sql=SET+@a=1");
+    assert_eq!(all["outcome"]["kind"], "all");
+    assert_eq!(all["outcome"]["targets"].as_array().map(Vec::len), Some(3));
+    let unknown = route(&tidegate, "RW-Split-Router", "sql=FROBNICATE+t");
+    assert_eq!(unknown["rule"]["name"], "unknown_text");
+    assert_eq!(unknown["outcome"]["targets"][0], "primary");
+    let within = route(
+        &tidegate,
+        "RW-Split-Router",
+        "sql=SELECT+1&in_transaction=true",
+    );
+    assert_eq!(within["rule"]["name"], "in_transaction");
+    assert_eq!(within["outcome"]["targets"][0], "primary");
+    let read_only = route(
+        &tidegate,
+        "RW-Split-Router",
+        "sql=SELECT+1&in_transaction=read_only",
+    );
+    assert!(
+        is_reader(&read_only["outcome"]["targets"][0]),
+        "{read_only:#}"
+    );
+    let manual = route(
+        &tidegate,
+        "RW-Split-Router",
+        "sql=SELECT+1&autocommit=false",
+    );
+    assert_eq!(manual["outcome"]["targets"][0], "primary");
+    let hinted = route(
+        &tidegate,
+        "RW-Split-Router",
+        "sql=SELECT+1&hints=route+to+server+replica2",
+    );
+    assert_eq!(hinted["rule"]["name"], "hint");
+    assert_eq!(hinted["outcome"]["targets"][0], "replica2");
+    let read = route(&tidegate, "Read-Connection-Router", "sql=DELETE+FROM+t");
+    assert_eq!(read["rule"]["name"], "connection");
+    assert!(is_reader(&read["outcome"]["targets"][0]), "{read:#}");
+}
+
+#[test]
+fn an_explained_route_counts_nothing_and_knows_the_servers_states() {
+    let tidegate = Plan::new(group()).start();
+    let set = "/v1/servers/replica1/set?state=maintenance";
+    assert_eq!(tidegate.rest().put(set).expect("an answer").status, 204);
+    wait_document(&tidegate, "/v1/servers/replica1", |server| {
+        let state = server["data"]["attributes"]["state"].as_str();
+        state.is_some_and(|state| state.starts_with("Maintenance"))
+    });
+    let step = route(&tidegate, "RW-Split-Router", "sql=SELECT+1");
+    assert_eq!(step["outcome"]["targets"][0], "replica2", "{step:#}");
+    let verdict = &candidate(&step, "replica1")["verdict"];
+    assert_eq!(verdict, "not eligible: it is in maintenance");
+    let at = "/v1/services/RW-Split-Router";
+    let before = attributes(&tidegate, at)["router_diagnostics"].take();
+    assert_eq!(before["queries"], 0);
+    assert_eq!(before["route_slave"], 0);
+    assert_eq!(before["server_query_statistics"], serde_json::json!([]));
+    let text = tidegate
+        .rest()
+        .get(&format!("{at}/route?sql=SELECT+1&format=text"))
+        .expect("an answer")
+        .text();
+    assert!(text.contains("> replica2"), "{text}");
+    assert!(
+        text.contains("In a transaction it would go to primary"),
+        "{text}"
+    );
 }
