@@ -8,6 +8,7 @@ use crate::backend::Backend;
 use crate::fault::ErrReply;
 use crate::filter::{FilterSession, Wants, Who};
 use crate::ids::{BackendId, TargetId};
+use crate::replay::ReplayRules;
 use crate::router::{Needs, RouterSession};
 use crate::service::{ServiceSpec, TargetSpec};
 
@@ -106,6 +107,19 @@ pub(crate) fn open_filters(
     Ok(slots)
 }
 
+/// How transactions are repeated: as the first router of the tree says that wants it.
+pub(crate) fn replay_rules(service: &ServiceSpec, depth: usize) -> Option<ReplayRules> {
+    let inner = |target: &TargetSpec| match target {
+        TargetSpec::Service(inner) if depth < MAX_DEPTH => replay_rules(inner, depth + 1),
+        TargetSpec::Service(_) | TargetSpec::Server(_) => None,
+    };
+    service
+        .router
+        .needs()
+        .replay
+        .or_else(|| service.targets.iter().find_map(inner))
+}
+
 /// What the whole tree needs of the core.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct TreeNeeds {
@@ -129,6 +143,7 @@ impl TreeNeeds {
                 statements,
                 history,
                 keeps,
+                replay: _,
             } = node.spec.router.needs();
             needs.statements |= statements;
             needs.history |= history;

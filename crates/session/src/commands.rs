@@ -7,6 +7,7 @@ use tidegate_wire::frame::{Header, MAX_FRAME};
 use crate::cause::Cause;
 use crate::fault::{ErrReply, SessionFault};
 use crate::ids::Side;
+use crate::replay::Part;
 use crate::session::{Cx, Env, Phase, Session};
 use crate::ticket::Stream;
 
@@ -95,6 +96,10 @@ impl Session {
                 &mut env.cx(),
             );
             return Taken::Bytes(rest.len());
+        }
+        // What the client says waits for the replay, but it may leave.
+        if self.is_replaying() && first != Some(Command::Quit.byte()) {
+            return Taken::Hold;
         }
         if have < self.needed(header, first) {
             return Taken::More;
@@ -246,11 +251,16 @@ impl Session {
         for backend in &stream.to {
             cx.out.forward(Side::Backend(*backend), at..at + count);
         }
+        let done = stream.left == 0 && !stream.continues;
+        let recorded = stream.part == Part::Recorded;
         if let Some(seq) = stream.record {
             self.history
                 .append(seq, rest.get(..count).unwrap_or_default());
         }
-        if stream.left == 0 && !stream.continues {
+        if recorded {
+            self.take_down_rest(rest.get(..count).unwrap_or_default());
+        }
+        if done {
             self.end_stream(cx);
         }
         Taken::Bytes(count)

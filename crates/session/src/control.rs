@@ -88,6 +88,8 @@ impl Session {
     /// What is due by now.
     pub(crate) fn check_deadlines(&mut self, cx: &mut Cx<'_>) {
         let due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= cx.now);
+        // A replay that has waited goes on when the event is over.
+        self.moved |= self.is_replaying();
         if due(self.kill_at) {
             self.fail(&SessionFault::Killed, cx);
         } else if due(self.dialogue_deadline()) {
@@ -159,6 +161,7 @@ impl Session {
             self.dialogue_deadline(),
             self.connect_deadline(),
             self.put_off_deadline(cx.now),
+            self.replay_due(cx.now),
             idle,
         ]
         .into_iter()

@@ -13,6 +13,7 @@ use crate::commands::Found;
 use crate::digests::Place;
 use crate::ids::{BackendId, ClientStmtId, Side};
 use crate::key::{self, Key};
+use crate::replay::Part;
 use crate::request::Request;
 use crate::route::Leaves;
 use crate::session::{Cx, Session};
@@ -48,6 +49,15 @@ impl Body<'_> {
         }
     }
 
+    /// How long the payload will be, as far as its first frame says.
+    pub(crate) fn announced_len(&self) -> usize {
+        match self {
+            Body::Run { found, .. } if found.header.continues() => usize::MAX,
+            Body::Run { found, .. } => found.header.len as usize,
+            Body::Own { payload, .. } => payload.len(),
+        }
+    }
+
     pub(crate) fn is_whole(&self) -> bool {
         match self {
             Body::Run { found, .. } => found.whole,
@@ -67,23 +77,39 @@ impl Body<'_> {
 /// What sending a command means for the session, decided before its bytes are touched.
 #[derive(Debug)]
 pub(crate) struct Order {
-    command: Command,
-    shape: Shape,
-    stmt: Option<ClientStmtId>,
+    pub(crate) command: Command,
+    pub(crate) shape: Shape,
+    pub(crate) stmt: Option<ClientStmtId>,
     /// The number of the session command.
-    seq: Option<u64>,
+    pub(crate) seq: Option<u64>,
     /// Its place in the history, and what is repeated if not the command itself.
-    record: Option<(Key, Option<Vec<u8>>)>,
+    pub(crate) record: Option<(Key, Option<Vec<u8>>)>,
     retry: bool,
     /// It is kept for the case that the server refuses to execute it.
     kept: bool,
     /// When it was first put off.
     pub(crate) since: Option<Instant>,
     /// What it does to the transaction was predicted.
-    predicted: bool,
+    pub(crate) predicted: bool,
     /// Where it is counted by its text.
     pub(crate) digest: Option<Place>,
+    /// What its answer is to the record of the open transaction.
+    pub(crate) part: Part,
     then: Then,
+}
+
+impl Order {
+    /// Does the command run a statement, instead of preparing it?
+    pub(crate) fn executes(&self) -> bool {
+        executes(self.command)
+    }
+}
+
+fn executes(command: Command) -> bool {
+    matches!(
+        command,
+        Command::Query | Command::StmtExecute | Command::StmtBulkExecute
+    )
 }
 
 impl Session {
@@ -120,14 +146,11 @@ impl Session {
             since: None,
             predicted: false,
             digest: None,
+            part: Part::None,
             then: Then::Nothing,
         };
-        let executes = matches!(
-            command,
-            Command::Query | Command::StmtExecute | Command::StmtBulkExecute
-        );
         if let Some(statement) = request.statement
-            && executes
+            && executes(command)
         {
             order.predicted = true;
             let was_open = self.trx.is_open();
@@ -163,13 +186,16 @@ impl Session {
     }
 
     /// Was a part of the statement's parameters sent before it?
-    fn has_long_data(&self, id: Option<ClientStmtId>) -> bool {
+    pub(crate) fn has_long_data(&self, id: Option<ClientStmtId>) -> bool {
         id.and_then(|id| self.stmts.get(id))
             .is_some_and(|prepared| prepared.long_data_on.is_some())
     }
 
     fn order_prepare(&mut self, request: &Request<'_>, name: Option<u64>, order: &mut Order) {
-        let id = self.stmts.next_id();
+        let id = match self.number_given() {
+            Some(id) => id,
+            None => self.stmts.next_id(),
+        };
         order.stmt = Some(id);
         order.record = Some((Key::Statement(id), None));
         let statement = request.statement.cloned().unwrap_or_default();
@@ -187,6 +213,7 @@ impl Session {
             long_data_on: None,
             long_data_lost: false,
             executed_on: None,
+            closed: None,
         }));
     }
 
@@ -215,14 +242,18 @@ impl Session {
         cx: &mut Cx<'_>,
     ) {
         let Some(answer) = leaves.answer else { return };
-        if order.shape == Shape::Nothing {
-            self.passed.clear();
-        } else {
-            self.has_passed();
-        }
         self.uses += 1;
-        self.note_received(body, cx);
-        self.note_route(body, answer, &leaves.others, cx);
+        // The client knows nothing of a statement that is repeated.
+        let own = self.is_repeating();
+        if !own {
+            if order.shape == Shape::Nothing {
+                self.passed.clear();
+            } else {
+                self.has_passed();
+            }
+            self.note_received(body, cx);
+            self.note_route(body, answer, &leaves.others, cx);
+        }
         self.note_execution(body, &order, answer);
         if order.retry || order.kept {
             self.retry.clear();
@@ -247,7 +278,9 @@ impl Session {
         }
         if order.shape == Shape::Nothing {
             self.shard(cx).queries.add(1);
-            self.observe.completed(cx.wall, None);
+            if !own {
+                self.observe.completed(cx.wall, None);
+            }
             return;
         }
         if let Some(seq) = order.seq {
@@ -271,6 +304,7 @@ impl Session {
             predicted: order.predicted,
             counted: self.counted.get(),
             digest: order.digest,
+            part: order.part,
             then: order.then,
         });
     }
@@ -422,7 +456,9 @@ impl Session {
 
     fn forget_statement(&mut self, id: Option<ClientStmtId>) {
         let Some(id) = id else { return };
-        self.stmts.remove(id);
+        if !self.keep_closed(id) {
+            self.stmts.remove(id);
+        }
         self.history.forget_statement(id);
         for backend in &mut self.backends {
             backend.stmts.remove(id);
@@ -447,6 +483,7 @@ impl Session {
             total: found.have as u64,
             ticketed: order.shape != Shape::Nothing,
             record: order.seq.filter(|_| order.record.is_some()),
+            part: order.part,
             after: None,
         }));
     }

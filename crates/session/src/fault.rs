@@ -136,6 +136,20 @@ pub enum SessionFault {
         /// What was expected and what came.
         text: String,
     },
+    /// The server was lost while it committed.
+    #[error(
+        "it is not known whether the transaction was committed, look before it is repeated: \
+         lost connection to server '{server}' during the commit: {reason}"
+    )]
+    CommitUnknown {
+        /// The server's name.
+        server: String,
+        /// What was seen.
+        reason: String,
+    },
+    /// The open transaction was lost, and could not be repeated elsewhere.
+    #[error("the open transaction was lost and could not be repeated: {0}")]
+    Replay(String),
     /// Idle for too long.
     #[error("idle for more than {seconds} seconds")]
     Idle {
@@ -164,7 +178,9 @@ impl SessionFault {
             SessionFault::LoginRefused { .. } => Cause::LoginFailed,
             SessionFault::LoginTimeout { .. } => Cause::LoginTimeout,
             SessionFault::NoServer(_) => Cause::NoServer,
-            SessionFault::ServerLost { .. } => Cause::ServerLost,
+            SessionFault::ServerLost { .. }
+            | SessionFault::CommitUnknown { .. }
+            | SessionFault::Replay(_) => Cause::ServerLost,
             SessionFault::ServerProtocol { .. } => Cause::ServerProtocol,
             SessionFault::ServerLogin { .. } => Cause::ServerLogin,
             SessionFault::SessionCommand { .. } => Cause::SessionCommand,
@@ -189,6 +205,8 @@ impl Fault for SessionFault {
             | SessionFault::ServerLost { .. }
             | SessionFault::ServerProtocol { .. }
             | SessionFault::ServerLogin { .. }
+            | SessionFault::CommitUnknown { .. }
+            | SessionFault::Replay(_)
             | SessionFault::SessionCommand { .. } => Blame::Server,
             SessionFault::Killed | SessionFault::Shutdown | SessionFault::Module(_) => {
                 Blame::Operator
@@ -208,6 +226,8 @@ impl Fault for SessionFault {
             | SessionFault::LoginRefused { .. }
             | SessionFault::LoginTimeout { .. }
             | SessionFault::ServerProtocol { .. }
+            | SessionFault::CommitUnknown { .. }
+            | SessionFault::Replay(_)
             | SessionFault::Idle { .. }
             | SessionFault::Killed
             | SessionFault::Shutdown
@@ -265,6 +285,8 @@ impl Fault for SessionFault {
             SessionFault::NoServer(_)
             | SessionFault::ServerLost { .. }
             | SessionFault::ServerProtocol { .. }
+            | SessionFault::CommitUnknown { .. }
+            | SessionFault::Replay(_)
             | SessionFault::SessionCommand { .. } => ErrReply::new(
                 1927,
                 b"70100",

@@ -105,6 +105,14 @@ impl History {
         self.enforce_limit();
     }
 
+    /// The default database a statement was prepared under.
+    pub(crate) fn schema_of(&self, id: ClientStmtId) -> Option<Box<[u8]>> {
+        self.entries
+            .iter()
+            .find(|entry| entry.key == Key::Statement(id))
+            .and_then(|entry| entry.schema.clone())
+    }
+
     /// A binary prepared statement was closed.
     pub(crate) fn forget_statement(&mut self, id: ClientStmtId) {
         self.entries.retain(|entry| entry.key != Key::Statement(id));

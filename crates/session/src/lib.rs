@@ -58,6 +58,7 @@ pub mod planted;
 mod put_off;
 pub mod question;
 mod refusal;
+mod replay;
 mod replies;
 pub mod request;
 mod route;
@@ -80,6 +81,7 @@ pub use control::{Control, ControlError};
 pub use fault::{Blame, ErrReply, Fault, Retry, SessionFault};
 pub use ids::{BackendId, BackendStmtId, ClientStmtId, ServerId, SessionId, Side, TargetId, Token};
 pub use output::{Level, LogLine, Op, Output};
+pub use replay::{Checksum, ReplayRules};
 pub use scene::{Scene, TargetView};
 pub use service::{
     Counted, DumpStatements, HistoryLimits, LineMatch, LogSwitches, ServiceShard, ServiceSpec,

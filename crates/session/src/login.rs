@@ -14,13 +14,14 @@ use tidegate_wire::{Caps, Status};
 
 use crate::backend::State;
 use crate::cause::Cause;
-use crate::chain::{TreeNeeds, lay_out, open_filters};
+use crate::chain::{TreeNeeds, lay_out, open_filters, replay_rules};
 use crate::client::Identity;
 use crate::commands::Taken;
 use crate::fault::{ErrReply, SessionFault};
 use crate::ids::{BackendId, Side, Token};
 use crate::output::{Level, Op};
 use crate::question::{AccountAnswer, AccountQuery, Answer, Question};
+use crate::replay::Replay;
 use crate::session::{Birth, Cx, LOGIN_TIMEOUT, Phase, Session};
 use crate::time::Instant;
 
@@ -66,7 +67,13 @@ impl Session {
             conn_id: u32::try_from(birth.id.0 & u64::from(u32::MAX)).unwrap_or_default(),
             scramble: birth.scramble,
             collation: birth.greeting.collation,
-            caps_offered: birth.greeting.caps,
+            caps_offered: if replay_rules(&self.service, 0).is_some() {
+                // Two servers that give the same answer must give the same packets.
+                let uneven = Caps::CACHE_METADATA.union(Caps::PROGRESS);
+                birth.greeting.caps.difference(uneven)
+            } else {
+                birth.greeting.caps
+            },
             default_plugin: tidegate_wire::auth::NATIVE.to_vec(),
         };
         self.client.scramble = birth.scramble;
@@ -358,6 +365,7 @@ impl Session {
             }
         }
         self.needs = TreeNeeds::of(&self.nodes, &self.own_filters);
+        self.replay = replay_rules(&service, 0).map(|rules| Box::new(Replay::new(rules)));
         // The services behind others first: what a router sees of them must exist.
         for ix in (0..self.nodes.len()).rev() {
             let Some(scene) = self.scene(ix, cx) else {

@@ -96,7 +96,10 @@ impl Session {
         });
         MemoryView {
             client: BufferView {
-                misc: size_of::<Session>() + attributes + self.retry.capacity(),
+                misc: size_of::<Session>()
+                    + attributes
+                    + self.retry.capacity()
+                    + self.replay.as_ref().map_or(0, |replay| replay.memory()),
                 ..BufferView::default()
             },
             backends: self

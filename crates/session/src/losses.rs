@@ -7,6 +7,7 @@ use crate::backend::{Backend, Owed, OwedTo, State};
 use crate::fault::SessionFault;
 use crate::ids::{BackendId, Side};
 use crate::output::{Level, Op};
+use crate::replay::Prospect;
 use crate::router::{AfterLoss, Loss};
 use crate::session::{Cx, Phase, Session};
 use crate::ticket::Then;
@@ -81,6 +82,8 @@ impl Session {
             && (!started || planted!(StartedAnswerRetried))
             && self.stream.is_none()
             && first.is_some_and(|ticket| ticket.retry || refused && ticket.kept);
+        let prospect = self.prospect(id, owed);
+        let runs_here = self.transaction_runs_on(id);
         let level = if matches!(fault, SessionFault::ServerLost { .. }) {
             Level::Warning
         } else {
@@ -93,6 +96,10 @@ impl Session {
         if switching && self.change_lost(id, &fault, cx) {
             return;
         }
+        if prospect == Prospect::Unknown {
+            self.commit_unknown(id, &fault, cx);
+            return;
+        }
         let loss = Loss {
             target,
             was_open,
@@ -101,6 +108,7 @@ impl Session {
             started,
             can_retry,
             refused,
+            can_replay: prospect == Prospect::Repeat,
             fault,
         };
         let Some(mut router) = self.nodes.get_mut(node).and_then(|node| node.router.take()) else {
@@ -113,12 +121,20 @@ impl Session {
         if let Some(node) = self.nodes.get_mut(node) {
             node.router = Some(router);
         }
-        self.after_loss(node, &loss, after, cx);
+        if self.is_replaying() && (owed > 0 || runs_here || !after.goes_on()) {
+            self.begin_replay(&loss.fault, cx);
+        } else {
+            self.after_loss(node, &loss, after, cx);
+        }
     }
 
     /// A session command was sent to others as well: one of those that have not answered yet gives the
     /// client its answer in the place of a connection that is lost.
     fn pass_on_answering(&mut self, lost: BackendId) {
+        // With it the open transaction is lost, which is repeated as a whole.
+        if self.transaction_runs_on(lost) {
+            return;
+        }
         let Some(ticket) = self.tickets.front() else {
             return;
         };
@@ -174,6 +190,7 @@ impl Session {
                 self.retry_statement(cx);
                 self.put_off_since(since, until, cx);
             }
+            AfterLoss::Replay if loss.can_replay => self.begin_replay(&loss.fault, cx),
             AfterLoss::Fail(reply)
                 if loss.owed == 1 && !loss.started && self.tickets.len() == 1 =>
             {
@@ -199,6 +216,7 @@ impl Session {
             | AfterLoss::Connect(_)
             | AfterLoss::Retry
             | AfterLoss::RetryLater(_)
+            | AfterLoss::Replay
             | AfterLoss::Fail(_) => self.fail(&loss.fault.clone(), cx),
         }
     }
@@ -217,7 +235,7 @@ impl Session {
     }
 
     /// A ticket is gone without an answer from a server.
-    fn drop_ticket(&mut self, seq: Option<u64>, cx: &Cx<'_>) {
+    pub(crate) fn drop_ticket(&mut self, seq: Option<u64>, cx: &Cx<'_>) {
         self.shard(cx).operations.sub(1);
         if let Some(seq) = seq {
             self.verdicts.abandon(seq);

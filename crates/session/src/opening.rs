@@ -349,6 +349,9 @@ impl Session {
             self.history.clear();
         }
         self.stmts.clear();
+        if let Some(replay) = &mut self.replay {
+            replay.forget();
+        }
         self.trx = tidegate_sql::TrxTracker::new();
         self.modes = tidegate_sql::Modes {
             mysql_family: self.modes.mysql_family,
@@ -409,7 +412,7 @@ fn repeat(backend: &mut Backend, id: BackendId, entry: &Entry, to: OwedTo, cx: &
 }
 
 /// Changes the default database of a connection that is being prepared.
-fn use_schema(backend: &mut Backend, id: BackendId, name: &[u8], cx: &mut Cx<'_>) {
+pub(crate) fn use_schema(backend: &mut Backend, id: BackendId, name: &[u8], cx: &mut Cx<'_>) {
     let payload = [&[Command::InitDb.byte()], name].concat();
     backend.expect(
         Shape::Ok,

@@ -12,6 +12,7 @@ use crate::backend::{Owed, OwedTo, State};
 use crate::chain::Node;
 use crate::fault::{ErrReply, SessionFault};
 use crate::ids::{BackendId, BackendStmtId, Side};
+use crate::replay::{Follow, Part};
 use crate::request::{OwnAnswer, ReplySummary};
 use crate::session::{Cx, Session};
 use crate::stmts::Mapped;
@@ -101,7 +102,24 @@ impl Session {
         }
         let leaks = planted!(DiscardedReplyForwarded) && owed.to.is_command();
         if owed.to == OwedTo::Client || leaks {
-            self.pass_on(id, at, progress, packet.clone(), run, cx);
+            let follow = match &self.replay {
+                Some(_) => self.follow(id, at, progress, run, cx),
+                None => Follow::Pass(0),
+            };
+            match follow {
+                Follow::Pass(skip) => {
+                    self.pass_on(
+                        id,
+                        at + skip..at + progress.consumed,
+                        progress,
+                        packet.clone(),
+                        run,
+                        cx,
+                    );
+                }
+                Follow::Keep => self.take_news(id, progress, packet.clone(), run),
+                Follow::Gone => return,
+            }
         }
         match progress.event {
             Event::PrepareOk {
@@ -144,7 +162,7 @@ impl Session {
     fn pass_on(
         &mut self,
         id: BackendId,
-        at: usize,
+        whole: Range<usize>,
         progress: &Progress,
         packet: Range<usize>,
         run: &mut [u8],
@@ -156,7 +174,6 @@ impl Session {
             ticket.started = true;
             ticket.first_byte = cx.now;
         }
-        let whole = at..at + progress.consumed;
         let payload = packet.start + Header::LEN..packet.end;
         match progress.event {
             Event::Ok { has_changes, .. }
@@ -188,6 +205,27 @@ impl Session {
             _ => {}
         }
         cx.out.forward(Side::Client, whole);
+    }
+
+    /// What an answer that the client does not get says of the session's state.
+    fn take_news(&mut self, id: BackendId, progress: &Progress, packet: Range<usize>, run: &[u8]) {
+        if let Event::Ok {
+            has_changes: true, ..
+        }
+        | Event::Eof {
+            has_changes: true, ..
+        }
+        | Event::End {
+            has_changes: true, ..
+        } = progress.event
+            && !packet.is_empty()
+        {
+            let caps = self
+                .backend(id)
+                .map_or(Caps::empty(), |backend| backend.caps);
+            let payload = packet.start + Header::LEN..packet.end;
+            self.take_changes(run.get(payload).unwrap_or_default(), caps);
+        }
     }
 
     /// Writes an OK packet as this client reads it, in place of the server's. `false`: it may go as
@@ -371,7 +409,9 @@ impl Session {
         };
         let ok = summary.kind != Kind::Err;
         self.moved = true;
-        self.client.last_active = cx.now;
+        if ticket.part != Part::Repeated {
+            self.client.last_active = cx.now;
+        }
         self.retry.clear();
         self.shard(cx).operations.sub(1);
         self.note_time(id, &ticket, summary, cx);
@@ -403,11 +443,16 @@ impl Session {
                 self.differs(other, seq, last, cx);
             }
         }
+        match ticket.part {
+            Part::None => {}
+            Part::Recorded => self.note_answer(&ticket, summary, last, cx),
+            Part::Repeated => self.compare_answer(cx),
+        }
         self.tell_modules(id, &ticket, summary, last, cx);
     }
 
     /// Does the reply to this command carry the server's status flags?
-    fn reports_status(&self, command: Command) -> bool {
+    pub(crate) fn reports_status(&self, command: Command) -> bool {
         // A cursor may be on another connection than the transaction.
         !matches!(
             command,
@@ -454,7 +499,8 @@ impl Session {
             return;
         };
         let view = cx.servers.get(server);
-        if self.observe.is_retaining() {
+        let own = ticket.part == Part::Repeated;
+        if self.observe.is_retaining() && !own {
             let response = view.map(|view| (&view.name, cx.now.since(ticket.sent)));
             self.observe.completed(cx.wall, response);
         }
@@ -479,7 +525,7 @@ impl Session {
             trx: &trx,
         };
         self.tell_routers(id, leaf, &reply, cx);
-        if self.needs.replies {
+        if self.needs.replies && !own {
             self.tell_filters(leaf, &reply, cx);
         }
     }
@@ -691,6 +737,9 @@ impl Session {
             return self.client.seq;
         }
         if let Some(seq) = self.dialogue_seq() {
+            return seq;
+        }
+        if let Some((seq, _)) = self.interrupted_at() {
             return seq;
         }
         let Some(ticket) = self.tickets.front() else {

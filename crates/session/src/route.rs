@@ -57,6 +57,10 @@ pub(crate) enum Stop {
     Replaced(Vec<u8>),
     /// The long data of the statement it executes are gone, or where it cannot be executed.
     LongDataLost,
+    /// The open transaction must be repeated first.
+    Replay(SessionFault),
+    /// A statement of the replay that its connection does not know any more.
+    Prepare(BackendId, ClientStmtId),
     /// It has no answer and nobody wants it.
     Drop,
 }
@@ -113,7 +117,7 @@ impl Session {
     }
 
     /// Routes a command. `false`: it has to wait; `true`: it is on its way, answered or swallowed.
-    fn route(&mut self, body: &mut Body<'_>, env: &mut Env<'_>) -> bool {
+    pub(crate) fn route(&mut self, body: &mut Body<'_>, env: &mut Env<'_>) -> bool {
         if self.is_put_off(env.now) {
             return false;
         }
@@ -154,11 +158,17 @@ impl Session {
                 Ok(leaves) => {
                     let since = self.put_off.map(|put_off| put_off.since);
                     self.head_leaves();
-                    let digest = self.count_digest(&request, subject.named, &mut cx);
+                    let digest = match self.is_repeating() {
+                        true => None,
+                        false => self.count_digest(&request, subject.named, &mut cx),
+                    };
                     let name = subject.named.map(|named| named.digest);
                     let mut order = self.order(&request, name, &leaves);
                     order.digest = digest;
                     order.since = since;
+                    if self.replay.is_some() {
+                        self.take_down(body, request.statement, &mut order, &leaves, &mut cx);
+                    }
                     self.announce(&request, &leaves, &cx);
                     self.dispatch(body, order, &leaves, &mut cx);
                     return true;
@@ -216,7 +226,8 @@ impl Session {
         }
         let known = named
             .and_then(|id| self.stmts.resolve(id))
-            .and_then(|id| self.stmts.get(id));
+            .and_then(|id| self.stmts.get(id))
+            .filter(|prepared| prepared.closed.is_none() || self.is_replaying());
         match (known, command) {
             (Some(prepared), _) => Ok((prepared.id, Arc::clone(&prepared.prepared))),
             (None, Command::StmtClose | Command::StmtSendLongData) => Err(Stop::Drop),
@@ -290,6 +301,7 @@ impl Session {
             Decision::Own(answer) => return Err(Stop::Own(answer)),
             Decision::Reject(reply) => return Err(Stop::Reject(reply)),
             Decision::End(fault) => return Err(Stop::End(fault)),
+            Decision::Replay(fault) => return Err(Stop::Replay(fault)),
             Decision::Wait => return Err(Stop::Wait),
             Decision::Later(at) => return Err(Stop::Later(at)),
         }
@@ -308,7 +320,7 @@ impl Session {
         request: &Request<'_>,
         cx: &mut Cx<'_>,
     ) -> Result<Decision, Stop> {
-        if self.needs.requests {
+        if self.needs.requests && !self.is_repeating() {
             if node == 0 {
                 self.run_filters(None, request, cx)?;
             }
@@ -424,6 +436,8 @@ impl Session {
                 Stop::Own(_)
                 | Stop::Reject(_)
                 | Stop::LongDataLost
+                | Stop::Prepare(..)
+                | Stop::Replay(_)
                 | Stop::End(_)
                 | Stop::Wait
                 | Stop::Later(_)
@@ -440,6 +454,7 @@ impl Session {
             Decision::Own(_)
             | Decision::Reject(_)
             | Decision::End(_)
+            | Decision::Replay(_)
             | Decision::Wait
             | Decision::Later(_) => return Ok(()),
         };
@@ -464,6 +479,10 @@ impl Session {
         let Some(newest) = self.tickets.back() else {
             return Ok(());
         };
+        // Only one statement at a time can be interrupted.
+        if self.replay.is_some() && self.trx.is_open() {
+            return Err(Stop::Wait);
+        }
         let same = newest.answer == leaves.answer && newest.seq.is_none();
         let follows = same && !leaves.all && command != Command::ResetConnection;
         if follows || planted!(AnswersOutOfOrder) {
@@ -511,6 +530,11 @@ impl Session {
         }
         if preparing(answer) {
             return Err(Stop::Wait);
+        }
+        if self.is_replaying()
+            && let Some(answer) = leaves.answer
+        {
+            return Err(Stop::Prepare(answer, id));
         }
         Err(Stop::Reject(unknown_statement(Some(id), command)))
     }
@@ -606,6 +630,9 @@ impl Session {
     /// What filters on the way to `node` said where the command should go.
     fn hints_at(&self, node: usize) -> Vec<Hint> {
         let mut hints = Vec::new();
+        if self.is_repeating() {
+            return hints;
+        }
         for passed in &self.passed {
             let on_the_way = passed
                 .node
@@ -666,6 +693,29 @@ impl Session {
     fn conclude(&mut self, stop: Stop, body: &mut Body<'_>, cx: &mut Cx<'_>) -> bool {
         match stop {
             Stop::Wait | Stop::Replaced(_) => false,
+            Stop::Prepare(backend, id) => {
+                self.prepare_again(backend, id, cx);
+                false
+            }
+            Stop::Replay(fault) if self.can_begin_replay() => {
+                self.begin_replay(&fault, cx);
+                false
+            }
+            Stop::End(fault) | Stop::Replay(fault) if self.is_replaying() => {
+                self.begin_replay(&fault, cx);
+                false
+            }
+            Stop::Later(_) if self.is_replaying() => {
+                let fault = SessionFault::NoServer("no server could take it".to_owned());
+                self.begin_replay(&fault, cx);
+                false
+            }
+            Stop::Own(_) | Stop::Reject(_) | Stop::LongDataLost | Stop::Drop
+                if self.is_repeating() =>
+            {
+                self.differs_from_record("a statement is not for a server any more", cx);
+                false
+            }
             Stop::Later(until) => {
                 self.put_off_until(until, cx);
                 false
@@ -680,7 +730,7 @@ impl Session {
                 self.swallow_rest(body, None);
                 true
             }
-            Stop::End(fault) => {
+            Stop::End(fault) | Stop::Replay(fault) => {
                 self.fail(&fault, cx);
                 true
             }

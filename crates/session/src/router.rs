@@ -10,6 +10,7 @@
 use crate::fault::{ErrReply, SessionFault};
 use crate::freeze::{Decoder, Encoder, FreezeError};
 use crate::ids::TargetId;
+use crate::replay::ReplayRules;
 use crate::request::{OwnAnswer, ReplySummary, Request};
 use crate::scene::Scene;
 use crate::time::Instant;
@@ -49,6 +50,9 @@ pub struct Needs {
     /// A statement is kept until its answer begins, so that it can be sent again after a server has
     /// said that it did not execute it.
     pub keeps: bool,
+    /// The open transaction is recorded, so that it can be repeated when its server is lost; `None`:
+    /// it is not. Only with `statements` and `history`.
+    pub replay: Option<ReplayRules>,
 }
 
 /// The state of a router for one client connection.
@@ -77,6 +81,9 @@ pub trait RouterSession: std::fmt::Debug + Send {
         let _ = (refusal, scene);
         false
     }
+    /// The open transaction is gone with its connection and will be repeated from its first
+    /// statement: what was known of it is forgotten.
+    fn transaction_lost(&mut self) {}
     /// Nothing is owed: which open targets should be let go? None on which a transaction is open,
     /// which the router knows better than [`Scene::trx`] where autocommit is off.
     fn spare(&self, scene: &Scene<'_>) -> TargetSet {
@@ -124,6 +131,9 @@ pub enum Decision {
     Reject(ErrReply),
     /// The session ends with this.
     End(SessionFault),
+    /// The open transaction cannot go on where it is: it is repeated elsewhere, and this command is
+    /// routed again after it. Where it cannot be repeated the session ends with this.
+    Replay(SessionFault),
     /// Not before the answers that are outstanding have been given.
     Wait,
     /// Nobody can take it now: ask again at that time, or as soon as the servers' states change.
@@ -167,6 +177,8 @@ pub struct Loss {
     pub can_retry: bool,
     /// The server said that it did not execute the statement ([`RouterSession::is_loss`], 1047).
     pub refused: bool,
+    /// Can the open transaction, which the loss ended, be repeated?
+    pub can_replay: bool,
     /// What was seen.
     pub fault: SessionFault,
 }
@@ -183,11 +195,20 @@ pub enum AfterLoss {
     /// Route the statement again, but not before that time or the next change of the servers' states.
     /// Only if [`Loss::can_retry`].
     RetryLater(Instant),
+    /// Repeat the open transaction. Only if [`Loss::can_replay`].
+    Replay,
     /// The owed answer becomes this error, and the session goes on. Only if one answer was owed
     /// and not started.
     Fail(ErrReply),
     /// The session ends.
     End(SessionFault),
+}
+
+impl AfterLoss {
+    /// Can the session do without what was lost?
+    pub(crate) fn goes_on(&self) -> bool {
+        matches!(self, AfterLoss::Continue | AfterLoss::Connect(_))
+    }
 }
 
 /// A set of targets of one service.

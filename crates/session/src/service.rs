@@ -234,6 +234,14 @@ pub struct ServiceShard {
     pub rw_transactions: Count,
     /// Transactions ended in which every statement was a read.
     pub ro_transactions: Count,
+    /// Transactions that were repeated whole, with equal answers.
+    pub replayed_transactions: Count,
+    /// Transactions that became too long to be repeated.
+    pub trx_max_size_exceeded: Count,
+    /// Answers of repeated transactions that differed.
+    pub replay_mismatches: Count,
+    /// Sessions that ended because nobody can tell whether their COMMIT was executed.
+    pub unknown_commits: Count,
     /// Sessions ended, by cause: the order of [`Cause::ALL`](crate::Cause::ALL).
     pub closed: [Count; 17],
     /// Sum of session life times, in microseconds.

@@ -21,6 +21,7 @@ use crate::observe::Observe;
 use crate::output::{Level, Op, Output};
 use crate::put_off::PutOff;
 use crate::question::{Answer, ClientAddress};
+use crate::replay::Replay;
 use crate::service::{Counted, LogSwitches, ServiceShard, ServiceSpec, TargetShard};
 use crate::stmts::Statements;
 use crate::ticket::{Passed, Stream, Ticket, Verdicts};
@@ -180,6 +181,8 @@ pub struct Session {
     pub(crate) last_seq: u64,
     /// The statement in flight, if it may be sent again.
     pub(crate) retry: Vec<u8>,
+    /// The record of the open transaction; `None`: nobody wants it.
+    pub(crate) replay: Option<Box<Replay>>,
     pub(crate) observe: Observe,
     /// Where its statements are counted.
     pub(crate) digests: Option<TableId>,
@@ -254,6 +257,7 @@ impl Session {
             uses: 0,
             last_seq: 0,
             retry: Vec::new(),
+            replay: None,
             observe: Observe::new(
                 service.retain_last_statements,
                 service.session_trace.lines,
@@ -460,6 +464,7 @@ impl Session {
             && self.pending.is_empty()
             && self.stream.is_none()
             && self.infile.is_none()
+            && !self.is_replaying()
     }
 
     #[inline]
@@ -526,8 +531,13 @@ impl Session {
         }
         if self.moved && !self.is_over() {
             self.moved = false;
-            self.resume_pending(env);
-            if self.held && !self.is_over() && self.pending.is_empty() {
+            if self.replay.is_some() {
+                self.drive_replay(env);
+            }
+            if !self.is_replaying() {
+                self.resume_pending(env);
+            }
+            if self.held && !self.is_replaying() && !self.is_over() && self.pending.is_empty() {
                 self.held = false;
                 if !planted!(AgainForgotten) {
                     env.out.push(Op::Again(Side::Client));
@@ -591,6 +601,9 @@ impl Session {
 
     /// An ERR packet may go to the client only where no other packet is in progress.
     fn may_send_error(&self) -> bool {
+        if let Some((_, torn)) = self.interrupted_at() {
+            return !torn && self.stream.is_none();
+        }
         let between_packets = match self.tickets.front() {
             Some(ticket) => match ticket.answer.and_then(|id| self.backend(id)) {
                 Some(backend) => !ticket.started || backend.tracker.at_packet_boundary(),

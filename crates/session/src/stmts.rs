@@ -26,6 +26,9 @@ pub(crate) struct Prepared {
     pub(crate) long_data_lost: bool,
     /// The last execution ran there: FETCH follows it.
     pub(crate) executed_on: Option<BackendId>,
+    /// The client has closed it, and it is kept because the open transaction may be repeated: the
+    /// default database it was prepared under.
+    pub(crate) closed: Option<Option<Box<[u8]>>>,
 }
 
 impl Prepared {
@@ -109,6 +112,20 @@ impl Statements {
         self.list.get_mut(ix)
     }
 
+    /// The client has closed a statement that is kept. `false`: there is none of that number.
+    pub(crate) fn close(&mut self, id: ClientStmtId, schema: Option<Box<[u8]>>) -> bool {
+        if self.last_prepared == Some(id) {
+            self.last_prepared = None;
+        }
+        match self.get_mut(id) {
+            Some(prepared) => {
+                prepared.closed = Some(schema);
+                true
+            }
+            None => false,
+        }
+    }
+
     pub(crate) fn remove(&mut self, id: ClientStmtId) -> bool {
         if self.last_prepared == Some(id) {
             self.last_prepared = None;
@@ -172,6 +189,9 @@ impl Statements {
             into.option(prepared.long_data_on, |into, backend| into.u16(backend.0));
             into.flag(prepared.long_data_lost);
             into.option(prepared.executed_on, |into, backend| into.u16(backend.0));
+            into.option(prepared.closed.as_ref(), |into, schema| {
+                into.option(schema.as_deref(), Encoder::bytes);
+            });
         });
     }
 
@@ -200,6 +220,10 @@ impl Statements {
                 long_data_on: from.option(Decoder::u16)?.map(BackendId),
                 long_data_lost: from.flag()?,
                 executed_on: from.option(Decoder::u16)?.map(BackendId),
+                closed: from.option(|from| {
+                    from.option(Decoder::bytes)
+                        .map(|schema| schema.map(Into::into))
+                })?,
             })
         })?;
         Ok(Statements {

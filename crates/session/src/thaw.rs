@@ -19,6 +19,7 @@ use crate::filter::Filter;
 use crate::freeze::{Decoder, Encoder, FreezeError, VERSION};
 use crate::history::History;
 use crate::ids::{ServerId, SessionId};
+use crate::replay::Replay;
 use crate::service::{LogSwitches, ServiceSpec};
 use crate::session::{Birth, Env, GreetingFacts, Phase, Session};
 use crate::stmts::{Statements, StmtMap};
@@ -63,6 +64,7 @@ impl Session {
         freeze_modes(self.modes, &mut into);
         self.stmts.freeze(&mut into);
         into.u16(self.trx.to_bits());
+        into.option(self.replay.as_deref(), |into, replay| replay.freeze(into));
         into.u64(self.uses);
         into.u64(self.last_seq);
         freeze_switches(self.observe.switches, &mut into);
@@ -156,6 +158,12 @@ impl Session {
             Statements::thaw(&mut from, |text| tidegate_sql::classify(text, *modes))?
         };
         session.trx = tidegate_sql::TrxTracker::from_bits(from.u16()?);
+        let rules = crate::chain::replay_rules(&session.service, 0);
+        session.replay = rules.map(|rules| Box::new(Replay::new(rules)));
+        let mut unwanted = Replay::new(crate::replay::NOTHING);
+        let replay = session.replay.as_deref_mut().unwrap_or(&mut unwanted);
+        let limits = session.service.history;
+        from.option(|from| replay.thaw(limits, from))?;
         session.uses = from.u64()?;
         session.last_seq = from.u64()?;
         session.observe.switches = thaw_switches(&mut from)?;
@@ -422,7 +430,7 @@ fn thaw_switches(from: &mut Decoder<'_>) -> Result<LogSwitches, FreezeError> {
     })
 }
 
-fn freeze_modes(modes: Modes, into: &mut Encoder) {
+pub(crate) fn freeze_modes(modes: Modes, into: &mut Encoder) {
     for flag in [
         modes.ansi_quotes,
         modes.no_backslash_escapes,
@@ -440,7 +448,7 @@ fn freeze_modes(modes: Modes, into: &mut Encoder) {
     });
 }
 
-fn thaw_modes(from: &mut Decoder<'_>) -> Result<Modes, FreezeError> {
+pub(crate) fn thaw_modes(from: &mut Decoder<'_>) -> Result<Modes, FreezeError> {
     Ok(Modes {
         ansi_quotes: from.flag()?,
         no_backslash_escapes: from.flag()?,

@@ -8,6 +8,7 @@ use crate::digests::Place;
 use crate::fault::ErrReply;
 use crate::filter::Verdict as FilterVerdict;
 use crate::ids::{BackendId, ClientStmtId};
+use crate::replay::Part;
 use crate::service::Counted;
 use crate::time::Instant;
 
@@ -41,6 +42,8 @@ pub(crate) struct Ticket {
     pub(crate) counted: Counted,
     /// Where it is counted by its text.
     pub(crate) digest: Option<Place>,
+    /// What its answer is to the record of the open transaction.
+    pub(crate) part: Part,
     /// What the reply has to change here, once it is known to be good.
     pub(crate) then: Then,
 }
@@ -92,6 +95,8 @@ pub(crate) struct Stream {
     pub(crate) ticketed: bool,
     /// The session command whose record they belong to.
     pub(crate) record: Option<u64>,
+    /// The open transaction's record wants them.
+    pub(crate) part: Part,
     /// What the client is told when it has sent everything.
     pub(crate) after: Option<ErrReply>,
 }

@@ -96,6 +96,14 @@ rare! {
     FilterEnded,
     HintsMade,
     Idle,
+    TransactionReplayed,
+    AnswerSpliced,
+    ReplayDiffered,
+    ReplayGivenUp,
+    ReplayTooLong,
+    CommitUnknown,
+    RepeatedOnServer,
+    FrozenWithRecord,
     QuietWorld,
 }
 

@@ -111,6 +111,19 @@ pub(crate) struct Plan {
     pub(crate) read_bytes: usize,
     /// Packets of 16 MiB happen.
     pub(crate) giants: bool,
+    /// How transactions are repeated whose server is lost.
+    pub(crate) replay: Option<ReplayPlan>,
+}
+
+/// How transactions are repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ReplayPlan {
+    pub(crate) max_size: u64,
+    pub(crate) attempts: u64,
+    /// Zero: `attempts` counts.
+    pub(crate) timeout: Duration,
+    pub(crate) on_mismatch: bool,
+    pub(crate) safe_commit: bool,
 }
 
 impl Plan {
@@ -162,6 +175,30 @@ impl Plan {
                 *rng.pick(&[300, 4096, 16_384, 65_536])
             },
             giants,
+            replay: None,
+        }
+    }
+
+    /// Draws whether and how transactions are repeated, from dice of its own.
+    pub(crate) fn draw_replay(&mut self, rng: &mut Rng) {
+        if self.tree == Tree::Connection || !rng.one_in(3) {
+            return;
+        }
+        self.replay = Some(ReplayPlan {
+            max_size: rng.weighted(&[(8, 1 << 20), (1, 2000), (1, 600)]),
+            attempts: rng.weighted(&[(2, 5), (1, 1)]),
+            timeout: Duration::from_secs(rng.weighted(&[(2, 30), (2, 0), (1, 2)])),
+            on_mismatch: rng.one_in(3),
+            safe_commit: !rng.one_in(4),
+        });
+        // As the parameters derive them.
+        self.failures.mode = MasterFailureMode::FailOnWrite;
+        self.failures.reconnects = true;
+        let patience = self.failures.patience.unwrap_or(Duration::from_secs(10));
+        self.failures.patience = self.replay.map(|replay| replay.timeout.max(patience));
+        // Transactions, and connections that die in them.
+        if self.faults.connection_dies > 0 {
+            self.faults.connection_dies += 4;
         }
     }
 
@@ -209,6 +246,13 @@ impl Plan {
             .filter(|(_, kind)| matches!(kind, Kind::Read | Kind::Write) || !rng.one_in(3))
             .map(|(weight, kind)| (*weight, *kind))
             .collect();
+        if self.replay.is_some() {
+            for (weight, kind) in &mut chosen {
+                if *kind == Kind::Begin {
+                    *weight *= 4;
+                }
+            }
+        }
         if let Some(favourite) = Some(rng.below(chosen.len())).filter(|_| rng.coin()) {
             chosen[favourite].0 *= 5;
         }

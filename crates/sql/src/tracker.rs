@@ -77,6 +77,25 @@ impl TrxTracker {
         self.now = self.before;
     }
 
+    /// As it was before the statement predicted last.
+    #[must_use]
+    pub fn rewound(&self) -> TrxTracker {
+        TrxTracker {
+            now: self.before,
+            before: self.before,
+        }
+    }
+
+    /// As it is when the open transaction has ended, whatever ended it.
+    #[must_use]
+    pub fn outside(&self) -> TrxTracker {
+        let mut now = self.now;
+        now.end();
+        now.starting = false;
+        now.ending = false;
+        TrxTracker { now, before: now }
+    }
+
     /// Whether statements are in a transaction: an explicit one, or autocommit is off.
     #[must_use]
     pub fn is_open(&self) -> bool {

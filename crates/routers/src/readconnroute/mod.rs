@@ -56,6 +56,7 @@ impl Router for ReadConnRoute {
             statements: false,
             history: false,
             keeps: false,
+            replay: None,
         }
     }
 

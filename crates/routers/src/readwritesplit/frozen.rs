@@ -19,6 +19,7 @@ impl Split {
             target,
         );
         into.flag(self.only_reads);
+        into.flag(self.repeatable);
         into.option(self.last, target);
         into.flag(self.follows_primary);
         self.held.freeze(into);
@@ -37,6 +38,7 @@ impl Split {
         split.on_primary = from.flag()?;
         split.left_open = from.list(target)?.into_iter().collect();
         split.only_reads = from.flag()?;
+        split.repeatable = from.flag()?;
         split.last = from.option(target)?;
         split.follows_primary = from.flag()?;
         split.held = Held::thaw(from)?;

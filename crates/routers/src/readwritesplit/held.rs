@@ -48,6 +48,14 @@ impl Held {
         self.tables || self.backup || self.user_locks || self.state || !self.handlers.is_empty()
     }
 
+    /// The connection is gone, and with it all that it held.
+    pub(crate) fn lose(&mut self) {
+        *self = Held {
+            strict: self.strict,
+            ..Held::default()
+        };
+    }
+
     /// Has one of the strict modes fired?
     pub(crate) fn is_strict(&self) -> bool {
         self.strict

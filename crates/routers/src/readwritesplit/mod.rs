@@ -2,8 +2,8 @@
 //! the session's state goes to all.
 //!
 //! A statement that finds no server waits, is refused or ends the session, as the parameters say;
-//! one that may have been executed is never sent again. Leaves out for now: replay of transactions,
-//! causal reads.
+//! one that may have been executed is never sent again, but in a transaction that is lost with its
+//! server and repeated as a whole on another. Leaves out for now: causal reads.
 //!
 //! Invariant: nothing that may write, and nothing that could not be classified, goes to a server
 //! that is not the primary, unless a hint says so.
@@ -57,6 +57,7 @@ impl Router for ReadWriteSplit {
             statements: true,
             history: true,
             keeps: self.settings.patience.is_some(),
+            replay: self.settings.replay,
         }
     }
 

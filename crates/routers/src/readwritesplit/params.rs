@@ -109,22 +109,22 @@ params! {
         /// How long it may wait.
         delayed_retry_timeout: Duration = seconds(10).runtime(),
         /// Repeat a transaction whose server was lost.
-        transaction_replay: bool = flag(false).runtime().reserved(),
+        transaction_replay: bool = flag(false).runtime(),
         /// Longest transaction that is kept for that.
-        transaction_replay_max_size: ByteSize = size(1 << 20).runtime().reserved(),
+        transaction_replay_max_size: ByteSize = size(1 << 20).runtime(),
         /// How often a transaction is repeated; counts when there is no time limit.
-        transaction_replay_attempts: u64 = count(5).runtime().reserved(),
+        transaction_replay_attempts: u64 = count(5).runtime(),
         /// How long a transaction may be repeated. 0: no time limit.
-        transaction_replay_timeout: Duration = seconds(30).runtime().reserved(),
+        transaction_replay_timeout: Duration = seconds(30).runtime(),
         /// Repeat a transaction after a deadlock too.
-        transaction_replay_retry_on_deadlock: bool = flag(false).runtime().reserved(),
+        transaction_replay_retry_on_deadlock: bool = flag(false).runtime(),
         /// Repeat a transaction whose results differed too.
-        transaction_replay_retry_on_mismatch: bool = flag(false).runtime().reserved(),
+        transaction_replay_retry_on_mismatch: bool = flag(false).runtime(),
         /// Do not repeat a transaction whose COMMIT was on its way.
-        transaction_replay_safe_commit: bool = flag(true).runtime().reserved(),
+        transaction_replay_safe_commit: bool = flag(true).runtime(),
         /// How a repeated transaction is compared with the original.
         transaction_replay_checksum: ReplayChecksum =
-            ReplayChecksum::Full.param().runtime().reserved(),
+            ReplayChecksum::Full.param().runtime(),
         /// Begin transactions on a replica and move them when they write.
         optimistic_trx: bool = flag(false).runtime().reserved(),
         /// How a read sees the writes before it.

@@ -37,6 +37,8 @@ pub(crate) struct Split {
     pub(super) ends: bool,
     /// Every statement of the open transaction was a read.
     pub(super) only_reads: bool,
+    /// When the transaction began nothing was tied to its connection that another cannot be given.
+    pub(super) repeatable: bool,
     /// The newest statement went to all.
     pub(super) went_to_all: bool,
     /// The server of the statement before.
@@ -63,6 +65,7 @@ impl Split {
             unreachable: Unreachable::default(),
             ends: false,
             only_reads: true,
+            repeatable: false,
             went_to_all: false,
             last: None,
             follows_primary: false,
@@ -158,6 +161,21 @@ impl Split {
         }
     }
 
+    /// Is nothing tied to the primary's connection that another could not be given?
+    fn is_bare(&self) -> bool {
+        !self.held.is_irreplaceable() && !self.own_variables && self.temporary.is_empty()
+    }
+
+    /// Would the open transaction do the same on another connection, and may it run on one?
+    pub(super) fn may_repeat(&self, scene: &Scene<'_>) -> bool {
+        let bare = match self.transaction {
+            Some(_) => self.repeatable,
+            None => self.is_bare(),
+        };
+        let bound = self.held.is_strict() || scene.serializable || !self.settings.reconnects;
+        bare && !(self.on_primary && bound)
+    }
+
     fn counted(request: &Request<'_>, decision: &Decision) -> Counted {
         match decision {
             Decision::All { .. } => Counted::Read,
@@ -210,6 +228,7 @@ impl RouterSession for Split {
         {
             scene.count_primary_reason(self.reason(request, scene) as usize);
         }
+        let bare = self.is_bare();
         self.note_effects(request, decision, scene);
         self.went_to_all = matches!(decision, Decision::All { .. });
         let how = Split::counted(request, decision);
@@ -239,6 +258,7 @@ impl RouterSession for Split {
                     }
                     self.on_primary = to_primary;
                     self.only_reads = true;
+                    self.repeatable = bare;
                 }
                 self.only_reads &= how == Counted::Read || !is_data_statement(request);
                 self.follows_primary = to_primary && how == Counted::Write && !self.ends;
@@ -260,6 +280,7 @@ impl RouterSession for Split {
             Decision::Own(_)
             | Decision::Reject(_)
             | Decision::End(_)
+            | Decision::Replay(_)
             | Decision::Wait
             | Decision::Later(_) => {}
         }
@@ -284,6 +305,7 @@ impl RouterSession for Split {
             self.transaction = Some(target);
             self.on_primary = Some(target) == self.primary;
             self.only_reads = false;
+            self.repeatable = false;
         }
         // With autocommit off one is always open, but it need not be the same.
         let another = self.ends && reply.error.is_none() && !reply.trx.autocommit();
@@ -301,6 +323,10 @@ impl RouterSession for Split {
 
     fn on_lost(&mut self, loss: &Loss, scene: &Scene<'_>) -> AfterLoss {
         let is_primary = Some(loss.target) == self.primary;
+        let concerned = self.transaction.is_none_or(|target| target == loss.target);
+        if loss.can_replay && concerned && self.may_repeat(scene) {
+            return AfterLoss::Replay;
+        }
         let links = || {
             scene
                 .targets()
@@ -356,6 +382,24 @@ impl RouterSession for Split {
         }
         let spare = choose::spare(scene, self.settings.limits, self.primary);
         self.left_open.union(spare)
+    }
+
+    fn transaction_lost(&mut self) {
+        if let Some(target) = self.transaction.take() {
+            self.left_open = self.left_open.without(target);
+        }
+        self.on_primary = false;
+        self.ends = false;
+        self.only_reads = true;
+        self.repeatable = false;
+        self.went_to_all = false;
+        self.last = None;
+        self.follows_primary = false;
+        // It began without any of this, and makes it again.
+        self.held.lose();
+        self.own_variables = false;
+        self.temporary = TempTables::default();
+        self.temporary_after = None;
     }
 
     fn reset(&mut self) {

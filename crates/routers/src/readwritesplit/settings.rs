@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use tidegate_session::{Checksum, ReplayRules};
+
 use super::choose::Limits;
-use super::params::{MasterFailureMode, ReadWriteSplitParams, SqlVariablesIn};
+use super::params::{MasterFailureMode, ReadWriteSplitParams, ReplayChecksum, SqlVariablesIn};
 
 /// The parameters of a service, after those that follow from others have been derived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) strict_tables: bool,
     /// What reads or assigns user variables goes to the primary.
     pub(crate) variables_on_primary: bool,
+    /// How transactions are repeated whose server is lost. `None`: they are not.
+    pub(crate) replay: Option<ReplayRules>,
 }
 
 impl Settings {
@@ -44,6 +48,24 @@ impl Settings {
             strict_calls: params.strict_sp_calls,
             strict_tables: params.strict_tmp_tables,
             variables_on_primary: params.use_sql_variables_in == SqlVariablesIn::Master,
+            replay: replay_rules(params),
         }
     }
+}
+
+/// How transactions are repeated; `None`: they are not.
+fn replay_rules(params: &ReadWriteSplitParams) -> Option<ReplayRules> {
+    params.transaction_replay.then(|| ReplayRules {
+        max_bytes: usize::try_from(params.transaction_replay_max_size.0).unwrap_or(usize::MAX),
+        timeout: params.transaction_replay_timeout,
+        attempts: params.transaction_replay_attempts,
+        on_deadlock: params.transaction_replay_retry_on_deadlock,
+        on_mismatch: params.transaction_replay_retry_on_mismatch,
+        safe_commit: params.transaction_replay_safe_commit,
+        checksum: match params.transaction_replay_checksum {
+            ReplayChecksum::Full => Checksum::Full,
+            ReplayChecksum::ResultOnly => Checksum::ResultOnly,
+            ReplayChecksum::NoInsertId => Checksum::NoInsertId,
+        },
+    })
 }

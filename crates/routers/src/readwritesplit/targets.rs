@@ -24,7 +24,13 @@ impl Split {
     pub(super) fn find_primary(&self, scene: &Scene<'_>) -> Option<TargetId> {
         match self.primary {
             Some(current) if choose::is_valid_primary(scene, current) => Some(current),
-            Some(_) if !self.may_replace_primary(scene) => None,
+            // Nothing is bound to a connection that was never used.
+            Some(current)
+                if !self.may_replace_primary(scene)
+                    && scene.target(current).is_some_and(|view| view.last_used > 0) =>
+            {
+                None
+            }
             _ => choose::best_primary(scene, self.barred(scene)),
         }
     }
@@ -119,10 +125,15 @@ impl Split {
             } else {
                 "is no longer a replica"
             };
-            return Decision::End(SessionFault::NoServer(format!(
+            let fault = SessionFault::NoServer(format!(
                 "the open transaction ran on server '{}', which {reason}",
                 view.name,
-            )));
+            ));
+            return if self.may_repeat(scene) {
+                Decision::Replay(fault)
+            } else {
+                Decision::End(fault)
+            };
         }
         if scene.outstanding > 0 && scene.outstanding_on != Some(target) {
             return Decision::Wait;

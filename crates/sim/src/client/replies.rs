@@ -71,7 +71,7 @@ impl InReply {
 
     /// The server's connection whose rows came.
     pub(super) fn by(&self) -> Option<u32> {
-        self.source.map(|(_, conn)| conn)
+        self.source.map(|(_, conn)| conn).filter(|conn| *conn > 0)
     }
 
     pub(super) fn awaits_file(&self) -> bool {

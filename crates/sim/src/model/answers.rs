@@ -1,7 +1,7 @@
 //! What clients are told: each command once and in order, the truth about its outcome, and errors of
 //! the proxy only where something explains them.
 
-use super::{Cursor, Fate, Model, What};
+use super::{Cursor, Fate, Model, What, runs};
 use crate::meaning::{Part, Trx};
 use crate::sql::{Stmt, Text};
 
@@ -162,6 +162,9 @@ impl Model {
         else {
             return;
         };
+        if self.sessions[session].trx != Trx::None {
+            self.sessions[session].log.push(token);
+        }
         let token = if *carries_token { token } else { *stmt };
         let Some(table) = self.prepared(*stmt).and_then(Text::table) else {
             return;
@@ -247,6 +250,10 @@ impl Model {
         if text.writes() && !failed {
             self.acknowledged(session, token);
         }
+        if self.sessions[session].trx != Trx::None && !runs::is_repeatable(text) && !text.everywhere
+        {
+            self.sessions[session].log.push(token);
+        }
         for stmt in &text.stmts {
             let known = &mut self.sessions[session];
             if !failed
@@ -258,8 +265,14 @@ impl Model {
             let known = &mut self.sessions[session];
             stmt.affect(&mut known.state);
             match stmt {
-                Stmt::Begin { read_only: true } => known.trx = Trx::ReadOnly,
-                Stmt::Begin { read_only: false } => known.trx = Trx::ReadWrite,
+                Stmt::Begin { read_only } => {
+                    known.trx = if *read_only {
+                        Trx::ReadOnly
+                    } else {
+                        Trx::ReadWrite
+                    };
+                    known.log = vec![token];
+                }
                 Stmt::Rollback => self.rolled_back(session),
                 _ => {}
             }
@@ -271,7 +284,7 @@ impl Model {
         let Some(issued) = self.get(token) else {
             return;
         };
-        match (issued.fate, issued.executions) {
+        match (issued.fate(), issued.executions) {
             (_, 0) => self.breach(format!(
                 "session {session}: write {token} was acknowledged and never ran"
             )),
@@ -292,8 +305,9 @@ impl Model {
     fn committed(&mut self, session: usize, by: u32) {
         let known = &mut self.sessions[session];
         known.trx = Trx::None;
+        known.log.clear();
         for token in std::mem::take(&mut known.acknowledged) {
-            let fate = self.get(token).map(|issued| issued.fate);
+            let fate = self.get(token).map(super::Issued::fate);
             if fate != Some(Fate::Durable) {
                 self.breach(format!(
                     "session {session}: write {token} was acknowledged, its transaction was committed by {by}, and it is {fate:?}"
@@ -306,10 +320,11 @@ impl Model {
     fn rolled_back(&mut self, session: usize) {
         let known = &mut self.sessions[session];
         known.trx = Trx::None;
+        known.log.clear();
         for token in std::mem::take(&mut known.acknowledged) {
             if self
                 .get(token)
-                .is_some_and(|issued| issued.fate == Fate::Durable)
+                .is_some_and(|issued| issued.fate() == Fate::Durable)
             {
                 self.breach(format!(
                     "session {session}: write {token} was rolled back and is durable"

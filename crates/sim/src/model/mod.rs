@@ -8,7 +8,7 @@
 mod answers;
 mod runs;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tidegate_session::Cause;
 
@@ -96,7 +96,8 @@ pub(crate) struct Issued {
     pub(crate) refused: bool,
     /// It ran in another state than the session's on that connection, which must not answer then.
     pub(crate) suspect: Option<(u32, String)>,
-    pub(crate) fate: Fate,
+    /// What it wrote, on each connection it ran on.
+    pub(crate) effects: Vec<(u32, Fate)>,
     /// The default database a statement was prepared under.
     pub(crate) database: Option<String>,
 }
@@ -114,8 +115,22 @@ impl Issued {
             answered: false,
             refused: false,
             suspect: None,
-            fate: Fate::None,
+            effects: Vec::new(),
             database: None,
+        }
+    }
+}
+
+impl Issued {
+    /// What became of what it wrote: wherever it ran, it is written at most once.
+    pub(crate) fn fate(&self) -> Fate {
+        let any = |fate: Fate| self.effects.iter().any(|(_, found)| *found == fate);
+        if any(Fate::Durable) {
+            Fate::Durable
+        } else if any(Fate::Pending) {
+            Fate::Pending
+        } else {
+            self.effects.last().map_or(Fate::None, |(_, fate)| *fate)
         }
     }
 }
@@ -161,6 +176,12 @@ pub(crate) struct Known {
     pub(crate) filtered: bool,
     /// The primary, once lost, may not be replaced: the parameters or the session's state forbid it.
     pub(crate) bound: bool,
+    /// Transactions whose server is lost are repeated.
+    pub(crate) replays: bool,
+    /// Even where the outcome of their COMMIT is not known, so that they may be written twice.
+    pub(crate) repeats_commit: bool,
+    /// The answered statements of the open transaction.
+    pub(crate) log: Vec<u32>,
 }
 
 impl Known {
@@ -182,6 +203,9 @@ impl Known {
             over: None,
             filtered: false,
             bound: false,
+            replays: false,
+            repeats_commit: false,
+            log: Vec::new(),
         }
     }
 
@@ -204,6 +228,12 @@ pub(crate) struct Model {
     pub(crate) no_primary: (bool, u64),
     /// Reads that ran more than once.
     pub(crate) retried: u64,
+    /// Answered statements that ran again.
+    pub(crate) repeated: u64,
+    /// Connections that the proxy has given up.
+    pub(crate) parted: BTreeSet<u32>,
+    /// What each connection ran in its open transaction.
+    pub(crate) ran: BTreeMap<u32, Vec<u32>>,
     /// The first broken law.
     pub(crate) broken: Option<String>,
     /// What it heard, for a schedule that is replayed.

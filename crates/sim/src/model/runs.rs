@@ -29,7 +29,10 @@ impl Model {
     pub(crate) fn runs(&mut self, run: &Run<'_>) -> Option<u32> {
         let token = match run.token {
             Some(token) => token,
-            None => self.silent_execution(run)?,
+            None => match self.silent_repetition(run) {
+                Some(token) => token,
+                None => self.silent_execution(run)?,
+            },
         };
         let Some(issued) = self.get(token) else {
             self.breach(format!(
@@ -55,6 +58,7 @@ impl Model {
                 }
             }
         }
+        self.follow_transaction(run, token);
         let mut again = false;
         if let Some(issued) = self.get_mut(token) {
             issued.executions += 1;
@@ -86,6 +90,80 @@ impl Model {
             .map(|(token, _)| token)
     }
 
+    /// A connection that is behind the open transaction runs it again: the statement whose turn it is.
+    fn silent_repetition(&self, run: &Run<'_>) -> Option<u32> {
+        let known = self.sessions.get(run.session)?;
+        let (stmt, _) = run.prepared?;
+        if !known.replays || run.trx == Trx::None || known.trx == Trx::None {
+            return None;
+        }
+        let token = *known.log.get(self.ran.get(&run.conn)?.len())?;
+        matches!(self.get(token)?.what, What::Execute { stmt: of, carries_token: false, .. } if of == stmt)
+            .then_some(token)
+    }
+
+    /// What a connection runs in a transaction is what the client has been told, in that order, and
+    /// then what the client said next.
+    fn follow_transaction(&mut self, run: &Run<'_>, token: u32) {
+        if is_repeatable(run.text) || run.text.everywhere {
+            return;
+        }
+        let begins = matches!(run.text.stmts.as_slice(), [crate::sql::Stmt::Begin { .. }]);
+        let ran = self.ran.entry(run.conn).or_default();
+        if begins || run.trx == Trx::None {
+            ran.clear();
+        }
+        ran.push(token);
+        let Some(known) = self.sessions.get(run.session) else {
+            return;
+        };
+        let answered = self.get(token).is_some_and(|issued| issued.answered);
+        self.repeated += u64::from(answered);
+        let ran = self.ran.get(&run.conn).map_or(&[][..], Vec::as_slice);
+        let (_, before) = ran.split_last().unwrap_or((&0, &[]));
+        let bound = self.get(token).is_some_and(|issued| issued.long.0 > 0);
+        let exempt = !known.replays
+            || begins && !answered
+            || run.parted
+            || bound
+            || known.uncertain
+            || known.over.is_some()
+            || known.trx == Trx::None
+            || !answered && self.is_settled(run.session, token) != Some(true);
+        if exempt {
+            return;
+        }
+        let fits = if answered {
+            known.log.starts_with(ran)
+        } else {
+            known.log == before
+        };
+        if !fits {
+            let text = format!(
+                "{}, command {token}: it runs behind {before:?} in a transaction of {:?}",
+                place(run),
+                known.log
+            );
+            self.breach(text);
+        }
+    }
+
+    /// May a write that has run run again? Only if nothing is left of it.
+    fn may_run_again(&self, run: &Run<'_>, issued: &Issued) -> bool {
+        let known = &self.sessions[run.session];
+        if known.repeats_commit {
+            return true;
+        }
+        let gone = issued.effects.iter().all(|(conn, fate)| match fate {
+            Fate::None | Fate::RolledBack | Fate::Vanished => true,
+            Fate::Pending => self.parted.contains(conn),
+            Fate::Durable => false,
+        });
+        // What arrives on a connection that was given up is undone with it.
+        let undone = run.parted && (run.trx != Trx::None || !run.state.autocommit());
+        known.replays && (gone || undone)
+    }
+
     fn check_run(&self, run: &Run<'_>, token: u32, issued: &Issued) -> Result<(), String> {
         let known = &self.sessions[run.session];
         if issued.session != run.session {
@@ -94,7 +172,7 @@ impl Model {
         if is_repeatable(run.text) || run.text.everywhere {
             return Ok(());
         }
-        if run.text.writes() && issued.executions > 0 {
+        if run.text.writes() && issued.executions > 0 && !self.may_run_again(run, issued) {
             return Err("a write runs a second time".to_owned());
         }
         self.check_prepared(run, issued)?;
@@ -104,7 +182,8 @@ impl Model {
         let Some(settled) = self.is_settled(run.session, token) else {
             // Answered with an error because its connection was given up: it may still arrive.
             let given_up = known.trouble >= issued.step
-                || run.parted && (!run.text.writes() || issued.refused);
+                || run.parted && (!run.text.writes() || issued.refused)
+                || known.replays && known.log.contains(&token);
             return if given_up {
                 Ok(())
             } else {
@@ -229,15 +308,30 @@ impl Model {
     }
 
     /// What a statement wrote has come to this.
-    pub(crate) fn settle(&mut self, token: u32, fate: Fate) {
-        if let Some(issued) = self.get_mut(token) {
-            issued.fate = fate;
+    pub(crate) fn settle(&mut self, token: u32, conn: u32, fate: Fate) {
+        let Some(issued) = self.get_mut(token) else {
+            return;
+        };
+        match issued.effects.iter_mut().find(|(on, _)| *on == conn) {
+            Some((_, known)) => *known = fate,
+            None => issued.effects.push((conn, fate)),
+        }
+        let durable = issued
+            .effects
+            .iter()
+            .filter(|(_, fate)| *fate == Fate::Durable);
+        if durable.count() > 1 {
+            let session = issued.session;
+            if self.sessions[session].repeats_commit {
+                return;
+            }
+            self.breach(format!("session {session}: write {token} is durable twice"));
         }
     }
 }
 
 /// Statements that a history repeats on every connection.
-fn is_repeatable(text: &Text) -> bool {
+pub(super) fn is_repeatable(text: &Text) -> bool {
     use crate::sql::Stmt;
     matches!(
         text.stmts.as_slice(),

@@ -167,6 +167,10 @@ impl RouterSession for PanickyRouterSession {
         self.inner.reset();
     }
 
+    fn transaction_lost(&mut self) {
+        self.inner.transaction_lost();
+    }
+
     fn freeze(&self, into: &mut Encoder) {
         self.inner.freeze(into);
     }

@@ -243,7 +243,7 @@ impl Conn {
     }
 
     fn fetch(&mut self, body: &[u8], reply: &mut Reply, lent: &mut Lent<'_>) -> Result<(), String> {
-        let (server, conn) = (self.server, self.id);
+        let (server, conn) = self.origin(lent.model);
         let mut ok = self.ok(0, 0x1C);
         let (_, found, rest) = self.named(body)?;
         let count = Cursor(rest)

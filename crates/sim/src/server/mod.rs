@@ -64,6 +64,8 @@ pub(crate) struct Quirks {
     pub(crate) stops: bool,
     /// A change of user is refused.
     pub(crate) refuse_change: bool,
+    /// The next read that the client has had an answer to finds other rows.
+    pub(crate) altered: bool,
     /// The greeting makes no sense.
     pub(crate) odd_greeting: bool,
 }
@@ -246,6 +248,17 @@ impl Conn {
         Ok(())
     }
 
+    /// What rows say of where they are from: nothing in a transaction that may be repeated, for the
+    /// answers would differ.
+    fn origin(&self, model: &Model) -> (usize, u32) {
+        let in_transaction = self.trx != Trx::None || !self.state.autocommit();
+        if model.sessions[self.session].replays && in_transaction {
+            (0, 0)
+        } else {
+            (self.server, self.id)
+        }
+    }
+
     /// The numbers of an OK or EOF packet at this moment.
     fn ok(&self, token: u32, command: u8) -> reply::Ok {
         reply::Ok {
@@ -272,18 +285,18 @@ impl Conn {
     /// A statement has written: at once, or in the transaction.
     fn wrote(&mut self, token: u32, model: &mut Model) {
         if self.trx == Trx::None && self.state.autocommit() {
-            model.settle(token, Fate::Durable);
+            model.settle(token, self.id, Fate::Durable);
         } else {
             self.trx = Trx::ReadWrite;
             self.pending.push(token);
-            model.settle(token, Fate::Pending);
+            model.settle(token, self.id, Fate::Pending);
         }
     }
 
     fn end_transaction(&mut self, model: &mut Model, fate: Fate) {
         self.trx = Trx::None;
         for token in std::mem::take(&mut self.pending) {
-            model.settle(token, fate);
+            model.settle(token, self.id, fate);
         }
     }
 }

@@ -97,7 +97,7 @@ impl Conn {
             Stmt::ProxySetup => self.tracks = true,
             Stmt::Ddl if !failed => {
                 if let Some(token) = token {
-                    lent.model.settle(token, Fate::Durable);
+                    lent.model.settle(token, self.id, Fate::Durable);
                 }
             }
             Stmt::Write { .. } | Stmt::Call(_) if !failed => {
@@ -199,7 +199,7 @@ impl Conn {
     }
 
     fn write_rows(
-        &self,
+        &mut self,
         table: Table,
         running: Running,
         ok: reply::Ok,
@@ -218,9 +218,18 @@ impl Conn {
             status: ok.status & !status::MORE_RESULTS,
             ..ok
         });
+        let (server, conn) = self.origin(lent.model);
+        let told = running
+            .token
+            .and_then(|token| lent.model.get(token))
+            .is_some_and(|issued| issued.answered);
+        let shift = u32::from(told && table.rows > 0 && std::mem::take(&mut self.quirks.altered));
+        if shift > 0 {
+            lent.model.sessions[self.session].diverged = true;
+        }
         for row in 0..table.rows {
             reply.row(
-                &marker(self.server, self.id, running.tag, row),
+                &marker(server, conn, running.tag, row + shift),
                 table.row_bytes,
                 running.binary,
             );

@@ -160,6 +160,7 @@ impl World {
                 ));
             }
         }
+        self.check_replays();
         let open = self.conns.iter().filter(|conn| !conn.is_closed()).count();
         if open > 0 {
             self.model
@@ -170,6 +171,34 @@ impl World {
         }
         self.coverage.add(Rare::Commands, self.model.count() as u64);
         self.coverage.add(Rare::Retried, self.model.retried);
+    }
+
+    /// Repeated answers differ only where servers differ.
+    fn check_replays(&mut self) {
+        let counters = &self.services.root.counters;
+        let sum = |count: fn(&ServiceShard) -> &tidegate_session::world::Count| counters.sum(count);
+        let differed = sum(|shard| &shard.replay_mismatches);
+        let counts = [
+            (
+                Rare::TransactionReplayed,
+                sum(|shard| &shard.replayed_transactions),
+            ),
+            (Rare::ReplayDiffered, differed),
+            (
+                Rare::ReplayTooLong,
+                sum(|shard| &shard.trx_max_size_exceeded),
+            ),
+            (Rare::CommitUnknown, sum(|shard| &shard.unknown_commits)),
+            (Rare::RepeatedOnServer, self.model.repeated),
+        ];
+        for (what, count) in counts {
+            self.coverage.add(what, count);
+        }
+        if differed > 0 && !self.model.sessions.iter().any(|known| known.diverged) {
+            self.model.breach(format!(
+                "{differed} repeated answers differed, and no server did"
+            ));
+        }
     }
 
     /// A filter hears of the end of each session that it saw the beginning of.

@@ -74,6 +74,10 @@ impl World {
         for line in &out.logs {
             if line.text.contains("statement now: it waits") {
                 self.coverage.count(Rare::StatementWaited);
+            } else if line.text.contains("goes on where it broke off") {
+                self.coverage.count(Rare::AnswerSpliced);
+            } else if line.text.contains("given up after") {
+                self.coverage.count(Rare::ReplayGivenUp);
             }
             if line.text.contains("secret-") {
                 self.model.breach(format!(
@@ -278,6 +282,7 @@ impl World {
                 }
                 if let Some(conn) = link.conn() {
                     self.conns[conn].parted = true;
+                    self.model.parted.insert(self.conns[conn].id);
                 }
             }
             None => self.model.breach(format!(
@@ -301,6 +306,7 @@ impl World {
         for link in slot.links.drain(..).flatten() {
             if let Some(conn) = link.conn() {
                 self.conns[conn].parted = true;
+                self.model.parted.insert(self.conns[conn].id);
             }
         }
         if self.model.sessions[ix].trx != Trx::None && cause == Cause::Killed {

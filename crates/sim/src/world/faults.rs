@@ -360,6 +360,9 @@ impl World {
         if self.hosts[conn.server].silent {
             conn.hung = true;
         }
+        if self.plan.replay.is_some() && self.troubled && self.rng.one_in(12) {
+            conn.quirks.altered = true;
+        }
         if !self.troubled || self.rng.below(100) >= self.plan.faults.connect {
             return;
         }

@@ -85,6 +85,9 @@ impl World {
         self.coverage.count(Rare::Frozen);
         if self.model.sessions[ix].trx != Trx::None {
             self.coverage.count(Rare::FrozenInTransaction);
+            if !self.model.sessions[ix].log.is_empty() && self.model.sessions[ix].replays {
+                self.coverage.count(Rare::FrozenWithRecord);
+            }
         }
         if with_statements {
             self.coverage.count(Rare::FrozenWithStatements);

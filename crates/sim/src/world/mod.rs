@@ -92,7 +92,8 @@ pub(crate) fn cut(rng: &mut Rng, there: usize) -> usize {
 impl World {
     pub(crate) fn new(seed: u64, readable: bool) -> World {
         let mut rng = Rng::new(seed);
-        let plan = Plan::draw(&mut rng);
+        let mut plan = Plan::draw(&mut rng);
+        plan.draw_replay(&mut Rng::new(seed ^ 0x5EED_0F0D_1CE5));
         let services = Services::build(&plan, &mut rng);
         let hosts: Vec<Host> = (0..plan.servers)
             .map(|_| Host {
@@ -226,6 +227,8 @@ impl World {
         let history = self.plan.splits();
         let state = SessionState::new(&plan.user, plan.database.clone(), true);
         let mut known = Known::new(self.plan.splits(), history, state);
+        known.replays = self.plan.replay.is_some();
+        known.repeats_commit = self.plan.replay.is_some_and(|replay| !replay.safe_commit);
         known.trx = Trx::None;
         known.filtered = self.plan.modules.hints;
         known.bound =

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tidegate_config::ByteSize;
 use tidegate_filters::hintfilter::HintFilter;
 use tidegate_routers::readconnroute::{ReadConnRoute, ReadConnRouteParams};
 use tidegate_routers::readwritesplit::{ReadWriteSplit, ReadWriteSplitParams};
@@ -140,6 +141,21 @@ fn split_params(plan: &Plan) -> ReadWriteSplitParams {
         lazy_connect: failures.lazy,
         strict_multi_stmt: failures.strict,
         strict_sp_calls: failures.strict,
+        ..replay_params(plan)
+    }
+}
+
+fn replay_params(plan: &Plan) -> ReadWriteSplitParams {
+    let Some(replay) = plan.replay else {
+        return ReadWriteSplitParams::default();
+    };
+    ReadWriteSplitParams {
+        transaction_replay: true,
+        transaction_replay_max_size: ByteSize(replay.max_size),
+        transaction_replay_attempts: replay.attempts,
+        transaction_replay_timeout: replay.timeout,
+        transaction_replay_retry_on_mismatch: replay.on_mismatch,
+        transaction_replay_safe_commit: replay.safe_commit,
         ..ReadWriteSplitParams::default()
     }
 }

@@ -111,7 +111,22 @@ pub(super) fn router(
             "ro_transactions",
             counters.sum(|shard| &shard.ro_transactions),
         );
-        figure("replayed_transactions", 0);
+        figure(
+            "replayed_transactions",
+            counters.sum(|shard| &shard.replayed_transactions),
+        );
+        figure(
+            "trx_max_size_exceeded",
+            counters.sum(|shard| &shard.trx_max_size_exceeded),
+        );
+        figure(
+            "replay_mismatches",
+            counters.sum(|shard| &shard.replay_mismatches),
+        );
+        figure(
+            "unknown_commits",
+            counters.sum(|shard| &shard.unknown_commits),
+        );
     }
     if let Some(reasons) = primary_reasons(spec) {
         members.insert("primary_reasons".to_owned(), reasons);
