@@ -79,8 +79,6 @@ fn make(target: &Path) -> Result<()> {
     );
     let options = scratch.write("my.cnf", &text)?;
     let data = scratch.folder("data")?;
-    // A server that starts clears its folder for temporary tables, so the common one will not do.
-    let temporary = scratch.folder("tmp")?;
     let mut install = Command::new(program::find_program(&[
         "mariadb-install-db",
         "mysql_install_db",
@@ -89,7 +87,6 @@ fn make(target: &Path) -> Result<()> {
     install
         .arg(format!("--defaults-file={}", options.display()))
         .arg(format!("--datadir={}", data.display()))
-        .arg(format!("--tmpdir={}", temporary.display()))
         .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
         .args(["--skip-name-resolve"])
         .current_dir(scratch.path());
