@@ -189,10 +189,10 @@ impl Cell {
                 name,
                 "CPU a query / HAProxy's",
                 compare(Sample::cpu),
-                self.cpu_bar(),
+                self.cpu_bar(name),
             ));
             let throughput = compare(Sample::per_second);
-            let bar = (name == SPLIT && self.has_bars()).then_some(Bar::AtLeast(1.0));
+            let bar = (name == SPLIT).then_some(Bar::AtLeast(1.0));
             rows.push(self.row(name, "throughput / HAProxy's", throughput, bar));
             let bar = (name == SPLIT && self.threads == 1).then_some(Bar::AtMost(1.0));
             rows.push(self.row(name, "latency / HAProxy's", compare(Sample::average), bar));
@@ -200,13 +200,9 @@ impl Cell {
         Ok(rows)
     }
 
-    /// Bars are set for point selects; the mixed workload is for information.
-    fn has_bars(&self) -> bool {
-        self.script == POINT
-    }
-
-    fn cpu_bar(&self) -> Option<Bar> {
-        (self.has_bars() && self.threads == BUSY).then_some(Bar::AtMost(1.0))
+    fn cpu_bar(&self, contender: &str) -> Option<Bar> {
+        let bar = if contender == SPLIT { 0.95 } else { 1.0 };
+        (self.script == POINT && self.threads == BUSY).then_some(Bar::AtMost(bar))
     }
 
     fn plain(&self, contender: &str, what: &str, unit: &'static str, values: Vec<f64>) -> Row {

@@ -8,11 +8,15 @@ mod build;
 mod callgrind;
 mod crowd;
 mod haproxy;
+mod history;
+mod large;
 mod load;
 mod memory;
 mod proxy;
+mod replay;
 mod report;
 mod rest;
+mod scaling;
 mod stall;
 mod startup;
 mod stats;
@@ -105,6 +109,26 @@ const FIGURES: &[Figure] = &[
         name: "rest",
         what: "GET /sessions each second at 4,500 sessions",
         run: rest::run,
+    },
+    Figure {
+        name: "scaling",
+        what: "one worker and two, and 9,000 sessions that have no servers",
+        run: scaling::run,
+    },
+    Figure {
+        name: "history",
+        what: "reconnecting with 1,000 session commands, and keeping them",
+        run: history::run,
+    },
+    Figure {
+        name: "large",
+        what: "statements of 16 MiB beside small ones on one worker",
+        run: large::run,
+    },
+    Figure {
+        name: "replay",
+        what: "memory of a transaction of 1 GiB that could be repeated",
+        run: replay::run,
     },
     Figure {
         name: "start",

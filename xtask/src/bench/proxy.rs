@@ -53,7 +53,17 @@ fn with_table(builder: tidegate_testkit::GroupBuilder) -> Result<ServerGroup> {
 /// that it gives back at some later time, which would spoil every comparison of memory. For the
 /// same reason REST is not asked here.
 pub(super) fn start(group: &ServerGroup, settings: &Settings) -> Result<Tidegate> {
-    let mut tidegate = Tidegate::builder(&config(group, settings.workers))
+    start_with(group, settings, settings.workers, Extras::default())
+}
+
+/// The same with other numbers of workers and more parameters.
+pub(super) fn start_with(
+    group: &ServerGroup,
+    settings: &Settings,
+    workers: usize,
+    extras: Extras<'_>,
+) -> Result<Tidegate> {
+    let mut tidegate = Tidegate::builder(&config_with(group, workers, extras))
         .binary(&settings.binary)
         .start()?;
     tidegate.restart()?;
@@ -117,8 +127,20 @@ fn work(session: &mut RawClient, sql: &str) -> Result<()> {
     Ok(())
 }
 
+/// What a service with the read/write splitting router is given besides what all have.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Extras<'a> {
+    /// Lines of the service `RW`.
+    pub(super) splitting: &'a str,
+}
+
 /// The proxy's configuration: both routers over the same servers.
 pub(super) fn config(group: &ServerGroup, workers: usize) -> String {
+    config_with(group, workers, Extras::default())
+}
+
+/// The same with more parameters.
+pub(super) fn config_with(group: &ServerGroup, workers: usize, extras: Extras<'_>) -> String {
     let mut text = format!("[maxscale]\nthreads={workers}\nadmin_port=<port:admin>\n\n");
     let mut names = Vec::new();
     for server in group.servers() {
@@ -136,8 +158,9 @@ pub(super) fn config(group: &ServerGroup, workers: usize) -> String {
          monitor_interval=2000ms\n\n",
         accounts.monitor.user, accounts.monitor.password
     ));
+    let splitting = format!("readwritesplit\n{}", extras.splitting);
     for (name, port, router) in [
-        ("RW", "rw", "readwritesplit"),
+        ("RW", "rw", splitting.as_str()),
         ("Read", "read", "readconnroute\nrouter_options=slave"),
     ] {
         text.push_str(&format!(
