@@ -260,9 +260,9 @@ impl Session {
             self.retry.extend_from_slice(body.payload());
         }
         if let (Some((key, repeated)), Some(seq)) = (&order.record, order.seq) {
-            let payload = repeated.clone().unwrap_or_else(|| body.payload().to_vec());
+            let payload = repeated.as_deref().unwrap_or_else(|| body.payload());
             let schema = self.client.database.as_deref();
-            self.history.record(seq, key.clone(), payload, schema);
+            self.history.record(seq, key, payload, schema);
         }
         let alone = leaves.others.is_empty();
         self.write_to(answer, body, &order, alone, OwedTo::Client, cx);

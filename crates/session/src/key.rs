@@ -27,38 +27,165 @@ pub(crate) enum Key {
     },
 }
 
-impl Key {
+/// A key where it is kept: the same, written out in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyRef<'a> {
+    Schema,
+    Variables(Names<'a>),
+    Named(&'a [u8]),
+    Deallocated(&'a [u8]),
+    Statement(ClientStmtId),
+    Text { again: bool },
+}
+
+/// Names, each behind its length in a byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Names<'a>(&'a [u8]);
+
+impl<'a> Names<'a> {
+    fn iter(self) -> impl Iterator<Item = &'a [u8]> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let (length, tail) = rest.split_first()?;
+            let (name, tail) = tail.split_at_checked(usize::from(*length))?;
+            rest = tail;
+            Some(name)
+        })
+    }
+
+    pub(crate) fn is_one(self) -> bool {
+        self.iter().nth(1).is_none()
+    }
+}
+
+impl<'a> KeyRef<'a> {
     /// Does a command with this key make one with `older` superfluous?
-    pub(crate) fn covers(&self, older: &Key) -> bool {
+    pub(crate) fn covers(&self, older: &KeyRef<'_>) -> bool {
         match (self, older) {
-            (Key::Schema, Key::Schema) => true,
-            (Key::Variables(names), Key::Variables(set)) => {
-                set.iter().all(|name| names.contains(name))
+            (KeyRef::Schema, KeyRef::Schema) => true,
+            (KeyRef::Variables(names), KeyRef::Variables(set)) => {
+                set.iter().all(|name| names.iter().any(|own| own == name))
             }
-            (Key::Named(name), Key::Named(other)) => name == other,
+            (KeyRef::Named(name), KeyRef::Named(other)) => name == other,
             _ => false,
         }
     }
 
     /// Does a command with this key depend on what one with `key` sets, so that nothing of that kind
     /// may be forgotten that came before it?
-    pub(crate) fn depends_on(&self, key: &Key) -> bool {
+    pub(crate) fn depends_on(&self, key: &KeyRef<'_>) -> bool {
         match (self, key) {
             // The default database is noted with whatever depends on it.
-            (_, Key::Schema) => false,
-            (Key::Text { .. }, _) => true,
-            (Key::Named(_), Key::Variables(_)) => true,
+            (_, KeyRef::Schema) => false,
+            (KeyRef::Text { .. }, _) => true,
+            (KeyRef::Named(_), KeyRef::Variables(_)) => true,
             // A statement is parsed when it is prepared; its text cannot hold user variables' values.
-            (Key::Statement(_), Key::Variables(names)) => names
+            (KeyRef::Statement(_), KeyRef::Variables(names)) => names
                 .iter()
-                .any(|name| matches!(&**name, b"sql_mode" | b"names")),
+                .any(|name| matches!(name, b"sql_mode" | b"names")),
             _ => false,
         }
     }
 
     /// Does the command mean something else under another default database?
     pub(crate) fn needs_schema(&self) -> bool {
+        matches!(
+            self,
+            KeyRef::Named(_) | KeyRef::Statement(_) | KeyRef::Text { .. }
+        )
+    }
+
+    /// Reads what [`Key::encode`] wrote: its first byte, and the rest.
+    pub(crate) fn decode(kind: u8, rest: &'a [u8]) -> Option<KeyRef<'a>> {
+        Some(match kind {
+            kind::SCHEMA => KeyRef::Schema,
+            kind::VARIABLES => KeyRef::Variables(Names(rest)),
+            kind::NAMED => KeyRef::Named(rest),
+            kind::DEALLOCATED => KeyRef::Deallocated(rest),
+            kind::STATEMENT => {
+                KeyRef::Statement(ClientStmtId(u32::from_le_bytes(rest.try_into().ok()?)))
+            }
+            kind::TEXT => KeyRef::Text { again: false },
+            kind::TEXT_AGAIN => KeyRef::Text { again: true },
+            _ => return None,
+        })
+    }
+
+    pub(crate) fn owned(self) -> Key {
+        match self {
+            KeyRef::Schema => Key::Schema,
+            KeyRef::Variables(names) => Key::Variables(names.iter().map(Into::into).collect()),
+            KeyRef::Named(name) => Key::Named(name.into()),
+            KeyRef::Deallocated(name) => Key::Deallocated(name.into()),
+            KeyRef::Statement(id) => Key::Statement(id),
+            KeyRef::Text { again } => Key::Text { again },
+        }
+    }
+}
+
+/// What the first byte of an encoded key says.
+mod kind {
+    pub(super) const SCHEMA: u8 = 0;
+    pub(super) const VARIABLES: u8 = 1;
+    pub(super) const NAMED: u8 = 2;
+    pub(super) const DEALLOCATED: u8 = 3;
+    pub(super) const STATEMENT: u8 = 4;
+    pub(super) const TEXT: u8 = 5;
+    pub(super) const TEXT_AGAIN: u8 = 6;
+}
+
+impl Key {
+    /// Does the command mean something else under another default database?
+    pub(crate) fn needs_schema(&self) -> bool {
         matches!(self, Key::Named(_) | Key::Statement(_) | Key::Text { .. })
+    }
+
+    /// Can it be encoded: no name longer than any server takes, and not too many of them?
+    pub(crate) fn is_short(&self) -> bool {
+        let fits = |name: &[u8]| u8::try_from(name.len()).is_ok();
+        self.encoded_len() <= usize::from(u16::MAX)
+            && match self {
+                Key::Variables(names) => names.iter().all(|name| fits(name)),
+                _ => true,
+            }
+    }
+
+    /// How many bytes [`encode`](Key::encode) appends.
+    pub(crate) fn encoded_len(&self) -> usize {
+        1 + match self {
+            Key::Schema | Key::Text { .. } => 0,
+            Key::Variables(names) => names.iter().map(|name| 1 + name.len()).sum(),
+            Key::Named(name) | Key::Deallocated(name) => name.len(),
+            Key::Statement(_) => 4,
+        }
+    }
+
+    /// Appends the key as bytes.
+    pub(crate) fn encode(&self, into: &mut Vec<u8>) {
+        match self {
+            Key::Schema => into.push(kind::SCHEMA),
+            Key::Variables(names) => {
+                into.push(kind::VARIABLES);
+                for name in names {
+                    into.push(u8::try_from(name.len()).unwrap_or(0));
+                    into.extend_from_slice(name);
+                }
+            }
+            Key::Named(name) => {
+                into.push(kind::NAMED);
+                into.extend_from_slice(name);
+            }
+            Key::Deallocated(name) => {
+                into.push(kind::DEALLOCATED);
+                into.extend_from_slice(name);
+            }
+            Key::Statement(id) => {
+                into.push(kind::STATEMENT);
+                into.extend_from_slice(&id.0.to_le_bytes());
+            }
+            Key::Text { again: false } => into.push(kind::TEXT),
+            Key::Text { again: true } => into.push(kind::TEXT_AGAIN),
+        }
     }
 
     pub(crate) fn freeze(&self, into: &mut Encoder) {
@@ -152,7 +279,10 @@ fn of_settings(settings: &[Setting], again: bool) -> Option<Key> {
     }
     let literal = |setting: &Setting| matches!(setting.value, Value::Literal(_));
     if settings.iter().all(literal) {
-        return Some(Key::Variables(settings.iter().map(variable).collect()));
+        let key = Key::Variables(settings.iter().map(variable).collect());
+        if key.is_short() {
+            return Some(key);
+        }
     }
     Some(Key::Text { again })
 }

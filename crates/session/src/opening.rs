@@ -10,7 +10,7 @@ use crate::backend::{Backend, Owed, OwedTo, State};
 use crate::fault::SessionFault;
 use crate::history::Entry;
 use crate::ids::{BackendId, Side};
-use crate::key::Key;
+use crate::key::KeyRef;
 use crate::output::{Level, Op};
 use crate::session::{CONNECT_TIMEOUT, Cx, Session};
 use crate::time::Instant;
@@ -277,14 +277,14 @@ impl Session {
         let skipped = usize::from(planted!(HistoryEntrySkipped));
         for entry in self.history.entries().skip(skipped) {
             if entry.key.needs_schema()
-                && let Some(needed) = entry.schema.as_deref()
+                && let Some(needed) = entry.schema
                 && schema.as_deref() != Some(needed)
             {
                 use_schema(backend, id, needed, cx);
                 schema = Some(needed.to_vec());
             }
-            if entry.key == Key::Schema {
-                schema = entry.schema.as_deref().map(<[u8]>::to_vec);
+            if entry.key == KeyRef::Schema {
+                schema = entry.schema.map(<[u8]>::to_vec);
                 schema_pending |= entry.ok.is_none();
             }
             let to = match entry.ok {
@@ -295,7 +295,7 @@ impl Session {
             if let OwedTo::Compare { seq } = to {
                 self.verdicts.join(seq);
             }
-            repeat(backend, id, entry, to, cx);
+            repeat(backend, id, &entry, to, cx);
         }
         if !schema_pending
             && let Some(needed) = self.client.database.as_deref()
@@ -387,12 +387,12 @@ impl Session {
 }
 
 /// Writes a command of the history to a connection.
-fn repeat(backend: &mut Backend, id: BackendId, entry: &Entry, to: OwedTo, cx: &mut Cx<'_>) {
+fn repeat(backend: &mut Backend, id: BackendId, entry: &Entry<'_>, to: OwedTo, cx: &mut Cx<'_>) {
     let Some(command) = entry.payload.first().copied().and_then(Command::from_byte) else {
         return;
     };
     let stmt = match entry.key {
-        Key::Statement(stmt) => Some(stmt),
+        KeyRef::Statement(stmt) => Some(stmt),
         _ => None,
     };
     backend.expect(
@@ -407,7 +407,7 @@ fn repeat(backend: &mut Backend, id: BackendId, entry: &Entry, to: OwedTo, cx: &
         }
     }
     cx.out.send_with(Side::Backend(id), |own| {
-        frame_into(own, &mut 0, &entry.payload);
+        frame_into(own, &mut 0, entry.payload);
     });
 }
 

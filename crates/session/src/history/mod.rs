@@ -6,42 +6,31 @@
 //! never moves past one of them. Every entry remembers whether it succeeded, because the same
 //! must happen on every connection.
 
-use std::collections::VecDeque;
+mod log;
 
 use crate::freeze::{Decoder, Encoder, FreezeError};
 use crate::ids::ClientStmtId;
-use crate::key::Key;
+use crate::key::{Key, KeyRef};
 use crate::service::HistoryLimits;
-
-/// One command.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
-    /// The session command's number in the session.
-    pub(crate) seq: u64,
-    pub(crate) key: Key,
-    /// From the command byte on, without packet headers.
-    pub(crate) payload: Vec<u8>,
-    /// Did it succeed? `None`: not answered yet.
-    pub(crate) ok: Option<bool>,
-    /// The default database it was issued under; of a command that changes it, the new one.
-    pub(crate) schema: Option<Box<[u8]>>,
-}
+pub(crate) use log::Entry;
+use log::Log;
 
 /// All that a new connection must be told.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct History {
-    entries: VecDeque<Entry>,
+    log: Log,
     limits: HistoryLimits,
     /// Given up: the limit was passed without pruning.
     lost: bool,
+    /// Those of the commands that count against the limit.
+    counted: usize,
 }
 
 impl History {
     pub(crate) fn new(limits: HistoryLimits) -> History {
         History {
-            entries: VecDeque::new(),
             limits,
-            lost: false,
+            ..History::default()
         }
     }
 
@@ -56,24 +45,25 @@ impl History {
     }
 
     /// Records a command whose answer is not known yet.
-    pub(crate) fn record(&mut self, seq: u64, key: Key, payload: Vec<u8>, schema: Option<&[u8]>) {
+    pub(crate) fn record(&mut self, seq: u64, key: &Key, payload: &[u8], schema: Option<&[u8]>) {
         let is_statement = matches!(key, Key::Statement(_));
         if !self.recoverable() && !is_statement {
             return;
         }
-        self.entries.push_back(Entry {
-            seq,
-            key,
-            payload,
-            ok: None,
-            schema: schema.map(Into::into),
-        });
+        let schema = schema.filter(|_| key.needs_schema() || *key == Key::Schema);
+        if !self.log.push(seq, key, payload, schema) {
+            self.give_up();
+        } else if !is_statement {
+            self.counted += 1;
+        }
     }
 
     /// More bytes of a command that is longer than what was recorded of it.
     pub(crate) fn append(&mut self, seq: u64, bytes: &[u8]) {
-        if let Some(entry) = self.entries.iter_mut().rev().find(|entry| entry.seq == seq) {
-            entry.payload.extend_from_slice(bytes);
+        if let Some(ix) = self.log.find(seq)
+            && !self.log.extend(ix, bytes)
+        {
+            self.give_up();
         }
     }
 
@@ -81,24 +71,25 @@ impl History {
     /// that could only succeed or fail as a whole leaves no trace; any other stays, because it may
     /// have taken effect in part.
     pub(crate) fn confirm(&mut self, seq: u64, ok: bool, schema: Option<&[u8]>) {
-        let Some(ix) = self.entries.iter().rposition(|entry| entry.seq == seq) else {
+        let Some(ix) = self.log.find(seq) else {
             return;
         };
-        let Some(entry) = self.entries.get_mut(ix) else {
+        self.log.set_outcome(ix, ok);
+        let Some(entry) = self.log.get(ix) else {
             return;
         };
-        entry.ok = Some(ok);
-        if entry.key == Key::Schema {
-            entry.schema = schema.map(Into::into);
-        }
-        let whole = match &entry.key {
-            Key::Schema | Key::Deallocated(_) | Key::Statement(_) => true,
-            Key::Variables(names) => names.len() == 1,
+        let whole = match entry.key {
+            KeyRef::Schema | KeyRef::Deallocated(_) | KeyRef::Statement(_) => true,
+            KeyRef::Variables(names) => names.is_one(),
             // A name that is prepared anew is gone even if that fails.
-            Key::Named(_) | Key::Text { .. } => false,
+            KeyRef::Named(_) | KeyRef::Text { .. } => false,
         };
+        if entry.key == KeyRef::Schema && !self.log.set_schema(ix, schema) {
+            self.give_up();
+            return;
+        }
         if !ok && whole {
-            self.entries.remove(ix);
+            self.remove(ix);
         } else if ok {
             self.drop_superseded(ix);
         }
@@ -115,95 +106,100 @@ impl History {
 
     /// A binary prepared statement was closed.
     pub(crate) fn forget_statement(&mut self, id: ClientStmtId) {
-        self.entries.retain(|entry| entry.key != Key::Statement(id));
+        self.log.retain(|entry| entry.key != KeyRef::Statement(id));
     }
 
     /// Everything is forgotten, and the session is recoverable again.
     pub(crate) fn clear(&mut self) {
-        self.entries.clear();
+        self.log.clear();
+        self.counted = 0;
         self.lost = false;
     }
 
-    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter()
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.log.iter()
     }
 
     /// Session commands that count against the limit.
     pub(crate) fn len(&self) -> usize {
-        self.entries
-            .iter()
-            .filter(|entry| !matches!(entry.key, Key::Statement(_)))
-            .count()
+        self.counted
     }
 
     /// Answers kept to compare other connections with.
     pub(crate) fn stored_responses(&self) -> usize {
-        self.entries
-            .iter()
-            .filter(|entry| entry.ok.is_some())
-            .count()
+        self.entries().filter(|entry| entry.ok.is_some()).count()
     }
 
+    /// The memory it owns.
     pub(crate) fn bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry>()
-            + self
-                .entries
-                .iter()
-                .map(|entry| entry.payload.capacity())
-                .sum::<usize>()
+        self.log.capacity()
+    }
+
+    fn remove(&mut self, ix: usize) {
+        if self.log.get(ix).is_some_and(|entry| counts(&entry)) {
+            self.counted -= 1;
+        }
+        self.log.remove(ix);
+    }
+
+    /// The history is given up; prepared statements alone stay.
+    fn give_up(&mut self) {
+        self.lost = true;
+        self.log.retain(|entry| !counts(entry));
+        self.counted = 0;
     }
 
     /// Forgets what the command at `ix`, which succeeded, makes superfluous.
     fn drop_superseded(&mut self, ix: usize) {
-        let Some(Entry { key, payload, .. }) = self.entries.get(ix).cloned() else {
+        let Some(entry) = self.log.get(ix) else {
             return;
         };
-        match &key {
-            Key::Deallocated(name) => self.drop_named(ix, name),
-            Key::Text { again: true } if self.limits.prune => {
-                self.drop_older(ix, &key, |entry| entry.payload == payload);
-            }
-            Key::Schema | Key::Variables(_) | Key::Named(_) => {
-                self.drop_older(ix, &key, |entry| {
-                    entry.ok == Some(true) && key.covers(&entry.key)
-                });
-            }
-            Key::Statement(_) | Key::Text { .. } => {}
-        }
-    }
-
-    /// Forgets entries before `ix`, but none that stands before something that may depend on it.
-    fn drop_older(&mut self, ix: usize, key: &Key, superfluous: impl Fn(&Entry) -> bool) {
-        let mut at = ix;
-        while let Some(before) = at.checked_sub(1) {
-            at = before;
-            let Some(entry) = self.entries.get(at) else {
-                return;
-            };
-            if superfluous(entry) {
-                self.entries.remove(at);
-            } else if entry.key.depends_on(key) {
-                return;
-            }
-        }
-    }
-
-    /// A named statement is gone: neither its preparation nor its end needs to be repeated, unless
-    /// something between the two may have executed it.
-    fn drop_named(&mut self, ix: usize, name: &[u8]) {
-        let is_named = |entry: &Entry| matches!(&entry.key, Key::Named(other) if **other == *name);
-        let opaque = |entry: &Entry| matches!(entry.key, Key::Text { .. });
-        let from = self
-            .entries
-            .iter()
-            .take(ix)
-            .rposition(opaque)
-            .map_or(0, |at| at + 1);
-        if self.entries.iter().take(from).any(is_named) {
+        if let KeyRef::Deallocated(name) = entry.key {
+            let gone = self.ended(ix, name);
+            gone.into_iter().for_each(|ix| self.remove(ix));
             return;
         }
-        self.entries.remove(ix);
-        self.entries.retain(|entry| !is_named(entry));
+        let twin = matches!(entry.key, KeyRef::Text { again: true }) && self.limits.prune;
+        let replaces = matches!(
+            entry.key,
+            KeyRef::Schema | KeyRef::Variables(_) | KeyRef::Named(_)
+        );
+        if !twin && !replaces {
+            return;
+        }
+        // None that stands before something that may depend on it.
+        let superfluous = |older: &Entry<'_>| {
+            twin && older.payload == entry.payload
+                || replaces && older.ok == Some(true) && entry.key.covers(&older.key)
+        };
+        let gone: Vec<usize> = self
+            .log
+            .before(ix)
+            .take_while(|(_, older)| superfluous(older) || !older.key.depends_on(&entry.key))
+            .filter(|(_, older)| superfluous(older))
+            .map(|(ix, _)| ix)
+            .collect();
+        gone.into_iter().for_each(|ix| self.remove(ix));
+    }
+
+    /// What is superfluous when the command at `ix` has ended the named statement, the youngest
+    /// first: neither its preparation nor its end needs to be repeated, unless something between
+    /// the two may have executed it.
+    fn ended(&self, ix: usize, name: &[u8]) -> Vec<usize> {
+        let is_named =
+            |entry: &Entry<'_>| matches!(entry.key, KeyRef::Named(other) if other == name);
+        let mut gone = vec![ix];
+        let mut opaque = false;
+        for (ix, entry) in self.log.before(ix) {
+            opaque |= matches!(entry.key, KeyRef::Text { .. });
+            if is_named(&entry) {
+                if opaque {
+                    return Vec::new();
+                }
+                gone.push(ix);
+            }
+        }
+        gone
     }
 
     fn enforce_limit(&mut self) {
@@ -211,68 +207,80 @@ impl History {
             return;
         }
         if !self.limits.prune {
-            self.lost = true;
-            self.entries
-                .retain(|entry| matches!(entry.key, Key::Statement(_)));
+            self.give_up();
             return;
         }
-        let oldest = self
-            .entries
-            .iter()
-            .position(|entry| !matches!(entry.key, Key::Statement(_)));
-        let Some(oldest) = oldest.and_then(|ix| self.entries.remove(ix)) else {
+        let Some(oldest) = self.entries().position(|entry| counts(&entry)) else {
             return;
         };
+        let end = self.end_of_named(oldest);
         // The end of a statement whose preparation is forgotten would fail.
-        if let Key::Named(name) = oldest.key
-            && let Some(ix) = self.entries.iter().position(|entry| {
-                matches!(&entry.key, Key::Named(other) | Key::Deallocated(other) if *other == name)
-            })
-            && self
-                .entries
-                .get(ix)
-                .is_some_and(|entry| matches!(entry.key, Key::Deallocated(_)))
-        {
-            self.entries.remove(ix);
+        if let Some(end) = end {
+            self.remove(end);
         }
+        self.remove(oldest);
+    }
+
+    /// The command at `ix` prepares a named statement: the next that names it, if that is its end.
+    fn end_of_named(&self, ix: usize) -> Option<usize> {
+        let KeyRef::Named(name) = self.log.get(ix)?.key else {
+            return None;
+        };
+        let names = |entry: &Entry<'_>| matches!(entry.key, KeyRef::Named(other) | KeyRef::Deallocated(other) if other == name);
+        let (next, entry) = self
+            .entries()
+            .enumerate()
+            .skip(ix + 1)
+            .find(|(_, entry)| names(entry))?;
+        matches!(entry.key, KeyRef::Deallocated(_)).then_some(next)
     }
 
     pub(crate) fn freeze(&self, into: &mut Encoder) {
         into.flag(self.lost);
-        into.list(self.entries.iter(), |into, entry| {
-            into.u64(entry.seq);
-            entry.key.freeze(into);
-            into.bytes(&entry.payload);
-            into.option(entry.ok, Encoder::flag);
-            into.option(entry.schema.as_deref(), Encoder::bytes);
-        });
+        into.list(
+            self.entries().collect::<Vec<_>>().into_iter(),
+            |into, entry| {
+                into.u64(entry.seq);
+                entry.key.owned().freeze(into);
+                into.bytes(entry.payload);
+                into.option(entry.ok, Encoder::flag);
+                into.option(entry.schema, Encoder::bytes);
+            },
+        );
     }
 
     pub(crate) fn thaw(
         limits: HistoryLimits,
         from: &mut Decoder<'_>,
     ) -> Result<History, FreezeError> {
+        let mut history = History::new(limits);
         let lost = from.flag()?;
-        let entries = from.list(|from| {
+        from.list(|from| {
             let seq = from.u64()?;
             let key = Key::thaw(from)?;
-            let payload = from.bytes()?.to_vec();
+            let payload = from.bytes()?;
             let ok = from.option(Decoder::flag)?;
-            let schema = from.option(Decoder::bytes)?.map(Into::into);
-            Ok(Entry {
-                seq,
-                key,
-                payload,
-                ok,
-                schema,
-            })
+            let schema = from.option(Decoder::bytes)?;
+            if !key.is_short() || !history.log.push(seq, &key, payload, schema) {
+                return Err(FreezeError::Value {
+                    what: "the length of a history's command",
+                    value: payload.len() as u64,
+                });
+            }
+            if let Some(ok) = ok {
+                history.log.set_outcome(history.log.len() - 1, ok);
+            }
+            Ok(())
         })?;
-        Ok(History {
-            entries: entries.into(),
-            limits,
-            lost,
-        })
+        history.counted = history.entries().filter(counts).count();
+        history.lost = lost;
+        Ok(history)
     }
+}
+
+/// Does it count against the limit?
+fn counts(entry: &Entry<'_>) -> bool {
+    !matches!(entry.key, KeyRef::Statement(_))
 }
 
 #[cfg(test)]
@@ -291,14 +299,14 @@ mod tests {
 
     /// Records and confirms.
     fn done(history: &mut History, seq: u64, key: Key, text: &str) {
-        history.record(seq, key, text.as_bytes().to_vec(), None);
+        history.record(seq, &key, text.as_bytes(), None);
         history.confirm(seq, true, None);
     }
 
     fn texts(history: &History) -> Vec<String> {
         history
             .entries()
-            .map(|entry| String::from_utf8_lossy(&entry.payload).into_owned())
+            .map(|entry| String::from_utf8_lossy(entry.payload).into_owned())
             .collect()
     }
 
@@ -327,7 +335,7 @@ mod tests {
     fn a_value_that_was_refused_replaces_nothing() {
         let mut history = history(10, true);
         done(&mut history, 1, vars(&["a"]), "a=1");
-        history.record(2, vars(&["a"]), b"a=bad".to_vec(), None);
+        history.record(2, &vars(&["a"]), b"a=bad", None);
         assert_eq!(texts(&history), ["a=1", "a=bad"]);
         history.confirm(2, false, None);
         assert_eq!(texts(&history), ["a=1"]);
@@ -420,13 +428,8 @@ mod tests {
     #[test]
     fn a_failed_prepare_leaves_no_trace_and_a_failed_set_stays() {
         let mut history = history(10, true);
-        history.record(
-            1,
-            Key::Statement(ClientStmtId(1)),
-            b"prepare".to_vec(),
-            None,
-        );
-        history.record(2, TEXT, b"set".to_vec(), None);
+        history.record(1, &Key::Statement(ClientStmtId(1)), b"prepare", None);
+        history.record(2, &TEXT, b"set", None);
         history.confirm(1, false, None);
         history.confirm(2, false, None);
         assert_eq!(texts(&history), ["set"]);
@@ -434,9 +437,50 @@ mod tests {
     }
 
     #[test]
+    fn a_long_history_takes_little_more_than_its_text() {
+        let mut history = history(2000, true);
+        let mut text = 0;
+        for number in 0..1000 {
+            let name = format!("@variable_{number}");
+            let command = format!("\x03SET {name} = '{}'", "x".repeat(80));
+            text += command.len();
+            done(&mut history, number, vars(&[&name]), &command);
+        }
+        assert_eq!(history.len(), 1000);
+        let bytes = history.bytes();
+        assert!(bytes * 10 <= text * 13, "{bytes} bytes for {text}");
+    }
+
+    #[test]
+    fn numbers_are_told_apart_beyond_four_thousand_millions() {
+        let mut history = history(10, true);
+        let base = u64::from(u32::MAX) - 1;
+        for number in 0..4 {
+            done(&mut history, base + number, TEXT, &format!("set {number}"));
+        }
+        let numbers: Vec<u64> = history.entries().map(|entry| entry.seq - base).collect();
+        assert_eq!(numbers, [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn a_command_grows_where_it_stands() {
+        let mut history = history(10, true);
+        history.record(1, &TEXT, b"set a", Some(b"db"));
+        history.record(2, &named("p"), b"prepare p", Some(b"other"));
+        history.append(1, b" = 1");
+        history.confirm(1, true, Some(b"db"));
+        assert_eq!(texts(&history), ["set a = 1", "prepare p"]);
+        let entries: Vec<_> = history.entries().collect();
+        assert_eq!(entries[0].schema, Some(b"db".as_slice()));
+        assert_eq!(entries[0].ok, Some(true));
+        assert_eq!(entries[1].schema, Some(b"other".as_slice()));
+        assert_eq!(entries[1].ok, None);
+    }
+
+    #[test]
     fn frozen_and_thawed_it_is_the_same() {
         let mut history = history(10, true);
-        history.record(1, Key::Schema, b"\x02db".to_vec(), Some(b"old"));
+        history.record(1, &Key::Schema, b"\x02db", Some(b"old"));
         history.confirm(1, true, Some(b"db"));
         done(
             &mut history,
@@ -450,6 +494,7 @@ mod tests {
         history.freeze(&mut encoder);
         let bytes = encoder.into_bytes();
         let thawed = History::thaw(history.limits, &mut Decoder::new(&bytes)).unwrap();
-        assert_eq!(thawed.entries, history.entries);
+        assert!(thawed.entries().eq(history.entries()));
+        assert_eq!(thawed.len(), history.len());
     }
 }
