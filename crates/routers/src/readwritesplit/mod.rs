@@ -13,6 +13,8 @@ mod explain;
 mod frozen;
 mod held;
 mod losses;
+#[cfg(test)]
+mod oracle;
 mod params;
 mod route;
 mod rule;

@@ -173,7 +173,8 @@ fn of_statement(statement: &Statement, request: &Request<'_>, state: State<'_>) 
         (Class::Primary, Rule::BeginsTransaction)
     } else if trx.is_open() {
         (Class::Transaction, Rule::InTransaction)
-    } else if statement.previous {
+    } else if statement.previous && !mask.contains(TypeMask::WRITE) {
+        // One that writes as well goes where writes go: the server before may be a replica.
         (Class::Last, Rule::AsksAboutPrevious)
     } else if let Some(pin) = state.pinned {
         (Class::Primary, pin.rule())

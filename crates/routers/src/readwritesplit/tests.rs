@@ -79,6 +79,7 @@ fn with_nothing_open() {
         ("SELECT 1; SELECT 2", Class::Primary),
         ("SHOW WARNINGS", Class::Last),
         ("SELECT FOUND_ROWS()", Class::Last),
+        ("INSERT INTO t SELECT FOUND_ROWS()", Class::Primary),
         ("SELECT CONNECTION_ID()", Class::SessionId),
         ("KILL 5", Class::Kill),
         ("FROBNICATE THE TABLES", Class::Primary),
