@@ -1,12 +1,12 @@
 //! A TCP relay that misbehaves on command, between any two peers.
 //!
-//! Faults are set per direction and hold for connections made afterwards; [`Relay::stall`] and
-//! [`Relay::cut`] act at once on those that are open.
+//! Faults are set per direction and hold for connections made afterwards; [`Relay::stall`],
+//! [`Relay::cut`] and [`Relay::cut_after`] act on those that are open.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use anyhow::Result;
@@ -56,6 +56,8 @@ struct Shared {
     moved: Condvar,
     faults: Mutex<(Fault, Fault)>,
     open: Mutex<Vec<TcpStream>>,
+    /// Bytes that still pass before everything open is cut.
+    countdown: Mutex<Option<u64>>,
     passed: AtomicU64,
 }
 
@@ -123,13 +125,51 @@ impl Relay {
 
     /// Closes all open connections; new ones are taken as before.
     pub fn cut(&self) {
-        let mut open = self
-            .shared
-            .open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        self.shared.cut();
+    }
+
+    /// Closes all open connections once so many more bytes have passed, in the middle of whatever
+    /// is passing then; new ones are taken as before. [`is_armed`](Self::is_armed) until then.
+    pub fn cut_after(&self, bytes: u64) {
+        *self.shared.countdown() = Some(bytes);
+    }
+
+    /// Whether a [`cut_after`](Self::cut_after) is still to come.
+    #[must_use]
+    pub fn is_armed(&self) -> bool {
+        self.shared.countdown().is_some()
+    }
+}
+
+impl Shared {
+    fn cut(&self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         for stream in open.drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn countdown(&self) -> MutexGuard<'_, Option<u64>> {
+        self.countdown
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many of `length` bytes may pass; fewer than that, and everything is cut.
+    fn count_down(&self, length: usize) -> usize {
+        let mut countdown = self.countdown();
+        let Some(left) = *countdown else {
+            return length;
+        };
+        match left.checked_sub(length as u64) {
+            Some(rest) => {
+                *countdown = Some(rest);
+                length
+            }
+            None => {
+                *countdown = None;
+                usize::try_from(left).unwrap_or(length)
+            }
         }
     }
 }
@@ -208,6 +248,12 @@ impl Way {
                 Err(_) => return self.finish(&Next::Close),
             };
             wait_while_stalled(shared);
+            let passing = shared.count_down(piece.len());
+            if passing < piece.len() {
+                // What came before the cut arrives.
+                let _ = self.write(&piece[..passing], shared);
+                return shared.cut();
+            }
             match self.pass(piece, shared) {
                 Ok(Next::Read) => {}
                 Ok(next) => return self.finish(&next),

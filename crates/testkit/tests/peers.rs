@@ -138,6 +138,21 @@ fn a_relay_cuts_closes_and_spoils() {
 }
 
 #[test]
+fn a_relay_cuts_what_is_open_after_so_many_bytes() {
+    let server = polite();
+    let relay = Relay::start(server.address()).expect("a relay");
+    let mut client = RawClient::connect(relay.address(), &anybody()).expect("logged in");
+    client.query("SELECT 42").expect("a row");
+    relay.cut_after(20);
+    assert!(relay.is_armed());
+    let error = client.query("SELECT 42").expect_err("cut amid the reply");
+    assert!(format!("{error:#}").contains("packet"), "{error:#}");
+    assert!(!relay.is_armed());
+    let mut next = RawClient::connect(relay.address(), &anybody()).expect("logged in");
+    next.query("SELECT 42").expect("a row");
+}
+
+#[test]
 fn a_stalled_relay_goes_on_when_released() {
     let server = polite();
     let relay = Relay::start(server.address()).expect("a relay");

@@ -310,8 +310,8 @@ impl RawClient {
             "no rows but {first:?}"
         );
         let columns = take_lenenc(&mut first.as_slice())?;
-        for _ in 0..=columns {
-            self.packets.read().context("a result's definitions")?;
+        if let Some(error) = self.definitions(usize::try_from(columns)?)? {
+            bail!("an error amid the definitions: {error:?}");
         }
         let (mut rows, mut bytes) = (0, 0);
         loop {
@@ -344,12 +344,10 @@ impl RawClient {
         let id = u32::from_le_bytes([answer[1], answer[2], answer[3], answer[4]]);
         for count in [[answer[7], answer[8]], [answer[5], answer[6]]].map(u16::from_le_bytes) {
             // Definitions come with an end packet, and not at all if there are none.
-            for _ in 0..if count == 0 {
-                0
-            } else {
-                usize::from(count) + 1
-            } {
-                self.packets.read()?;
+            if count > 0
+                && let Some(error) = self.definitions(usize::from(count))?
+            {
+                bail!("refused: {error:?}");
             }
         }
         Ok(id)
@@ -403,12 +401,23 @@ impl RawClient {
             Some(0xFB) | None => bail!("an unexpected reply: {first:?}"),
             Some(_) => {
                 let columns = usize::try_from(take_lenenc(&mut first.as_slice())?)?;
-                for _ in 0..=columns {
-                    self.packets.read().context("a result's definitions")?;
+                match self.definitions(columns)? {
+                    Some(error) => Ok(error),
+                    None => self.read_rows(columns),
                 }
-                self.read_rows(columns)
             }
         }
+    }
+
+    /// Reads so many definitions and the packet that ends them, or the error in place of one.
+    fn definitions(&mut self, count: usize) -> Result<Option<Reply>> {
+        for _ in 0..=count {
+            let packet = self.packets.read().context("a result's definitions")?;
+            if packet.first() == Some(&0xFF) {
+                return parse_error(&packet).map(Some);
+            }
+        }
+        Ok(None)
     }
 
     fn read_rows(&mut self, columns: usize) -> Result<Reply> {

@@ -7,6 +7,7 @@
 mod daemon;
 mod house;
 mod insight;
+mod killed;
 mod login;
 mod protocol;
 mod readconnroute;
