@@ -29,6 +29,7 @@
 #[macro_use]
 mod plant;
 
+pub mod average;
 mod backend;
 mod cause;
 mod chain;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tidegate_sql::TrxTracker;
 
+use crate::average::{Average, Response};
 use crate::backend::{Backend, Link};
 use crate::chain::{Node, Target};
 use crate::ids::{BackendId, TargetId};
@@ -88,6 +89,7 @@ enum Load<'a> {
         operations: u64,
         connections: u64,
         service_connections: u64,
+        response: Option<Response>,
     },
 }
 
@@ -104,6 +106,17 @@ impl TargetView<'_> {
         match self.load {
             Load::Server { server, .. } => server.sum(|shard| &shard.operations),
             Load::Service { operations, .. } => operations,
+        }
+    }
+
+    /// How fast it has answered reads lately; of a service, its fastest target. `None`: it never has.
+    #[must_use]
+    pub fn response(&self) -> Option<Response> {
+        match self.load {
+            Load::Server { server, .. } => {
+                Average::merge(server.iter().map(|shard| &shard.first_bytes))
+            }
+            Load::Service { response, .. } => response,
         }
     }
 
@@ -253,8 +266,10 @@ impl<'a> Scene<'a> {
                 operations: 0,
                 connections: 0,
                 service_connections: 0,
+                response: None,
             },
         };
+        let mut response: Option<Response> = None;
         let mut all_failed = true;
         let (mut operations, mut connections, mut service_connections) = (0, 0, 0);
         for view in self.targets().filter_map(|id| self.target(id)) {
@@ -272,6 +287,10 @@ impl<'a> Scene<'a> {
                     whole.lag = whole.lag.min(view.lag).or(view.lag);
                 }
             }
+            response = match (response, view.response()) {
+                (Some(best), Some(own)) if best.average_us <= own.average_us => Some(best),
+                (best, own) => own.or(best),
+            };
             operations += view.operations();
             connections += view.connections();
             service_connections += view.service_connections();
@@ -285,6 +304,7 @@ impl<'a> Scene<'a> {
             operations,
             connections,
             service_connections,
+            response,
         };
         whole
     }

@@ -59,6 +59,11 @@ impl Session {
             let shard = view.counters.shard(cx.worker);
             match ticket.counted {
                 Counted::Read => {
+                    if ticket.seq.is_none() {
+                        shard
+                            .first_bytes
+                            .add(cx.now, ticket.first_byte.since(ticket.sent));
+                    }
                     shard.read_times.record(us);
                     shard.read_decades.record(us);
                 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tidegate_wire::caps::Caps;
 
+use crate::average::Average;
 use crate::histogram::{Decades, Histogram};
 use crate::ids::ServerId;
 
@@ -224,7 +225,7 @@ impl<S: Default> Counters<S> {
     }
 
     /// All shards, for figures that are not sums.
-    pub fn iter(&self) -> impl Iterator<Item = &S> {
+    pub fn iter(&self) -> impl Iterator<Item = &S> + Clone {
         self.shards.iter()
     }
 }
@@ -253,6 +254,8 @@ pub struct ServerShard {
     pub writes: Count,
     /// How long reads took.
     pub read_times: Histogram,
+    /// The moving average of the time until the first byte of a read's answer.
+    pub first_bytes: Average,
     /// The same by powers of ten.
     pub read_decades: Decades,
     /// How long writes took.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use tidegate_routers::readwritesplit::MasterFailureMode;
+use tidegate_routers::readwritesplit::{MasterFailureMode, SelectionCriteria};
 
 use crate::caps;
 use crate::client::{Goodbye, Kind};
@@ -106,6 +106,9 @@ pub(crate) struct Plan {
     pub(crate) master_accept_reads: bool,
     pub(crate) max_replicas: u64,
     pub(crate) failures: Failures,
+    pub(crate) criterion: SelectionCriteria,
+    /// How far a replica may be behind to be read.
+    pub(crate) max_lag: Option<Duration>,
     pub(crate) log_info: bool,
     /// Most bytes of one read.
     pub(crate) read_bytes: usize,
@@ -168,6 +171,17 @@ impl Plan {
                 255
             },
             failures: draw_failures(rng),
+            criterion: *rng.pick(&[
+                SelectionCriteria::LeastCurrentOperations,
+                SelectionCriteria::LeastCurrentOperations,
+                SelectionCriteria::AdaptiveRouting,
+                SelectionCriteria::LeastBehindMaster,
+                SelectionCriteria::LeastRouterConnections,
+                SelectionCriteria::LeastGlobalConnections,
+            ]),
+            max_lag: rng
+                .one_in(3)
+                .then(|| Duration::from_secs(rng.between(1, 6) as u64)),
             log_info: rng.one_in(5),
             read_bytes: if giants {
                 1 << 20

@@ -3,6 +3,8 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
+use super::criteria::Yardstick;
+use super::params::SelectionCriteria;
 use tidegate_session::router::TargetSet;
 use tidegate_session::world::{Rank, ServerStatus};
 use tidegate_session::{Link, Scene, TargetId, TargetView};
@@ -14,6 +16,7 @@ pub(crate) struct Limits {
     /// Zero: no limit.
     pub(crate) max_replication_lag: Duration,
     pub(crate) master_accept_reads: bool,
+    pub(crate) criterion: SelectionCriteria,
 }
 
 /// Can statements go there, now or after connecting?
@@ -46,8 +49,8 @@ pub(crate) fn best_primary(scene: &Scene<'_>, barred: TargetSet) -> Option<Targe
         .map(|(id, _)| id)
 }
 
-/// The server for a read: among those of the best class the one with the fewest statements in
-/// progress; of equals the one this session used least recently.
+/// The server for a read: among those of the best class the best by the criterion; of equals the one
+/// this session used least recently.
 pub(crate) fn replica(
     scene: &Scene<'_>,
     limits: Limits,
@@ -55,12 +58,16 @@ pub(crate) fn replica(
     barred: TargetSet,
 ) -> Option<TargetId> {
     let rank = current_rank(scene, primary);
-    scene
-        .targets()
-        .filter(|id| !barred.contains(*id))
-        .filter_map(|id| Some((id, scene.target(id)?)))
-        .filter(|(id, view)| unfit_in(scene, limits, *id, view, primary, rank).is_none())
-        .min_by_key(|(id, view)| weight(view, limits, primary == Some(*id)))
+    let candidates = || {
+        scene
+            .targets()
+            .filter(|id| !barred.contains(*id))
+            .filter_map(|id| Some((id, scene.target(id)?)))
+            .filter(|(id, view)| unfit_in(scene, limits, *id, view, primary, rank).is_none())
+    };
+    let yardstick = Yardstick::new(limits.criterion, candidates().map(|(_, view)| view));
+    candidates()
+        .min_by_key(|(id, view)| weight(&yardstick, scene, limits, *id, view, primary == Some(*id)))
         .map(|(id, _)| id)
 }
 
@@ -178,9 +185,13 @@ pub(crate) fn obstacle(view: &TargetView<'_>, recoverable: bool) -> Option<&'sta
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Weight {
     pub(crate) class: u8,
-    pub(crate) operations: u64,
+    /// By the criterion.
+    pub(crate) measure: u64,
     pub(crate) last_used: u64,
     pub(crate) link: Reverse<Link>,
+    /// Where all else is equal each session begins with another server, or short sessions would all be
+    /// the first server's.
+    pub(crate) turn: u64,
 }
 
 impl Weight {
@@ -188,12 +199,30 @@ impl Weight {
     pub(crate) const PRIMARY: u8 = 2;
 }
 
-pub(crate) fn weight(view: &TargetView<'_>, limits: Limits, is_primary: bool) -> Weight {
+/// The criterion's measure for a choice among all that may take a read.
+pub(crate) fn yardstick(scene: &Scene<'_>, limits: Limits, primary: Option<TargetId>) -> Yardstick {
+    let fit = scene
+        .targets()
+        .filter_map(|id| Some((id, scene.target(id)?)))
+        .filter(|(id, view)| unfit(scene, limits, *id, view, primary).is_none());
+    Yardstick::new(limits.criterion, fit.map(|(_, view)| view))
+}
+
+pub(crate) fn weight(
+    yardstick: &Yardstick,
+    scene: &Scene<'_>,
+    limits: Limits,
+    id: TargetId,
+    view: &TargetView<'_>,
+    is_primary: bool,
+) -> Weight {
+    let count = scene.targets().count().max(1) as u64;
     Weight {
         class: class(view, limits, is_primary),
-        operations: view.operations(),
+        measure: yardstick.measure(view, is_primary, scene.now),
         last_used: view.last_used,
         link: Reverse(view.link),
+        turn: (u64::from(id.0) + scene.session.0) % count,
     }
 }
 

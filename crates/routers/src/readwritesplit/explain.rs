@@ -9,6 +9,8 @@ use tidegate_session::world::{Rank, ServerStatus};
 use tidegate_session::{Link, Scene, TargetId, TargetView};
 
 use super::choose::{self, Unfit, Weight};
+use super::criteria;
+use super::params::SelectionCriteria;
 use super::route::{self, Class};
 use super::rule::Rule;
 use super::session::Split;
@@ -106,22 +108,33 @@ impl Split {
         if let Some(unfit) = choose::unfit(scene, limits, id, view, primary) {
             return format!("not eligible: {}", self.why_unfit(unfit, view, scene));
         }
+        let yardstick = choose::yardstick(scene, limits, primary);
         let weight = |id: TargetId| {
             let view = scene.target(id)?;
-            Some(choose::weight(&view, limits, primary == Some(id)))
+            let is_primary = primary == Some(id);
+            Some(choose::weight(
+                &yardstick, scene, limits, id, &view, is_primary,
+            ))
         };
+        let is_by_operations = limits.criterion == SelectionCriteria::LeastCurrentOperations;
         match (chosen, chosen.and_then(weight), weight(id)) {
             (Some(best), Some(of_best), Some(own)) if best != id => {
                 let name = scene.target(best).map_or("?", |view| view.name);
-                format!("eligible, but {}", better(name, &of_best, &own))
+                format!(
+                    "eligible, but {}",
+                    better(name, limits.criterion, &of_best, &own)
+                )
             }
             (Some(_), _, Some(own)) if own.class == Weight::PRIMARY => {
                 "chosen: it is the primary, and no replica may take the read".to_owned()
             }
-            (Some(_), _, Some(own)) => format!(
+            (Some(_), _, Some(own)) if is_by_operations => format!(
                 "chosen: no eligible server has fewer than its {} statements in progress",
-                own.operations
+                own.measure
             ),
+            (Some(_), _, Some(_)) => {
+                "chosen: no eligible server is better by slave_selection_criteria".to_owned()
+            }
             _ => "eligible".to_owned(),
         }
     }
@@ -162,22 +175,22 @@ impl Split {
 }
 
 /// What makes `name` the better choice.
-fn better(name: &str, best: &Weight, own: &Weight) -> String {
+fn better(name: &str, criterion: SelectionCriteria, best: &Weight, own: &Weight) -> String {
     if best.class != own.class {
         match own.class {
             Weight::PRIMARY => "it is the primary, and replicas can take the read".to_owned(),
             _ => "it still owes answers that nobody waits for".to_owned(),
         }
-    } else if best.operations != own.operations {
+    } else if best.measure != own.measure {
         format!(
-            "{name} has fewer statements in progress ({} against {})",
-            best.operations, own.operations
+            "{name} {}",
+            criteria::better(criterion, best.measure, own.measure)
         )
     } else if best.last_used != own.last_used {
         format!("{name} is as busy and was used less recently by the session")
     } else if best.link != own.link {
         format!("{name} is as busy and is connected already")
     } else {
-        format!("{name} is as good and stands before it in the configuration")
+        format!("{name} is as good, and it is its turn in this session")
     }
 }

@@ -8,7 +8,10 @@
 //! Invariant: nothing that may write, and nothing that could not be classified, goes to a server
 //! that is not the primary, unless a hint says so.
 
+#[cfg(test)]
+mod adaptive_tests;
 mod choose;
+mod criteria;
 mod explain;
 mod frozen;
 mod held;
@@ -29,7 +32,7 @@ use tidegate_session::freeze::{Decoder, FreezeError};
 use tidegate_session::router::{Needs, Router, RouterSession, TargetSet};
 use tidegate_session::{Scene, SessionFault};
 
-pub use params::{MODULE, MasterFailureMode, ReadWriteSplitParams};
+pub use params::{MODULE, MasterFailureMode, ReadWriteSplitParams, SelectionCriteria};
 use session::Split;
 use settings::Settings;
 

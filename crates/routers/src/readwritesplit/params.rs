@@ -94,7 +94,7 @@ params! {
         /// What makes one replica better than another.
         slave_selection_criteria: SelectionCriteria =
             SelectionCriteria::LeastCurrentOperations.param()
-                .old_spellings(UPPER_CASE_CRITERIA).runtime().reserved(),
+                .old_spellings(UPPER_CASE_CRITERIA).runtime(),
         /// The primary takes its share of the reads.
         master_accept_reads: bool = flag(false).runtime(),
         /// A lost primary may be replaced while a session runs.

@@ -113,7 +113,12 @@ impl Split {
 
     /// Takes another primary, if the session's own is none any more and another may take its place.
     fn renew_primary(&mut self, scene: &Scene<'_>) {
-        let found = self.find_primary(scene);
+        let found = self.find_primary(scene).filter(|id| {
+            // One that is not connected yet binds nobody.
+            scene
+                .target(*id)
+                .is_some_and(|view| view.link >= Link::Opening)
+        });
         if found.is_none() || found == self.primary {
             return;
         }

@@ -37,6 +37,7 @@ impl Settings {
                 max_replicas: count(params.max_slave_connections),
                 max_replication_lag: params.max_replication_lag,
                 master_accept_reads: params.master_accept_reads,
+                criterion: params.slave_selection_criteria,
             },
             replicas_at_start: count(params.slave_connections.min(params.max_slave_connections)),
             failure_mode: params.master_failure_mode,

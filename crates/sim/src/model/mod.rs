@@ -209,6 +209,11 @@ impl Known {
         }
     }
 
+    /// May its reads go to any server, as far as the client's statements say?
+    pub(crate) fn reads_freely(&self) -> bool {
+        !self.filtered && self.trx == Trx::None
+    }
+
     /// From now on the session may end so.
     pub(crate) fn excuse(&mut self, cause: Cause) {
         self.excused |= 1 << cause as u32;
@@ -226,6 +231,8 @@ pub(crate) struct Model {
     pub(crate) primaries: Vec<(bool, u64)>,
     /// Nobody who takes writes can be connected, and the last step at which that was so.
     pub(crate) no_primary: (bool, u64),
+    /// Replicas that are near enough to be read, and the last step at which each was.
+    pub(crate) near: Vec<(bool, u64)>,
     /// Reads that ran more than once.
     pub(crate) retried: u64,
     /// Answered statements that ran again.
@@ -320,6 +327,25 @@ impl Model {
             }
             known.0 = *is_primary;
         }
+    }
+
+    /// How far the replicas are behind has changed.
+    pub(crate) fn set_near(&mut self, now: &[bool]) {
+        self.near.resize(now.len(), (false, 0));
+        let step = self.step;
+        for (known, is_near) in self.near.iter_mut().zip(now) {
+            if known.0 {
+                known.1 = step;
+            }
+            known.0 = *is_near;
+        }
+    }
+
+    /// Was the server near enough at some time since that step?
+    fn was_near(&self, server: usize, since: u64) -> bool {
+        self.near
+            .get(server)
+            .is_none_or(|(now, last)| *now || *last >= since)
     }
 
     /// Is it true that the session has no primary, or had none when the command was issued?

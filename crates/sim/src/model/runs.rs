@@ -265,6 +265,10 @@ impl Model {
         }
         let writing =
             run.text.needs_primary() || known.trx == Trx::ReadWrite || !known.state.autocommit();
+        let lags = !self.was_near(run.server, issued.step);
+        if !writing && lags && !self.was_primary(run.server, issued.step) && known.reads_freely() {
+            return Err("it reads from a replica that is too far behind".to_owned());
+        }
         if writing && !self.was_primary(run.server, issued.step) {
             return Err("it runs on a server that is not the primary".to_owned());
         }

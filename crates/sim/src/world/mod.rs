@@ -188,6 +188,13 @@ impl World {
             .iter()
             .any(|view| view.status.has(ServerStatus::MASTER) && view.status.connectable());
         self.model.set_primaries(&primaries, connectable);
+        let near = |lag: Option<Duration>| {
+            self.plan
+                .max_lag
+                .is_none_or(|most| lag.is_some_and(|lag| lag < most))
+        };
+        let near: Vec<bool> = self.views.0.iter().map(|view| near(view.lag)).collect();
+        self.model.set_near(&near);
         for slot in self.slots.iter_mut().filter(|slot| slot.session.is_some()) {
             slot.uninformed = true;
         }

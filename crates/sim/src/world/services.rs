@@ -133,6 +133,8 @@ fn split_params(plan: &Plan) -> ReadWriteSplitParams {
     ReadWriteSplitParams {
         max_slave_connections: plan.max_replicas,
         master_accept_reads: plan.master_accept_reads,
+        slave_selection_criteria: plan.criterion,
+        max_replication_lag: plan.max_lag.unwrap_or_default(),
         master_failure_mode: failures.mode,
         master_reconnection: failures.reconnects,
         retry_failed_reads: failures.retries_reads,

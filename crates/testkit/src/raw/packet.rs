@@ -63,6 +63,11 @@ impl PacketStream {
         })
     }
 
+    /// The next packet is the first of the answer to a command that was sent ahead.
+    pub fn expect_answer(&mut self) {
+        self.sequence = 1;
+    }
+
     /// The next packet begins a new command: sequence numbers start at 0 again.
     pub fn restart_sequence(&mut self) {
         self.sequence = 0;

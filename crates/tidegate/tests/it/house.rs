@@ -28,6 +28,7 @@ pub(crate) fn group() -> &'static ServerGroup {
 pub(crate) struct Plan<'a> {
     group: &'a ServerGroup,
     servers: Vec<(String, SocketAddr)>,
+    ranks: Vec<(String, String)>,
     globals: String,
     read: String,
     more: String,
@@ -42,6 +43,7 @@ impl<'a> Plan<'a> {
             servers: servers
                 .map(|server| (server.name().to_owned(), server.address()))
                 .collect(),
+            ranks: Vec::new(),
             globals: String::new(),
             read: "router_options=slave\n".to_owned(),
             more: String::new(),
@@ -76,6 +78,12 @@ impl<'a> Plan<'a> {
         self
     }
 
+    /// A server's rank, in place of the default.
+    pub(crate) fn rank(mut self, server: &str, rank: &str) -> Self {
+        self.ranks.push((server.to_owned(), rank.to_owned()));
+        self
+    }
+
     /// Over these servers of the group only.
     pub(crate) fn only(mut self, names: &[&str]) -> Self {
         self.servers
@@ -88,7 +96,11 @@ impl<'a> Plan<'a> {
         let names: Vec<&str> = self.servers.iter().map(|(name, _)| name.as_str()).collect();
         let accounts = self.group.accounts();
         let monitor = &accounts.monitor;
-        let servers: String = self.servers.iter().map(server_section).collect();
+        let servers: String = self
+            .servers
+            .iter()
+            .map(|server| server_section(server, &self.ranks))
+            .collect();
         FILE.replace("<globals>\n", &self.globals)
             .replace("<server sections>\n", &servers)
             .replace("<read>\n", &self.read)
@@ -166,9 +178,14 @@ socket=default
 <more>
 ";
 
-fn server_section((name, address): &(String, SocketAddr)) -> String {
+fn server_section((name, address): &(String, SocketAddr), ranks: &[(String, String)]) -> String {
     let (host, port) = (address.ip(), address.port());
-    format!("[{name}]\ntype=server\naddress={host}\nport={port}\n\n")
+    let rank: String = ranks
+        .iter()
+        .filter(|(server, _)| server == name)
+        .map(|(_, rank)| format!("rank={rank}\n"))
+        .collect();
+    format!("[{name}]\ntype=server\naddress={host}\nport={port}\n{rank}\n")
 }
 
 fn credentials(account: &Account) -> String {

@@ -5,6 +5,7 @@
 //! error texts, the log, the REST interface, the exit status.
 
 mod daemon;
+mod failures;
 mod house;
 mod insight;
 mod killed;
