@@ -314,6 +314,7 @@ impl<'a> Imagined<'a> {
             Decision::Own(_)
             | Decision::Reject(_)
             | Decision::End(_)
+            | Decision::Replay(_)
             | Decision::Wait
             | Decision::Later(_) => return None,
         };
@@ -387,7 +388,7 @@ fn step(scene: &Scene<'_>, decision: &Decision, reasoning: Reasoning) -> Step {
         }
         Decision::Reject(reply) => Outcome::Refused(reply.text.clone()),
         Decision::End(fault) => Outcome::Ended(fault.to_string()),
-        Decision::Wait | Decision::Later(_) => Outcome::Waits,
+        Decision::Wait | Decision::Later(_) | Decision::Replay(_) => Outcome::Waits,
     };
     let gets_it = |id: TargetId| match decision {
         Decision::One { target, .. } => *target == id,
@@ -395,6 +396,7 @@ fn step(scene: &Scene<'_>, decision: &Decision, reasoning: Reasoning) -> Step {
         Decision::Own(_)
         | Decision::Reject(_)
         | Decision::End(_)
+        | Decision::Replay(_)
         | Decision::Wait
         | Decision::Later(_) => false,
     };

@@ -98,10 +98,9 @@ impl History {
 
     /// The default database a statement was prepared under.
     pub(crate) fn schema_of(&self, id: ClientStmtId) -> Option<Box<[u8]>> {
-        self.entries
-            .iter()
-            .find(|entry| entry.key == Key::Statement(id))
-            .and_then(|entry| entry.schema.clone())
+        self.entries()
+            .find(|entry| entry.key == KeyRef::Statement(id))
+            .and_then(|entry| entry.schema.map(Into::into))
     }
 
     /// A binary prepared statement was closed.
