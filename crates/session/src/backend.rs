@@ -145,6 +145,7 @@ impl Backend {
         }
     }
 
+    #[inline]
     pub(crate) fn link(&self) -> Link {
         match self.state {
             State::Closed => Link::Closed,
@@ -157,16 +158,22 @@ impl Backend {
     }
 
     /// Is there a socket?
+    #[inline]
     pub(crate) fn is_connected(&self) -> bool {
         !matches!(self.state, State::Closed | State::Failed)
     }
 
     /// Can commands be written to it, behind what it still owes?
+    #[inline]
     pub(crate) fn takes_commands(&self) -> bool {
         matches!(self.state, State::Ready | State::Replaying)
     }
 
+    #[inline]
     pub(crate) fn discards(&self) -> usize {
+        if self.owed.is_empty() {
+            return 0;
+        }
         self.owed
             .iter()
             .filter(|owed| owed.to != OwedTo::Client)
@@ -180,6 +187,7 @@ impl Backend {
             .count()
     }
 
+    #[inline]
     pub(crate) fn last_used(&self) -> u64 {
         self.last_used
     }

@@ -10,7 +10,7 @@ use crate::fault::{ErrReply, SessionFault};
 use crate::filter::Filter;
 use crate::output::{Level, Op};
 use crate::service::LogSwitches;
-use crate::session::{Cx, Env, LOGIN_TIMEOUT, Session};
+use crate::session::{Cx, Env, LOGIN_TIMEOUT, Phase, Session};
 use crate::time::Instant;
 
 /// An administrator's wish.
@@ -59,7 +59,10 @@ impl Session {
     fn control(&mut self, control: Control, cx: &mut Cx<'_>) -> Result<(), ControlError> {
         match control {
             Control::Kill { after: None } => self.fail(&SessionFault::Killed, cx),
-            Control::Kill { after: Some(after) } => self.kill_at = Some(cx.now.after(after)),
+            Control::Kill { after: Some(after) } => {
+                self.kill_at = Some(cx.now.after(after));
+                self.nearer = true;
+            }
             Control::Drain(cause) => self.drain = Some(cause),
             Control::End(cause) => self.finish(cause, Some(&SessionFault::Shutdown), cx),
             Control::LogSwitches(switches) => self.observe.switches = switches,
@@ -143,6 +146,25 @@ impl Session {
         if self.is_over() {
             return;
         }
+        if matches!(self.phase, Phase::Commands) && !std::mem::take(&mut self.nearer) {
+            debug_assert!(
+                self.next_deadline(cx.now)
+                    .is_none_or(|next| self.armed.is_some_and(|armed| armed <= next)),
+                "whatever brings a deadline nearer sets `nearer`"
+            );
+            return;
+        }
+        let next = self.next_deadline(cx.now);
+        if let Some(next) = next
+            && self.armed.is_none_or(|armed| next < armed)
+        {
+            self.armed = Some(next);
+            cx.out.push(Op::WakeAt(next));
+        }
+    }
+
+    /// The first of all deadlines.
+    fn next_deadline(&self, now: Instant) -> Option<Instant> {
         let idle = self
             .service
             .wait_timeout
@@ -150,29 +172,23 @@ impl Session {
             .map(|limit| self.client.last_active.after(limit));
         // While a command runs the limit does not count: look again after another of it.
         let idle = idle.map(|at| {
-            if at <= cx.now {
-                cx.now.after(self.service.wait_timeout.unwrap_or_default())
+            if at <= now {
+                now.after(self.service.wait_timeout.unwrap_or_default())
             } else {
                 at
             }
         });
-        let next = [
+        [
             self.kill_at,
             self.dialogue_deadline(),
             self.connect_deadline(),
-            self.put_off_deadline(cx.now),
-            self.replay_due(cx.now),
+            self.put_off_deadline(now),
+            self.replay_due(now),
             idle,
         ]
         .into_iter()
         .flatten()
-        .min();
-        if let Some(next) = next
-            && self.armed.is_none_or(|armed| next < armed)
-        {
-            self.armed = Some(next);
-            cx.out.push(Op::WakeAt(next));
-        }
+        .min()
     }
 
     /// Panics when something is off that must not be; called after every event in debug builds.

@@ -394,6 +394,7 @@ impl Session {
     /// The OK that ends the login.
     fn welcome(&mut self, login: ServerLogin, cx: &mut Cx<'_>) {
         self.phase = Phase::Commands;
+        self.nearer = true;
         let caps = self.client.caps;
         let packet = OkPacket::new(Status::AUTOCOMMIT);
         cx.out

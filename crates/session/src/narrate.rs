@@ -17,6 +17,9 @@ const MAX_SHOWN_BYTES: usize = 1024;
 impl Session {
     /// Keeps the command for `queries[]`, if statements are kept.
     pub(crate) fn note_received(&mut self, body: &Body<'_>, cx: &Cx<'_>) {
+        if !self.observe.is_retaining() {
+            return;
+        }
         let command = body.command();
         let (modes, stmts) = (self.modes, &self.stmts);
         self.observe.received(command.name(), cx.wall, || {

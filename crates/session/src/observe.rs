@@ -61,9 +61,9 @@ pub(crate) struct Observe {
     log: VecDeque<String>,
     pub(crate) switches: LogSwitches,
     activity: Activity,
-    /// Commands received.
+    /// Commands received since statements are retained.
     received: u64,
-    /// Commands completed.
+    /// Those of them that are completed.
     completed: u64,
     /// How long servers' answers took.
     pub(crate) times: AnswerTimes,
@@ -131,16 +131,17 @@ impl Observe {
     }
 
     /// A command arrived. `text` is made only if statements are retained.
+    #[inline]
     pub(crate) fn received(
         &mut self,
         command: &'static str,
         wall: WallTime,
         text: impl FnOnce() -> Box<[u8]>,
     ) {
-        self.received += 1;
         if self.retain == 0 {
             return;
         }
+        self.received += 1;
         if self.queries.len() >= self.retain {
             self.queries.pop_front();
         }
@@ -156,10 +157,10 @@ impl Observe {
 
     /// The oldest command that was not complete is.
     pub(crate) fn completed(&mut self, wall: WallTime, response: Option<(&Arc<str>, Duration)>) {
-        self.completed += 1;
         if self.retain == 0 {
             return;
         }
+        self.completed += 1;
         let number = self.completed;
         if let Some(query) = self.queries.iter_mut().find(|query| query.number == number) {
             query.completed = Some(wall);
@@ -171,7 +172,7 @@ impl Observe {
 
     /// The oldest command that was not complete will be received again.
     pub(crate) fn retried(&mut self) {
-        self.completed += 1;
+        self.completed += u64::from(self.is_retaining());
     }
 
     /// What REST shows, newest first.

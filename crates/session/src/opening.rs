@@ -42,6 +42,7 @@ impl Session {
             shard.max_connections.raise(shard.connections.get());
         }
         let (node, target) = (backend.node, backend.target);
+        self.nearer = true;
         if let Some(shard) = self.target_shard(node, target, cx.worker) {
             shard.connections.add(1);
             shard.total_connections.add(1);

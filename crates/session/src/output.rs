@@ -106,8 +106,12 @@ impl Output {
     pub fn clear(&mut self) {
         const KEEP_BYTES: usize = 64 * 1024;
         self.ops.clear();
-        self.logs.clear();
-        self.warnings.get_mut().clear();
+        if !self.logs.is_empty() {
+            self.logs.clear();
+        }
+        if !self.warnings.get_mut().is_empty() {
+            self.warnings.get_mut().clear();
+        }
         self.own.clear();
         if self.own.capacity() > KEEP_BYTES {
             self.own.shrink_to(KEEP_BYTES);

@@ -34,6 +34,7 @@ impl Session {
             });
         }
         self.put_off = Some(PutOff { since, until });
+        self.nearer = true;
         self.heads = self.heads.wrapping_add(1);
     }
 

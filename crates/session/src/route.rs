@@ -327,9 +327,15 @@ impl Session {
             self.run_filters(Some(node), request, cx)?;
         }
         let hints = self.hints_at(node);
-        let request = Request {
-            hints: &hints,
-            ..*request
+        let hinted;
+        let request = if hints.is_empty() {
+            request
+        } else {
+            hinted = Request {
+                hints: &hints,
+                ..*request
+            };
+            &hinted
         };
         let Some(scene) = self.scene(node, cx) else {
             return Err(Stop::Wait);
@@ -337,7 +343,7 @@ impl Session {
         let Some(router) = self.nodes.get(node).and_then(|node| node.router.as_ref()) else {
             return Err(Stop::Wait);
         };
-        Ok(router.route(&request, &scene))
+        Ok(router.route(request, &scene))
     }
 
     /// The target whose answer counts.
@@ -628,6 +634,7 @@ impl Session {
     }
 
     /// What filters on the way to `node` said where the command should go.
+    #[inline]
     fn hints_at(&self, node: usize) -> Vec<Hint> {
         let mut hints = Vec::new();
         if self.is_repeating() {
@@ -645,6 +652,7 @@ impl Session {
     }
 
     /// What the router of `node` sees.
+    #[inline(always)]
     pub(crate) fn scene<'a>(&'a self, node: usize, cx: &Cx<'a>) -> Option<Scene<'a>> {
         let this = self.nodes.get(node)?;
         let newest = self.tickets.back().and_then(|ticket| ticket.answer);

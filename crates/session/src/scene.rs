@@ -146,17 +146,22 @@ impl TargetView<'_> {
 
 impl<'a> Scene<'a> {
     /// The targets, in configuration order.
+    #[inline]
     pub fn targets(&self) -> impl Iterator<Item = TargetId> + use<> {
         (0..u16::try_from(self.spec.targets.len()).unwrap_or(u16::MAX)).map(TargetId)
     }
 
     /// One target. `None` for an id that is not of this service.
+    ///
+    /// Routers ask this several times for each command: where it is inlined, what the caller does
+    /// not look at is not looked up.
+    #[inline(always)]
     #[must_use]
     pub fn target(&self, id: TargetId) -> Option<TargetView<'a>> {
         let spec = self.spec.targets.get(usize::from(id.0))?;
         let target = self.targets.get(usize::from(id.0));
-        match (spec, target) {
-            (TargetSpec::Server(server), target) => {
+        match spec {
+            TargetSpec::Server(server) => {
                 let backend = match target {
                     Some(Target::Backend(backend)) => self.backend(*backend),
                     _ => None,
@@ -180,26 +185,27 @@ impl<'a> Scene<'a> {
                     },
                 })
             }
-            (TargetSpec::Service(service), target) => {
-                let inner_targets: &[Target] = match target {
-                    Some(Target::Node(node)) => {
-                        self.nodes.get(*node).map_or(&[], |node| &node.targets)
-                    }
-                    _ => &[],
-                };
-                let inner = Scene {
-                    spec: service,
-                    targets: inner_targets,
-                    ..*self
-                };
-                Some(inner.summary(&service.name, service.rank))
-            }
+            TargetSpec::Service(service) => Some(self.service(service, target)),
         }
     }
 
     /// At the session's next rest the router is asked which connections it does not want any more.
     pub fn want_spare(&self) {
         self.spare_wanted.set(true);
+    }
+
+    #[cold]
+    fn service(&self, service: &'a ServiceSpec, target: Option<&Target>) -> TargetView<'a> {
+        let targets: &[Target] = match target {
+            Some(Target::Node(node)) => self.nodes.get(*node).map_or(&[], |node| &node.targets),
+            _ => &[],
+        };
+        let inner = Scene {
+            spec: service,
+            targets,
+            ..*self
+        };
+        inner.summary(&service.name, service.rank)
     }
 
     /// The position of a target by its name.
@@ -247,6 +253,7 @@ impl<'a> Scene<'a> {
         }
     }
 
+    #[inline]
     fn backend(&self, id: BackendId) -> Option<&'a Backend> {
         self.backends.get(usize::from(id.0))
     }

@@ -204,6 +204,8 @@ pub struct Session {
     pub(crate) heads: u64,
     /// When `on_tick` will be called; `None`: not asked for.
     pub(crate) armed: Option<Instant>,
+    /// There may be a deadline before that.
+    pub(crate) nearer: bool,
     /// Killed at that time.
     pub(crate) kill_at: Option<Instant>,
     /// Ends at the next rest outside a transaction.
@@ -273,6 +275,7 @@ impl Session {
             put_off: None,
             heads: 0,
             armed: None,
+            nearer: true,
             kill_at: None,
             drain: None,
         }
@@ -340,6 +343,7 @@ impl Session {
             return;
         }
         self.armed = None;
+        self.nearer = true;
         self.check_deadlines(&mut env.cx());
         self.finish_event(env);
     }

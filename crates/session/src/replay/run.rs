@@ -243,6 +243,7 @@ impl Session {
             waiting: None,
             expected: None,
         }));
+        self.nearer = true;
     }
 
     /// Closes the transaction's connection.
