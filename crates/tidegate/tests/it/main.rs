@@ -16,4 +16,5 @@ mod readwritesplit;
 mod rest;
 mod sessions;
 mod start;
+mod traces;
 mod trouble;
