@@ -346,7 +346,10 @@ fn a_panic_ends_one_session_alone() {
     let server = healthy();
     let mut plan = Plan::new(&[&server]);
     plan.workers = 1;
-    plan.change = |service| service.filters.push(Arc::new(Bomb));
+    plan.change = |service| {
+        service.filters.push(Arc::new(Bomb));
+        service.session_trace.lines = 10;
+    };
     let house = House::new(plan);
     let (mut victim, mut bystander) = (house.connect(), house.connect());
     assert_eq!(victim.query("SELECT 1").unwrap().text_value().unwrap(), "1");
@@ -368,6 +371,7 @@ fn a_panic_ends_one_session_alone() {
     .unwrap();
     let log = house.log();
     assert!(log.contains("(1) session ended: panic"), "{log}");
+    assert!(log.contains("(1) session trace: "), "{log}");
     assert!(
         log.contains("tests/house/bomb.rs"),
         "the place is named: {log}"

@@ -653,14 +653,18 @@ impl Session {
         );
         self.log(level, cx, || text);
         if self.trace_is_told(cause) && self.logs(Level::Notice, cx) {
-            for line in self.observe.log() {
-                cx.out.log(Level::Notice, format!("session trace: {line}"));
-            }
+            self.tell_trace(cx.out);
         }
         if retained {
             for line in self.observe.retained_lines() {
                 self.log(Level::Notice, cx, || line);
             }
+        }
+    }
+
+    fn tell_trace(&self, out: &mut Output) {
+        for line in self.observe.log() {
+            out.log(Level::Notice, format!("session trace: {line}"));
         }
     }
 
@@ -705,6 +709,9 @@ impl Session {
         }
         self.settle_counters(Cause::Panic, env.now, env.worker);
         self.phase = Phase::Over(Cause::Panic);
+        if self.logs(Level::Notice, &env.cx()) {
+            self.tell_trace(env.out);
+        }
     }
 
     /// Takes the session's connections and statements out of the gauges.

@@ -225,7 +225,13 @@ impl Desk {
             out,
         };
         // If even that panics, some counters stay too high; the session ends all the same.
-        let _ = panic::catch(|| seated.session.abandon(&mut env));
+        let abandoned = panic::catch(|| seated.session.abandon(&mut env));
+        if abandoned.is_ok() {
+            for line in self.out.logs.drain(..) {
+                self.log
+                    .session(seated.id, &seated.session.service().name, self.wall, line);
+            }
+        }
         self.out.clear();
     }
 
