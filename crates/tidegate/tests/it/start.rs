@@ -133,6 +133,19 @@ fn a_configuration_can_be_checked_without_a_start() {
 }
 
 #[test]
+fn the_configuration_in_the_readme_is_a_good_one() {
+    let readme = include_str!("../../../../README.md");
+    let (_, after) = readme.split_once("```ini\n").expect("a configuration");
+    let (config, _) = after.split_once("```").expect("its end");
+    let scratch = Scratch::new("tidegate-readme").expect("a folder");
+    let path = scratch.write("tidegate.cnf", config).expect("a file");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("private");
+    let output = program(&["--config-check", "--config", &path.display().to_string()]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(text(&output.stderr), "", "no advice either");
+}
+
+#[test]
 fn the_command_line_is_held_to_its_rules() {
     let output = program(&["--usr=somebody"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
