@@ -5,12 +5,12 @@
 //! whole canonical text is compared. Sets of eight keep every operation in constant time, whatever
 //! texts somebody builds.
 //!
-//! In front of it stands a small table of texts that come again byte for byte ([`exact`]): they
-//! need no canonical form.
+//! In front of it stands a small table of texts that come again, byte for byte or with other plain
+//! literals ([`shapes`]): they need no canonical form.
 //!
 //! One cache belongs to one worker; nothing in it is shared.
 
-mod exact;
+mod shapes;
 
 use crate::canonical::canonical;
 use crate::classify::classify;
@@ -18,7 +18,7 @@ use crate::digest::digest_with;
 use crate::mask::TypeMask;
 use crate::modes::Modes;
 use crate::statement::{Statement, TableUse};
-use exact::{Exact, Known, Place};
+use shapes::{Known, Place, Shapes};
 
 /// Longer texts are classified anew each time: what makes them long is mostly data.
 const MAX_TEXT: usize = 64 * 1024;
@@ -26,8 +26,8 @@ const MAX_TEXT: usize = 64 * 1024;
 /// How many entries share a set.
 const WAYS: usize = 8;
 
-/// The part of its memory that the table of exact texts may take: one in so many bytes.
-const EXACT_SHARE: usize = 16;
+/// The part of its memory that the table of shapes may take: one in so many bytes.
+const SHAPES_SHARE: usize = 16;
 
 /// A cache of classifications, for one worker.
 pub struct Cache {
@@ -37,7 +37,7 @@ pub struct Cache {
     free: Vec<u32>,
     /// Where the search for an entry to evict goes on.
     hand: usize,
-    exact: Exact,
+    shapes: Shapes,
     canonical: Vec<u8>,
     /// The last classification that is in no entry.
     uncached: Statement,
@@ -116,7 +116,7 @@ impl Cache {
             entries: Vec::new(),
             free: Vec::new(),
             hand: 0,
-            exact: Exact::new(max_bytes / EXACT_SHARE),
+            shapes: Shapes::new(max_bytes / SHAPES_SHARE),
             canonical: Vec::new(),
             uncached: Statement::default(),
             stats: CacheStats::default(),
@@ -160,7 +160,7 @@ impl Cache {
             self.uncached = classify(text, modes);
             return None;
         }
-        let hash = match self.exact.find(text, modes) {
+        let hash = match self.shapes.find(text, modes) {
             Known::At(place, _) if self.is_current(place) => {
                 let index = place.index as usize;
                 self.hit(index);
@@ -191,7 +191,7 @@ impl Cache {
     /// Changes the limit; entries beyond it go.
     pub fn set_max_bytes(&mut self, max_bytes: usize) {
         self.max_bytes = max_bytes;
-        self.exact = Exact::new(max_bytes / EXACT_SHARE);
+        self.shapes = Shapes::new(max_bytes / SHAPES_SHARE);
         self.make_room(0);
     }
 
@@ -243,14 +243,14 @@ impl Cache {
         )
     }
 
-    /// Takes note that this very text leads to that entry.
+    /// Takes note that this text, and those of its shape, lead to that entry.
     fn remember(&mut self, hash: u64, text: &[u8], modes: Modes, index: usize) {
         if let Some(Some(entry)) = self.entries.get(index) {
             let place = Place {
                 index: index as u32,
                 serial: entry.serial,
             };
-            self.exact.remember(hash, text, modes, place);
+            self.shapes.remember(hash, text, modes, place);
         }
     }
 
@@ -295,7 +295,7 @@ impl Cache {
 
     /// What the entries may take together.
     fn entry_bytes(&self) -> usize {
-        self.max_bytes - self.exact.reserved_bytes()
+        self.max_bytes - self.shapes.reserved_bytes()
     }
 
     fn insert(&mut self, entry: Entry) -> usize {

@@ -198,8 +198,8 @@ fn an_entry_that_is_gone_is_not_found_by_its_text_either() {
 fn entries_and_texts_share_the_limit() {
     for limit in [0, 100, 4096, 1 << 16, 1 << 20, 1 << 30] {
         let cache = Cache::new(limit);
-        assert!(cache.exact.reserved_bytes() <= limit / EXACT_SHARE);
-        assert!(cache.exact.reserved_bytes() <= 512 * 1024);
+        assert!(cache.shapes.reserved_bytes() <= limit / SHAPES_SHARE);
+        assert!(cache.shapes.reserved_bytes() <= 512 * 1024);
     }
 }
 
@@ -210,7 +210,7 @@ proptest! {
     ) {
         let mut cache = Cache::new(1 << 14);
         // Few slots, so that texts take each other's.
-        cache.exact = Exact::new(5 * 1200);
+        cache.shapes = Shapes::new(5 * 1400);
         for (which, mysql_family, literal) in turns {
             let modes = Modes { mysql_family, ..MODES };
             let text = match which {
