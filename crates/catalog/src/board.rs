@@ -46,17 +46,21 @@ pub struct BoardEntry {
 pub struct Board {
     entries: Mutex<Vec<BoardEntry>>,
     runtime: OnceLock<Runtime>,
+    /// Sessions look at positions.
+    positions: bool,
     /// Told of every change, in order.
     changed: tokio::sync::watch::Sender<u64>,
 }
 
 impl Board {
-    /// With these servers.
+    /// With these servers. `positions`: sessions want to know how far replication is, which changes
+    /// with every write; otherwise they are not told.
     #[must_use]
-    pub fn new(entries: Vec<BoardEntry>) -> Board {
+    pub fn new(entries: Vec<BoardEntry>, positions: bool) -> Board {
         Board {
             entries: Mutex::new(entries),
             runtime: OnceLock::new(),
+            positions,
             changed: tokio::sync::watch::channel(0).0,
         }
     }
@@ -93,7 +97,9 @@ impl Board {
         let mut changed = false;
         for entry in self.lock().iter_mut() {
             if let Some(state) = view.server(&entry.name) {
-                changed |= !same_for_sessions(&entry.state, state);
+                let moved =
+                    self.positions && entry.state.gtid_current_pos != state.gtid_current_pos;
+                changed |= moved || !same_for_sessions(&entry.state, state);
                 entry.state = Arc::clone(state);
             }
         }
@@ -165,7 +171,9 @@ impl Board {
     pub(crate) fn servers(&self) -> Servers {
         let entries = self.lock();
         Servers {
-            views: Arc::new(ServerViews(entries.iter().map(view).collect())),
+            views: Arc::new(ServerViews(
+                entries.iter().map(|entry| self.view(entry)).collect(),
+            )),
             endpoints: entries
                 .iter()
                 .map(|entry| ServerEndpoint {
@@ -174,6 +182,16 @@ impl Board {
                     tls: None,
                 })
                 .collect(),
+        }
+    }
+
+    fn view(&self, entry: &BoardEntry) -> ServerView {
+        let position = entry.state.gtid_current_pos.as_ref();
+        ServerView {
+            position: position
+                .filter(|_| self.positions)
+                .map(|position| Arc::new(position.clone())),
+            ..view(entry)
         }
     }
 
@@ -204,6 +222,7 @@ fn view(entry: &BoardEntry) -> ServerView {
         name: Arc::clone(&entry.name),
         status: shown_status(entry),
         lag: state.lag_secs.map(Duration::from_secs),
+        position: None,
         rank: entry.rank,
         version: state
             .version

@@ -126,7 +126,10 @@ impl Catalog {
         let mut ledger = Ledger::new(workers);
         let sink: Arc<dyn tidegate_filters::LineSink> = Arc::new(ThreadSink(log.clone()));
         let graph = Graph::build(&config, &mut ledger, &sink)?;
-        let board = Arc::new(Board::new(entries(&config, &mut ledger).await));
+        let board = Arc::new(Board::new(
+            entries(&config, &mut ledger).await,
+            graph.watches_positions(),
+        ));
         let monitors = start_monitors(&config, &board, log);
         first_looks(&monitors).await;
         let accounts = Arc::new(start_accounts(&config, &board, log));

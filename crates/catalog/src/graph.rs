@@ -11,6 +11,7 @@ use tidegate_config::params::{
 use tidegate_config::{Config, Object, Pattern, Target};
 use tidegate_filters::LineSink;
 use tidegate_session::filter::Filter;
+use tidegate_session::position::ServicePosition;
 use tidegate_session::world::{Counters, Rank, ServerShard};
 use tidegate_session::{
     DumpStatements, HistoryLimits, LineMatch, LogSwitches, ServerId, ServiceShard, ServiceSpec,
@@ -46,13 +47,14 @@ pub enum GraphError {
     },
 }
 
-/// The counters of one object, kept by name from one configuration to the next.
+/// The counters and positions of objects, kept by name from one configuration to the next.
 #[derive(Debug)]
 pub struct Ledger {
     workers: usize,
     servers: BTreeMap<String, Arc<Counters<ServerShard>>>,
     services: BTreeMap<String, Arc<Counters<ServiceShard>>>,
     targets: BTreeMap<(String, String), Arc<Counters<TargetShard>>>,
+    positions: BTreeMap<String, Arc<ServicePosition>>,
 }
 
 impl Ledger {
@@ -64,6 +66,7 @@ impl Ledger {
             servers: BTreeMap::new(),
             services: BTreeMap::new(),
             targets: BTreeMap::new(),
+            positions: BTreeMap::new(),
         }
     }
 
@@ -78,6 +81,10 @@ impl Ledger {
         let workers = self.workers;
         let entry = self.services.entry(name.to_owned());
         Arc::clone(entry.or_insert_with(|| Arc::new(Counters::new(workers))))
+    }
+
+    fn position(&mut self, service: &str) -> Arc<ServicePosition> {
+        Arc::clone(self.positions.entry(service.to_owned()).or_default())
     }
 
     fn target(&mut self, service: &str, target: &str) -> Arc<Counters<TargetShard>> {
@@ -121,6 +128,16 @@ impl Graph {
         }
         let services = builder.done;
         Ok(Graph { filters, services })
+    }
+}
+
+impl Graph {
+    /// Does any service choose servers by the positions that monitors see?
+    #[must_use]
+    pub fn watches_positions(&self) -> bool {
+        self.services
+            .values()
+            .any(|service| service.router.needs().monitored)
     }
 }
 
@@ -219,6 +236,7 @@ impl Builder<'_> {
             statement_digests: usize::try_from(params.statement_digests).unwrap_or(usize::MAX),
             max_connections: params.max_connections,
             version_string: params.version_string.as_deref().map(Into::into),
+            position: self.ledger.position(&service.name),
             counters: self.ledger.service(&service.name),
             target_counters,
         });

@@ -106,7 +106,7 @@ impl Diagnostics {
 impl ServerInfo {
     fn of(member: &Member, node: &Node, name: impl Fn(usize) -> Option<Arc<str>>) -> Self {
         let facts = node.facts.as_deref();
-        let position = |list: Option<&crate::gtid::GtidList>| list.map(ToString::to_string);
+        let position = |list: Option<&tidegate_wire::GtidList>| list.map(ToString::to_string);
         let links = node.links.iter().zip(&node.sources);
         Self {
             name: Arc::clone(&member.name),

@@ -23,7 +23,6 @@
 mod bits;
 mod diagnostics;
 mod event;
-mod gtid;
 mod handle;
 pub mod mariadbmon;
 mod probe;
@@ -35,8 +34,8 @@ mod version;
 pub use bits::{AdminState, ServerBits};
 pub use diagnostics::{Activity, Diagnostics, MonitorView, ServerInfo, SlaveConnection};
 pub use event::{Event, Role};
-pub use gtid::{GtidError, GtidList};
 pub use handle::{MonitorHandle, MonitorObserver, RequestError};
 pub use server::ServerState;
 pub use settings::{MonitorSettings, MonitoredServer};
+pub use tidegate_wire::{GtidError, GtidList};
 pub use version::{ServerKind, ServerVersion};

@@ -8,9 +8,9 @@ use tidegate_wire::Caps;
 
 use crate::bits::ServerBits;
 use crate::event::Event;
-use crate::gtid::GtidList;
 use crate::mariadbmon::{Member, Node};
 use crate::version::ServerVersion;
+use tidegate_wire::GtidList;
 
 /// What is known of a server. What was never learned is `None`; what was learned before the
 /// server went down is kept, except lag.

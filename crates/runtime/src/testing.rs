@@ -28,6 +28,7 @@ pub(crate) fn service(targets: Vec<TargetSpec>) -> ServiceSpec {
         statement_digests: 0,
         max_connections: 0,
         version_string: None,
+        position: Arc::default(),
         counters: Arc::new(Counters::new(1)),
     }
 }

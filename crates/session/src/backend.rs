@@ -61,6 +61,10 @@ pub(crate) enum OwedTo {
     Replay { ok: bool },
     /// Dropped: a statement of our own, which must succeed.
     Setup,
+    /// Dropped: whether a position was reached in time.
+    Wait,
+    /// Looked at, then dropped: how far the server is.
+    Position,
 }
 
 /// A session's connection to one server.

@@ -129,6 +129,8 @@ pub(crate) struct TreeNeeds {
     pub(crate) history: bool,
     /// Statements are kept until their answers begin.
     pub(crate) keeps: bool,
+    /// Commands may wait for servers' positions.
+    pub(crate) positions: bool,
     /// A filter looks at commands.
     pub(crate) requests: bool,
     /// A filter looks at replies.
@@ -144,10 +146,13 @@ impl TreeNeeds {
                 history,
                 keeps,
                 replay: _,
+                positions,
+                monitored: _,
             } = node.spec.router.needs();
             needs.statements |= statements;
             needs.history |= history;
             needs.keeps |= keeps;
+            needs.positions |= positions;
         }
         for slot in nodes.iter().flat_map(|node| &node.filters).chain(own) {
             needs.statements |= slot.wants.statements;

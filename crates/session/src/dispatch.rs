@@ -20,6 +20,7 @@ use crate::session::{Cx, Session};
 use crate::stmts::{Prepared, PreparedText};
 use crate::ticket::{Stream, Then, Ticket};
 use crate::time::Instant;
+use crate::waiting::Prefix;
 
 /// The longest statement that is kept so that it can be sent again.
 const MAX_RETRY_BYTES: usize = 64 * 1024;
@@ -255,7 +256,7 @@ impl Session {
             self.note_route(body, answer, &leaves.others, cx);
         }
         self.note_execution(body, &order, answer);
-        if order.retry || order.kept {
+        if order.retry || order.kept || leaves.wait.is_some() {
             self.retry.clear();
             self.retry.extend_from_slice(body.payload());
         }
@@ -265,7 +266,13 @@ impl Session {
             self.history.record(seq, key, payload, schema);
         }
         let alone = leaves.others.is_empty();
-        self.write_to(answer, body, &order, alone, OwedTo::Client, cx);
+        match &leaves.wait {
+            Some(wait) => {
+                self.note_sent(answer, &order, body.frame_len(), OwedTo::Client, cx);
+                self.write_prefixed(answer, body, wait, cx);
+            }
+            None => self.write_to(answer, body, &order, alone, OwedTo::Client, cx),
+        }
         for other in &leaves.others {
             let to = OwedTo::Compare {
                 seq: order.seq.unwrap_or_default(),
@@ -305,6 +312,7 @@ impl Session {
             counted: self.counted.get(),
             digest: order.digest,
             part: order.part,
+            prefix: leaves.wait.as_ref().map(|_| Prefix::new()),
             then: order.then,
         });
     }
@@ -329,7 +337,6 @@ impl Session {
         to: OwedTo,
         cx: &mut Cx<'_>,
     ) {
-        let (uses, now) = (self.uses, cx.now);
         let maps = self.needs.history && order.command != Command::StmtPrepare;
         let mapped = order
             .stmt
@@ -339,29 +346,8 @@ impl Session {
             Some(mapped) => self.with_types(body, order, mapped.types_version, id),
             None => None,
         };
-        let Some(backend) = self.backend_mut(id) else {
-            return;
-        };
-        backend.last_used = uses;
-        if order.shape != Shape::Nothing {
-            let preparing = order.stmt.filter(|_| order.command == Command::StmtPrepare);
-            backend.expect(
-                order.shape,
-                typed.as_ref().map_or(body.frame_len(), Vec::len),
-                Owed {
-                    to,
-                    stmt: preparing,
-                },
-            );
-            backend.begin_operation(now);
-        }
-        if let Some(view) = cx.servers.get(backend.server) {
-            let shard = view.counters.shard(cx.worker);
-            shard.packets.add(1);
-            if order.shape != Shape::Nothing {
-                shard.operations.add(1);
-            }
-        }
+        let len = typed.as_ref().map_or(body.frame_len(), Vec::len);
+        self.note_sent(id, order, len, to, cx);
         let side = Side::Backend(id);
         if let Some(mut payload) = typed {
             rename(&mut payload, mapped.map(|mapped| mapped.backend.0));
@@ -388,6 +374,34 @@ impl Session {
                 }
                 cx.out
                     .send_with(side, |own| frame_into(own, &mut 0, &payload));
+            }
+        }
+    }
+
+    /// A command goes to a connection: its answer is due, and counted.
+    fn note_sent(&mut self, id: BackendId, order: &Order, len: usize, to: OwedTo, cx: &Cx<'_>) {
+        let uses = self.uses;
+        let Some(backend) = self.backend_mut(id) else {
+            return;
+        };
+        backend.last_used = uses;
+        if order.shape != Shape::Nothing {
+            let preparing = order.stmt.filter(|_| order.command == Command::StmtPrepare);
+            backend.expect(
+                order.shape,
+                len,
+                Owed {
+                    to,
+                    stmt: preparing,
+                },
+            );
+            backend.begin_operation(cx.now);
+        }
+        if let Some(view) = cx.servers.get(backend.server) {
+            let shard = view.counters.shard(cx.worker);
+            shard.packets.add(1);
+            if order.shape != Shape::Nothing {
+                shard.operations.add(1);
             }
         }
     }

@@ -56,6 +56,7 @@ mod opening;
 mod output;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
+pub mod position;
 mod put_off;
 pub mod question;
 mod refusal;
@@ -74,6 +75,7 @@ mod ticket;
 mod time;
 mod timing;
 mod view;
+mod waiting;
 pub mod world;
 
 pub use backend::Link;

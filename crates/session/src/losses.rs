@@ -257,7 +257,11 @@ impl Session {
             .iter()
             .filter_map(|owed| match owed.to {
                 OwedTo::Compare { seq } => Some(seq),
-                OwedTo::Client | OwedTo::Replay { .. } | OwedTo::Setup => None,
+                OwedTo::Client
+                | OwedTo::Replay { .. }
+                | OwedTo::Setup
+                | OwedTo::Wait
+                | OwedTo::Position => None,
             })
             .collect();
         let (next_seq, torn) = (
@@ -289,11 +293,12 @@ impl Session {
         }
         self.verdicts.forget(id);
         self.stmts.forget_backend(id);
+        self.forget_waiting(id);
         for ticket in &mut self.tickets {
             if ticket.answer == Some(id) {
                 ticket.answer = None;
                 if ticket.started {
-                    ticket.next_seq = next_seq;
+                    ticket.next_seq = ticket.renumbered(next_seq);
                     ticket.torn = torn;
                 }
             }

@@ -251,10 +251,11 @@ impl Session {
 
     /// Our own settings, as the connection's next statement.
     pub(crate) fn send_setup(&mut self, id: BackendId, cx: &mut Cx<'_>) {
+        let positions = self.needs.positions;
         let Some(backend) = self.backend_mut(id) else {
             return;
         };
-        let payload = crate::setup::statement(backend.version, backend.mysql_family);
+        let payload = crate::setup::statement(backend.version, backend.mysql_family, positions);
         backend.expect(
             Shape::Query,
             payload.len(),

@@ -6,14 +6,17 @@ use std::ops::Range;
 use tidegate_wire::frame::{Header, frame_with};
 use tidegate_wire::reply::{ErrPacket, Event, Kind, OkPacket, Progress, Step, Summary};
 use tidegate_wire::track::{Change, changes, rewrite_ok};
-use tidegate_wire::{Caps, Command, ReplyError, Rewrite, Status};
+use tidegate_wire::{Caps, Command, Gtid, ReplyError, Rewrite, Status};
 
 use crate::backend::{Owed, OwedTo, State};
 use crate::chain::Node;
 use crate::fault::{ErrReply, SessionFault};
-use crate::ids::{BackendId, BackendStmtId, Side};
+use crate::ids::{BackendId, BackendStmtId, Side, TargetId};
+use crate::position::Told;
 use crate::replay::{Follow, Part};
 use crate::request::{OwnAnswer, ReplySummary};
+use crate::router::RouterSession;
+use crate::scene::Scene;
 use crate::session::{Cx, Session};
 use crate::stmts::Mapped;
 use crate::ticket::{Then, Ticket};
@@ -44,9 +47,13 @@ impl Session {
             if !backend.takes_commands() {
                 return run.len();
             }
+            let step = match backend.owed.front() {
+                Some(owed) if owed.to == OwedTo::Position => Step::PerPacket,
+                _ => Step::Fast,
+            };
             let progress = match backend
                 .tracker
-                .advance(run.get(at..).unwrap_or_default(), Step::Fast)
+                .advance(run.get(at..).unwrap_or_default(), step)
             {
                 Ok(progress) => progress,
                 Err(error) => {
@@ -101,7 +108,9 @@ impl Session {
             }
         }
         let leaks = planted!(DiscardedReplyForwarded) && owed.to.is_command();
-        if owed.to == OwedTo::Client || leaks {
+        let passes = owed.to == OwedTo::Client
+            && !(self.needs.positions && self.take_prefix(id, at, progress, run, cx));
+        if passes || leaks {
             let follow = match &self.replay {
                 Some(_) => self.follow(id, at, progress, run, cx),
                 None => Follow::Pass(0),
@@ -117,7 +126,7 @@ impl Session {
                         cx,
                     );
                 }
-                Follow::Keep => self.take_news(id, progress, packet.clone(), run),
+                Follow::Keep => self.take_news(id, progress, packet.clone(), run, cx),
                 Follow::Gone => return,
             }
         }
@@ -128,6 +137,10 @@ impl Session {
                 columns,
             } => {
                 self.prepared_on(id, &owed, BackendStmtId(given), params, columns, cx);
+            }
+            Event::Row if owed.to == OwedTo::Position => {
+                let payload = packet.start + Header::LEN..packet.end;
+                self.position_row(id, run.get(payload).unwrap_or_default(), cx);
             }
             Event::LocalInfile if owed.to == OwedTo::Client => self.infile = Some(id),
             Event::LocalInfile => {
@@ -185,7 +198,7 @@ impl Session {
                     .backend(id)
                     .map_or(Caps::empty(), |backend| backend.caps);
                 if has_changes {
-                    self.take_changes(run.get(payload).unwrap_or_default(), server_caps);
+                    self.take_changes(id, run.get(payload).unwrap_or_default(), server_caps, cx);
                 }
                 // An EOF packet proper says nothing that a client could not read.
                 let is_ok = matches!(progress.event, Event::Ok { .. })
@@ -208,7 +221,14 @@ impl Session {
     }
 
     /// What an answer that the client does not get says of the session's state.
-    fn take_news(&mut self, id: BackendId, progress: &Progress, packet: Range<usize>, run: &[u8]) {
+    fn take_news(
+        &mut self,
+        id: BackendId,
+        progress: &Progress,
+        packet: Range<usize>,
+        run: &[u8],
+        cx: &Cx<'_>,
+    ) {
         if let Event::Ok {
             has_changes: true, ..
         }
@@ -224,7 +244,7 @@ impl Session {
                 .backend(id)
                 .map_or(Caps::empty(), |backend| backend.caps);
             let payload = packet.start + Header::LEN..packet.end;
-            self.take_changes(run.get(payload).unwrap_or_default(), caps);
+            self.take_changes(id, run.get(payload).unwrap_or_default(), caps, cx);
         }
     }
 
@@ -273,7 +293,7 @@ impl Session {
     }
 
     /// What a server says of the session's state.
-    fn take_changes(&mut self, payload: &[u8], caps: Caps) {
+    fn take_changes(&mut self, id: BackendId, payload: &[u8], caps: Caps, cx: &Cx<'_>) {
         let Ok(packet) = OkPacket::parse(payload, caps) else {
             return;
         };
@@ -293,6 +313,12 @@ impl Session {
                     }
                     if name == b"sql_mode" {
                         self.modes.oracle = contains_word(value, b"ORACLE");
+                    }
+                    if self.needs.positions
+                        && name == b"last_gtid"
+                        && let Some(written) = Gtid::parse(value)
+                    {
+                        self.tell_position(id, Told::Wrote(written), cx);
                     }
                 }
                 Change::Characteristics(_)
@@ -367,7 +393,10 @@ impl Session {
             self.operation_done(id, cx);
         }
         match to {
+            OwedTo::Client if !ok && self.awaits_prefix() => self.prefix_failed(id, cx),
             OwedTo::Client => self.client_reply_done(id, &summary, last, cx),
+            OwedTo::Wait => self.wait_done(id, ok, cx),
+            OwedTo::Position => self.position_done(id, ok, cx),
             OwedTo::Compare { seq } => {
                 if !self.verdicts.heard(seq, id, ok) && !planted!(VerdictIgnored) {
                     self.differs(id, seq, last, cx);
@@ -427,6 +456,9 @@ impl Session {
             } else if self.reports_status(ticket.command) {
                 self.trx.correct(summary.status.bits());
             }
+        }
+        if ok && self.needs.positions {
+            self.tell_unknown_position(id, summary.result_sets > 0, cx);
         }
         if ok {
             self.take_effect(&ticket, id, cx);
@@ -531,6 +563,19 @@ impl Session {
     }
 
     fn tell_routers(&mut self, id: BackendId, leaf: usize, reply: &ReplySummary<'_>, cx: &Cx<'_>) {
+        self.each_router(id, leaf, cx, |router, target, scene| {
+            router.on_reply(target, reply, scene);
+        });
+    }
+
+    /// Tells something to the routers on the way from a connection to the client.
+    pub(crate) fn each_router(
+        &mut self,
+        id: BackendId,
+        leaf: usize,
+        cx: &Cx<'_>,
+        mut tell: impl FnMut(&mut dyn RouterSession, TargetId, &Scene<'_>),
+    ) {
         let mut next = Some(leaf);
         while let Some(ix) = next {
             let Some(mut router) = self.nodes.get_mut(ix).and_then(|node| node.router.take())
@@ -538,7 +583,7 @@ impl Session {
                 return;
             };
             if let (Some(target), Some(scene)) = (self.target_of(ix, id), self.scene(ix, cx)) {
-                router.on_reply(target, reply, &scene);
+                tell(&mut *router, target, &scene);
             }
             let Some(node) = self.nodes.get_mut(ix) else {
                 return;
@@ -594,7 +639,7 @@ impl Session {
     }
 
     /// The server's bytes make no sense, or say that it is going away.
-    fn nonsense(&mut self, id: BackendId, error: &ReplyError, cx: &mut Cx<'_>) {
+    pub(crate) fn nonsense(&mut self, id: BackendId, error: &ReplyError, cx: &mut Cx<'_>) {
         let server = self.server_name(id, cx);
         match error {
             ReplyError::Unsolicited {
@@ -752,14 +797,19 @@ impl Session {
             .answer
             .filter(|_| ticket.started)
             .and_then(|id| self.backend(id))
-            .map_or(ticket.next_seq, |backend| backend.tracker.next_seq())
+            .map_or(ticket.next_seq, |backend| {
+                ticket.renumbered(backend.tracker.next_seq())
+            })
     }
 }
 
 impl OwedTo {
     /// Was it sent because of a client's command, and counted as an operation of the server?
     pub(crate) fn is_command(self) -> bool {
-        matches!(self, OwedTo::Client | OwedTo::Compare { .. })
+        matches!(
+            self,
+            OwedTo::Client | OwedTo::Compare { .. } | OwedTo::Wait | OwedTo::Position
+        )
     }
 }
 

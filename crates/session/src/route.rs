@@ -15,6 +15,7 @@ use crate::dispatch::Body;
 use crate::fault::{ErrReply, SessionFault};
 use crate::filter::Verdict;
 use crate::ids::{BackendId, ClientStmtId, Side, TargetId};
+use crate::position::Wait;
 use crate::request::{OwnAnswer, Request};
 use crate::router::{Decision, TargetSet};
 use crate::scene::Scene;
@@ -31,6 +32,8 @@ pub(crate) struct Leaves {
     pub(crate) answer: Option<BackendId>,
     /// Who else gets it.
     pub(crate) others: Vec<BackendId>,
+    /// A statement in front of it waits for this.
+    pub(crate) wait: Option<Wait>,
     /// It may be sent again if the answer does not come.
     pub(crate) retry: bool,
     /// It is a session command.
@@ -171,6 +174,7 @@ impl Session {
                     }
                     self.announce(&request, &leaves, &cx);
                     self.dispatch(body, order, &leaves, &mut cx);
+                    self.waiting = None;
                     return true;
                 }
                 Err(Stop::Replaced(payload)) => {
@@ -239,6 +243,7 @@ impl Session {
     fn plan(&mut self, request: &Request<'_>, cx: &mut Cx<'_>) -> Result<Leaves, Stop> {
         let command = request.command;
         let mut leaves = Leaves::default();
+        self.check_waiting()?;
         if let Some(id) = request.prepared {
             leaves.answer = self.fixed_target(command, id)?;
         }
@@ -247,6 +252,9 @@ impl Session {
         self.check_openings(command, &leaves)?;
         if let Some(id) = request.prepared {
             self.check_prepared(command, id, &mut leaves)?;
+        }
+        if self.needs.positions {
+            self.check_position(request, &mut leaves, cx)?;
         }
         Ok(leaves)
     }
@@ -358,14 +366,16 @@ impl Session {
         let command = request.command;
         match self.target(node, target) {
             Some(Target::Backend(chosen)) => {
-                let backend = leaves.answer.unwrap_or(chosen);
+                let waited_on = self.waited_on();
+                let backend = leaves.answer.or(waited_on).unwrap_or(chosen);
                 let backend = if planted!(WriteToReplica) && command == Command::Query {
                     self.any_open().unwrap_or(backend)
                 } else {
                     backend
                 };
                 let executes = matches!(command, Command::StmtExecute | Command::StmtBulkExecute);
-                if request.prepared.is_some() && executes && backend != chosen && !leaves.retry {
+                let moved = backend != chosen && waited_on != Some(backend);
+                if request.prepared.is_some() && executes && moved && !leaves.retry {
                     return Err(Stop::LongDataLost);
                 }
                 match self
@@ -489,7 +499,9 @@ impl Session {
         if self.replay.is_some() && self.trx.is_open() {
             return Err(Stop::Wait);
         }
-        let same = newest.answer == leaves.answer && newest.seq.is_none();
+        // One that may still turn out to be behind is sent elsewhere then.
+        let stays = newest.seq.is_none() && newest.prefix.is_none();
+        let same = newest.answer == leaves.answer && stays;
         let follows = same && !leaves.all && command != Command::ResetConnection;
         if follows || planted!(AnswersOutOfOrder) {
             Ok(())
@@ -635,7 +647,7 @@ impl Session {
 
     /// What filters on the way to `node` said where the command should go.
     #[inline]
-    fn hints_at(&self, node: usize) -> Vec<Hint> {
+    pub(crate) fn hints_at(&self, node: usize) -> Vec<Hint> {
         let mut hints = Vec::new();
         if self.is_repeating() {
             return hints;
@@ -674,6 +686,7 @@ impl Session {
             head: self.heads,
             put_off_since: self.put_off.map(|put_off| put_off.since),
             spare_wanted: &self.look_for_spare,
+            position: &this.spec.position,
             counters: this.spec.counters.shard(cx.worker),
             counted: &self.counted,
             imagined: false,
@@ -699,6 +712,14 @@ impl Session {
 
     /// Carries out what happens to a command that goes nowhere now. `false`: it waits.
     fn conclude(&mut self, stop: Stop, body: &mut Body<'_>, cx: &mut Cx<'_>) -> bool {
+        let concluded = self.conclude_stop(stop, body, cx);
+        if concluded {
+            self.waiting = None;
+        }
+        concluded
+    }
+
+    fn conclude_stop(&mut self, stop: Stop, body: &mut Body<'_>, cx: &mut Cx<'_>) -> bool {
         match stop {
             Stop::Wait | Stop::Replaced(_) => false,
             Stop::Prepare(backend, id) => {
@@ -804,7 +825,7 @@ impl Session {
     }
 
     /// Makes a server forget the long data that came for an execution which will not come.
-    fn drop_long_data(&mut self, id: ClientStmtId, cx: &mut Cx<'_>) {
+    pub(crate) fn drop_long_data(&mut self, id: ClientStmtId, cx: &mut Cx<'_>) {
         let Some(prepared) = self.stmts.get_mut(id) else {
             return;
         };

@@ -10,6 +10,7 @@
 use crate::fault::{ErrReply, SessionFault};
 use crate::freeze::{Decoder, Encoder, FreezeError};
 use crate::ids::TargetId;
+use crate::position::{Before, Behind, Told};
 use crate::replay::ReplayRules;
 use crate::request::{OwnAnswer, ReplySummary, Request};
 use crate::scene::Scene;
@@ -53,6 +54,11 @@ pub struct Needs {
     /// The open transaction is recorded, so that it can be repeated when its server is lost; `None`:
     /// it is not. Only with `statements` and `history`.
     pub replay: Option<ReplayRules>,
+    /// Servers report the transactions that statements write, and commands may wait for a server's
+    /// position: [`RouterSession::before`] and its siblings are called.
+    pub positions: bool,
+    /// Servers are chosen by the positions that monitors see, whose every change must be known.
+    pub monitored: bool,
 }
 
 /// The state of a router for one client connection.
@@ -67,6 +73,23 @@ pub trait RouterSession: std::fmt::Debug + Send {
             sentence: "The router gives no reasons.",
             verdicts: Vec::new(),
         }
+    }
+    /// What must hold before the command runs on the target that was chosen, whose server is not a
+    /// primary? Changes nothing.
+    fn before(&self, request: &Request<'_>, target: TargetId, scene: &Scene<'_>) -> Before {
+        let _ = (request, target, scene);
+        Before::Nothing
+    }
+    /// A target has said something about its position. What a write is answered with is told before
+    /// the answer leaves.
+    fn on_position(&mut self, target: TargetId, told: Told<'_>, scene: &Scene<'_>) {
+        let _ = (target, told, scene);
+    }
+    /// The command at the head has not run on `target`, which did not reach the position in time or
+    /// could not tell its own.
+    fn on_behind(&mut self, target: TargetId, scene: &Scene<'_>) -> Behind {
+        let _ = (target, scene);
+        Behind::Reroute
     }
     /// The decision for this command has been carried out.
     fn on_routed(&mut self, request: &Request<'_>, decision: &Decision, scene: &Scene<'_>);

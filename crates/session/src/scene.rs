@@ -4,11 +4,13 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use tidegate_sql::TrxTracker;
+use tidegate_wire::GtidList;
 
 use crate::average::{Average, Response};
 use crate::backend::{Backend, Link};
 use crate::chain::{Node, Target};
 use crate::ids::{BackendId, TargetId};
+use crate::position::ServicePosition;
 use crate::service::{Counted, ServiceShard, ServiceSpec, TargetShard, TargetSpec};
 use crate::time::Instant;
 use crate::world::{Counters, Rank, ServerShard, ServerStatus, ServerViews};
@@ -41,6 +43,8 @@ pub struct Scene<'a> {
     ///
     /// [`Decision::Later`]: crate::router::Decision::Later
     pub put_off_since: Option<Instant>,
+    /// How far the writes have come that were acknowledged through this service.
+    pub position: &'a ServicePosition,
     /// This worker's counters of this service.
     pub counters: &'a ServiceShard,
     /// How the router counted the command that is being announced.
@@ -69,6 +73,8 @@ pub struct TargetView<'a> {
     pub rank: Rank,
     /// Replication lag; `None`: unknown.
     pub lag: Option<Duration>,
+    /// How far the monitor saw it; `None`: unknown, as it is of a service.
+    pub position: Option<&'a GtidList>,
     /// Answers to be thrown away that it still owes this session.
     pub discards: usize,
     /// When this session last used it; zero: never.
@@ -173,6 +179,7 @@ impl<'a> Scene<'a> {
                     link: backend.map_or(Link::Closed, Backend::link),
                     rank: view.rank,
                     lag: view.lag,
+                    position: view.position.as_deref(),
                     discards: backend.map_or(0, Backend::discards),
                     last_used: backend.map_or(0, Backend::last_used),
                     load: Load::Server {
@@ -267,6 +274,7 @@ impl<'a> Scene<'a> {
             link: Link::Closed,
             rank,
             lag: None,
+            position: None,
             discards: 0,
             last_used: 0,
             load: Load::Service {

@@ -7,6 +7,7 @@ use crate::cause::Cause;
 use crate::filter::Filter;
 use crate::histogram::Histogram;
 use crate::ids::ServerId;
+use crate::position::ServicePosition;
 use crate::router::Router;
 use crate::time::Instant;
 use crate::world::{Count, Counters, Rank};
@@ -51,6 +52,9 @@ pub struct ServiceSpec {
     pub max_connections: u64,
     /// The greeting's version text, when set by hand.
     pub version_string: Option<Arc<str>>,
+    /// How far the writes have come that were acknowledged through it, the same object in every
+    /// snapshot.
+    pub position: Arc<ServicePosition>,
     /// Its counters, the same object in every snapshot.
     pub counters: Arc<Counters<ServiceShard>>,
     /// Its counters of each of `targets`, in that order; each the same object in every snapshot.

@@ -26,6 +26,7 @@ use crate::service::{Counted, LogSwitches, ServiceShard, ServiceSpec, TargetShar
 use crate::stmts::Statements;
 use crate::ticket::{Passed, Stream, Ticket, Verdicts};
 use crate::time::{Instant, WallTime};
+use crate::waiting::Waiting;
 use crate::world::ServerViews;
 
 /// How long a client may take from the greeting to the end of its login.
@@ -179,6 +180,8 @@ pub struct Session {
     pub(crate) uses: u64,
     /// Counts session commands.
     pub(crate) last_seq: u64,
+    /// What the command at the head waits for, or has waited for.
+    pub(crate) waiting: Option<Waiting>,
     /// The statement in flight, if it may be sent again.
     pub(crate) retry: Vec<u8>,
     /// The record of the open transaction; `None`: nobody wants it.
@@ -258,6 +261,7 @@ impl Session {
             verdicts: Verdicts::default(),
             uses: 0,
             last_seq: 0,
+            waiting: None,
             retry: Vec::new(),
             replay: None,
             observe: Observe::new(
@@ -469,6 +473,7 @@ impl Session {
             && self.stream.is_none()
             && self.infile.is_none()
             && !self.is_replaying()
+            && self.waiting.is_none()
     }
 
     #[inline]

@@ -10,19 +10,25 @@ const NEW_ISOLATION_NAME: u64 = 11_01_00;
 
 /// The payload of the first command of a new connection. The list of tracked variables is
 /// extended, never replaced; `*` already means all of them.
-pub(crate) fn statement(version: u64, mysql_family: bool) -> Vec<u8> {
+/// `positions`: the transactions that statements write are reported too, which MariaDB can.
+pub(crate) fn statement(version: u64, mysql_family: bool, positions: bool) -> Vec<u8> {
     let new_name = mysql_family || version >= NEW_ISOLATION_NAME;
     let isolation = if new_name {
         "transaction_isolation"
     } else {
         "tx_isolation"
     };
+    let position = if positions && !mysql_family {
+        ",last_gtid"
+    } else {
+        ""
+    };
     let mut payload = vec![tidegate_wire::Command::Query.byte()];
     payload.extend_from_slice(
         format!(
             "SET session_track_schema=ON, session_track_transaction_info='CHARACTERISTICS', \
              session_track_system_variables=IF(@@session_track_system_variables='*','*',\
-             CONCAT_WS(',',NULLIF(@@session_track_system_variables,''),'{TRACKED},{isolation}'))"
+             CONCAT_WS(',',NULLIF(@@session_track_system_variables,''),'{TRACKED},{isolation}{position}'))"
         )
         .as_bytes(),
     );
@@ -36,6 +42,7 @@ pub(crate) fn is_ours(name: &[u8]) -> bool {
         b"sql_mode"
             | b"tx_isolation"
             | b"transaction_isolation"
+            | b"last_gtid"
             | b"session_track_system_variables"
     )
 }
@@ -76,9 +83,19 @@ mod tests {
 
     #[test]
     fn the_isolation_variable_is_named_by_version() {
-        let text = |version, mysql| String::from_utf8(statement(version, mysql)).unwrap();
+        let text = |version, mysql| String::from_utf8(statement(version, mysql, false)).unwrap();
         assert!(text(101_106, false).contains(",tx_isolation'"));
         assert!(text(110_402, false).contains(",transaction_isolation'"));
         assert!(text(80_036, true).contains(",transaction_isolation'"));
+    }
+
+    #[test]
+    fn written_transactions_are_reported_where_that_is_wanted_and_possible() {
+        let reported = |mysql, positions| {
+            let text = String::from_utf8(statement(101_106, mysql, positions)).unwrap();
+            text.contains(",last_gtid'")
+        };
+        assert!(reported(false, true));
+        assert!(!reported(false, false) && !reported(true, true));
     }
 }

@@ -11,6 +11,7 @@ use crate::ids::{BackendId, ClientStmtId};
 use crate::replay::Part;
 use crate::service::Counted;
 use crate::time::Instant;
+use crate::waiting::Prefix;
 
 /// A command that was sent and whose answer the client waits for.
 #[derive(Debug, Clone)]
@@ -44,8 +45,17 @@ pub(crate) struct Ticket {
     pub(crate) digest: Option<Place>,
     /// What its answer is to the record of the open transaction.
     pub(crate) part: Part,
+    /// A waiting statement was sent in front of it.
+    pub(crate) prefix: Option<Prefix>,
     /// What the reply has to change here, once it is known to be good.
     pub(crate) then: Then,
+}
+
+impl Ticket {
+    /// The number that a packet of the answer has for the client.
+    pub(crate) fn renumbered(&self, seq: u8) -> u8 {
+        seq.wrapping_sub(self.prefix.map_or(0, Prefix::dropped))
+    }
 }
 
 /// What a good reply changes in the session.

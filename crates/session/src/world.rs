@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tidegate_wire::GtidList;
 use tidegate_wire::caps::Caps;
 
 use crate::average::Average;
@@ -119,6 +120,8 @@ pub struct ServerView {
     pub status: ServerStatus,
     /// Replication lag; `None`: unknown.
     pub lag: Option<Duration>,
+    /// How far replication has come there; `None`: unknown, or nobody wants to know.
+    pub position: Option<Arc<GtidList>>,
     /// Its rank.
     pub rank: Rank,
     /// Version as `major * 10000 + minor * 100 + patch`; 0: not known yet.

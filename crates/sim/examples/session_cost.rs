@@ -82,6 +82,7 @@ impl Bench {
             name: format!("db{ix}").into(),
             status: ServerStatus::RUNNING.with(*role),
             lag: None,
+            position: None,
             rank: Rank::Primary,
             version: 101_100,
             version_string: "10.11.0-MariaDB".into(),
@@ -177,6 +178,7 @@ fn service(router: Arc<dyn Router>) -> Arc<ServiceSpec> {
         statement_digests: 100,
         max_connections: 0,
         version_string: None,
+        position: Arc::default(),
         counters: Arc::new(Counters::new(2)),
         target_counters: (0..3).map(|_| Arc::new(Counters::new(2))).collect(),
     })

@@ -24,6 +24,7 @@ mod modules;
 mod plan;
 #[cfg(feature = "planted")]
 pub mod planted;
+mod replication;
 mod rng;
 mod run;
 mod server;

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use tidegate_routers::readwritesplit::{MasterFailureMode, SelectionCriteria};
+use tidegate_routers::readwritesplit::{CausalReads, MasterFailureMode, SelectionCriteria};
 
 use crate::caps;
 use crate::client::{Goodbye, Kind};
@@ -104,6 +104,7 @@ pub(crate) struct Plan {
     /// History limits: how many, and whether the oldest are forgotten.
     pub(crate) history: (usize, bool),
     pub(crate) master_accept_reads: bool,
+    pub(crate) causal: CausalReads,
     pub(crate) max_replicas: u64,
     pub(crate) failures: Failures,
     pub(crate) criterion: SelectionCriteria,
@@ -130,7 +131,7 @@ pub(crate) struct ReplayPlan {
 }
 
 impl Plan {
-    pub(crate) fn draw(rng: &mut Rng) -> Plan {
+    pub(crate) fn draw(seed: u64, rng: &mut Rng) -> Plan {
         let tree = rng.weighted(&[
             (12, Tree::Split),
             (4, Tree::Connection),
@@ -165,6 +166,7 @@ impl Plan {
                 (1000, true)
             },
             master_accept_reads: rng.coin(),
+            causal: draw_causal(seed),
             max_replicas: if rng.one_in(5) {
                 rng.below(2) as u64
             } else {
@@ -221,6 +223,27 @@ impl Plan {
         self.tree != Tree::Connection
     }
 
+    /// What a read must see. Servers that cannot report what was written only tell the session itself,
+    /// which then reads from the primary.
+    pub(crate) fn promise(&self) -> Promise {
+        let reported = self.offered & caps::SESSION_TRACK != 0;
+        let of = match self.causal {
+            _ if !self.splits() => Writes::Nobodys,
+            CausalReads::None => Writes::Nobodys,
+            CausalReads::Local | CausalReads::Fast => Writes::Own,
+            CausalReads::Global | CausalReads::FastGlobal if !reported => Writes::Own,
+            CausalReads::Global
+            | CausalReads::FastGlobal
+            | CausalReads::Universal
+            | CausalReads::FastUniversal => Writes::Everybodys,
+        };
+        let is_fast = matches!(
+            self.causal,
+            CausalReads::Fast | CausalReads::FastGlobal | CausalReads::FastUniversal
+        );
+        Promise { of, is_fast }
+    }
+
     pub(crate) fn draw_client(&self, rng: &mut Rng, left: usize) -> ClientPlan {
         let mut optional = 0;
         for cap in caps::OPTIONAL {
@@ -272,6 +295,38 @@ impl Plan {
         }
         chosen
     }
+}
+
+/// What a read must see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Promise {
+    pub(crate) of: Writes,
+    /// Servers are chosen by what the monitor saw.
+    pub(crate) is_fast: bool,
+}
+
+/// Whose writes a read must see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Writes {
+    #[default]
+    Nobodys,
+    /// The session's.
+    Own,
+    /// Those of all sessions.
+    Everybodys,
+}
+
+/// Drawn apart, so that schedules without causal reads are those they were before there were any.
+fn draw_causal(seed: u64) -> CausalReads {
+    Rng::new(!seed).weighted(&[
+        (8, CausalReads::None),
+        (3, CausalReads::Local),
+        (3, CausalReads::Global),
+        (1, CausalReads::Fast),
+        (1, CausalReads::FastGlobal),
+        (2, CausalReads::Universal),
+        (1, CausalReads::FastUniversal),
+    ])
 }
 
 fn draw_modules(rng: &mut Rng) -> Modules {

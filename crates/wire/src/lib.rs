@@ -30,6 +30,7 @@ pub mod codec;
 pub mod command;
 mod error;
 pub mod frame;
+pub mod gtid;
 pub mod handshake;
 pub mod login;
 pub mod reply;
@@ -44,6 +45,7 @@ pub use caps::Caps;
 pub use codec::Reader;
 pub use command::{Command, Shape};
 pub use error::WireError;
+pub use gtid::{Gtid, GtidError, GtidList};
 pub use login::{ClientLogin, ClientStep, LoginError, ServerLogin, ServerStep};
 pub use reply::{
     EofPacket, ErrPacket, Event, OkPacket, Progress, ReplyError, ReplyTracker, Step, Summary,

@@ -7,8 +7,8 @@ use thiserror::Error;
 use tidegate_sqlclient::{Client, Error as ClientError, ResultSet, Row, quote_text};
 
 use super::facts::{Facts, IoState, LinkRow};
-use crate::gtid::GtidList;
 use crate::version::{ServerKind, ServerVersion};
+use tidegate_wire::GtidList;
 
 /// Why the questions were not answered.
 #[derive(Debug, Error)]

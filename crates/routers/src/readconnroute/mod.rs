@@ -57,6 +57,8 @@ impl Router for ReadConnRoute {
             history: false,
             keeps: false,
             replay: None,
+            positions: false,
+            monitored: false,
         }
     }
 

@@ -4,6 +4,7 @@ use tidegate_session::TargetId;
 use tidegate_session::freeze::{Decoder, Encoder, FreezeError};
 use tidegate_sql::{TableName, TempTables};
 
+use super::causal::Causal;
 use super::held::Held;
 use super::session::Split;
 use super::settings::Settings;
@@ -24,6 +25,7 @@ impl Split {
         into.flag(self.follows_primary);
         self.held.freeze(into);
         into.flag(self.own_variables);
+        self.causal.freeze(into);
         into.list(self.temporary.tables().iter(), |into, table| {
             into.option(table.schema.as_deref(), Encoder::bytes);
             into.bytes(&table.name);
@@ -43,6 +45,7 @@ impl Split {
         split.follows_primary = from.flag()?;
         split.held = Held::thaw(from)?;
         split.own_variables = from.flag()?;
+        split.causal = Causal::thaw(from)?;
         let tables = from.list(|from| {
             let schema = from.option(Decoder::bytes)?.map(Into::into);
             Ok(TableName {

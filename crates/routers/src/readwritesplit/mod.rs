@@ -3,13 +3,14 @@
 //!
 //! A statement that finds no server waits, is refused or ends the session, as the parameters say;
 //! one that may have been executed is never sent again, but in a transaction that is lost with its
-//! server and repeated as a whole on another. Leaves out for now: causal reads.
+//! server and repeated as a whole on another.
 //!
 //! Invariant: nothing that may write, and nothing that could not be classified, goes to a server
 //! that is not the primary, unless a hint says so.
 
 #[cfg(test)]
 mod adaptive_tests;
+mod causal;
 mod choose;
 mod criteria;
 mod explain;
@@ -32,7 +33,7 @@ use tidegate_session::freeze::{Decoder, FreezeError};
 use tidegate_session::router::{Needs, Router, RouterSession, TargetSet};
 use tidegate_session::{Scene, SessionFault};
 
-pub use params::{MODULE, MasterFailureMode, ReadWriteSplitParams, SelectionCriteria};
+pub use params::{CausalReads, MODULE, MasterFailureMode, ReadWriteSplitParams, SelectionCriteria};
 use session::Split;
 use settings::Settings;
 
@@ -63,6 +64,8 @@ impl Router for ReadWriteSplit {
             history: true,
             keeps: self.settings.patience.is_some(),
             replay: self.settings.replay,
+            positions: self.settings.causal.is_on(),
+            monitored: self.settings.causal.is_fast(),
         }
     }
 

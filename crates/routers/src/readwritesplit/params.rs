@@ -129,9 +129,9 @@ params! {
         optimistic_trx: bool = flag(false).runtime().reserved(),
         /// How a read sees the writes before it.
         causal_reads: CausalReads = CausalReads::None.param()
-            .old_spellings(CAUSAL_READS_AS_BOOLEAN).runtime().reserved(),
+            .old_spellings(CAUSAL_READS_AS_BOOLEAN).runtime(),
         /// How long a read waits for the writes before it.
-        causal_reads_timeout: Duration = seconds(10).runtime().reserved(),
+        causal_reads_timeout: Duration = seconds(10).runtime(),
         /// Connect to a server when it is first needed.
         lazy_connect: bool = flag(false).runtime(),
         /// Prepare an identical statement once.

@@ -95,6 +95,12 @@ rules! {
     /// A read, and no replica for it.
     NoReplica = "no_eligible_replica",
         "It is a read, but no replica may take it now.";
+    /// A read that waited in vain.
+    CausalWait = "causal_read_timed_out",
+        "It is a read that waited on a replica for the writes before it (causal_reads_timeout).";
+    /// A read of what only the primary has for sure.
+    CausalRead = "causal_read",
+        "It is a read that must see writes which only the primary has for sure (causal_reads).";
     /// A hint.
     Hint = "hint", "A hint said where it should go.";
     /// A session command.

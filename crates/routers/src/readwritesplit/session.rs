@@ -1,14 +1,17 @@
 //! The state of readwritesplit for one client connection.
 
 use tidegate_session::freeze::Encoder;
+use tidegate_session::position::{Before, Behind, Told};
 use tidegate_session::request::{OwnAnswer, ReplySummary, Request};
 use tidegate_session::router::{
     AfterLoss, Decision, Loss, Reasoning, Refusal, RouterSession, TargetSet,
 };
+use tidegate_session::world::ServerStatus;
 use tidegate_session::{Counted, ErrReply, Link, Scene, TargetId};
 use tidegate_sql::{SessionEffect, Statement, TempTables, TrxEffect, TypeMask};
 use tidegate_wire::Command;
 
+use super::causal::Causal;
 use super::choose;
 use super::held::Held;
 use super::losses::{self, Outcome, Situation};
@@ -49,6 +52,7 @@ pub(crate) struct Split {
     pub(super) held: Held,
     /// User variables were assigned on one server only.
     pub(super) own_variables: bool,
+    pub(super) causal: Causal,
     pub(super) temporary: TempTables,
     /// What creating or dropping temporary tables will have changed once it has succeeded.
     pub(super) temporary_after: Option<TempTables>,
@@ -71,6 +75,7 @@ impl Split {
             follows_primary: false,
             held: Held::default(),
             own_variables: false,
+            causal: Causal::default(),
             temporary: TempTables::default(),
             temporary_after: None,
         }
@@ -101,11 +106,15 @@ impl Split {
 
     /// Why a command went to the primary.
     fn reason(&self, request: &Request<'_>, scene: &Scene<'_>) -> Rule {
+        if self.causal.is_behind(scene) {
+            return Rule::CausalWait;
+        }
         let request = Request {
             trx: request.before,
             ..*request
         };
         match route::decide(&request, self.state(scene)) {
+            (Class::Replica, _) if self.keeps_on_primary(&request, scene) => Rule::CausalRead,
             (Class::Replica, _) => Rule::NoReplica,
             (_, rule) => rule,
         }
@@ -192,6 +201,9 @@ impl Split {
 
 impl RouterSession for Split {
     fn route(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision {
+        if self.causal.is_behind(scene) {
+            return self.to_primary(scene, false);
+        }
         match route::class(request, self.state(scene)) {
             Class::Kill => Decision::Reject(ErrReply::new(
                 1235,
@@ -225,6 +237,26 @@ impl RouterSession for Split {
     fn reasoning(&self, request: &Request<'_>, scene: &Scene<'_>) -> Reasoning {
         self.explain(request, scene)
     }
+    fn before(&self, request: &Request<'_>, target: TargetId, scene: &Scene<'_>) -> Before {
+        let primary = self.find_primary(scene);
+        self.causal
+            .before(self.settings.causal, request, target, primary, scene)
+    }
+
+    fn on_position(&mut self, target: TargetId, told: Told<'_>, scene: &Scene<'_>) {
+        let view = scene.target(target);
+        let is_primary = Some(target) == self.primary
+            || view.is_some_and(|view| view.status.has(ServerStatus::MASTER));
+        if is_primary || matches!(told, Told::Is(_)) {
+            self.causal
+                .on_position(self.settings.causal, target, told, scene);
+        }
+    }
+
+    fn on_behind(&mut self, target: TargetId, scene: &Scene<'_>) -> Behind {
+        self.causal
+            .on_behind(self.transaction == Some(target), scene)
+    }
 
     fn on_routed(&mut self, request: &Request<'_>, decision: &Decision, scene: &Scene<'_>) {
         self.renew_primary(scene);
@@ -236,6 +268,7 @@ impl RouterSession for Split {
         let bare = self.is_bare();
         self.note_effects(request, decision, scene);
         self.went_to_all = matches!(decision, Decision::All { .. });
+        self.causal.on_routed(writes(request));
         let how = Split::counted(request, decision);
         let predicted = request
             .statement
@@ -301,6 +334,7 @@ impl RouterSession for Split {
         if scene.outstanding > 0 {
             return;
         }
+        self.causal.on_quiet();
         // The text may have hidden that it begins one.
         let executes = matches!(
             reply.command,
@@ -408,7 +442,10 @@ impl RouterSession for Split {
     }
 
     fn reset(&mut self) {
-        *self = Split::new(self.settings, self.primary);
+        *self = Split {
+            causal: self.causal.reset(),
+            ..Split::new(self.settings, self.primary)
+        };
     }
 
     fn freeze(&self, into: &mut Encoder) {
@@ -435,6 +472,13 @@ fn ends_transaction(statement: &Statement) -> bool {
         statement.trx,
         TrxEffect::Commit { chain: false, .. } | TrxEffect::Rollback { chain: false, .. }
     )
+}
+
+/// May it change data? What hides what it does may.
+fn writes(request: &Request<'_>) -> bool {
+    request.statement.is_none_or(|statement| {
+        statement.mask.contains(TypeMask::WRITE) || statement.trx.is_opaque()
+    })
 }
 
 /// Not the statements that only open and close a transaction.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tidegate_session::{Checksum, ReplayRules};
 
+use super::causal;
 use super::choose::Limits;
 use super::params::{MasterFailureMode, ReadWriteSplitParams, ReplayChecksum, SqlVariablesIn};
 
@@ -11,6 +12,7 @@ use super::params::{MasterFailureMode, ReadWriteSplitParams, ReplayChecksum, Sql
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Settings {
     pub(crate) limits: Limits,
+    pub(crate) causal: causal::Settings,
     /// Replica connections opened when a session starts.
     pub(crate) replicas_at_start: usize,
     pub(crate) failure_mode: MasterFailureMode,
@@ -38,6 +40,10 @@ impl Settings {
                 max_replication_lag: params.max_replication_lag,
                 master_accept_reads: params.master_accept_reads,
                 criterion: params.slave_selection_criteria,
+            },
+            causal: causal::Settings {
+                mode: params.causal_reads,
+                timeout: params.causal_reads_timeout,
             },
             replicas_at_start: count(params.slave_connections.min(params.max_slave_connections)),
             failure_mode: params.master_failure_mode,

@@ -58,9 +58,21 @@ impl Split {
             .union(self.unreachable.by_this_command(scene))
     }
 
+    /// Must a read go to the primary, because only that has what it must see?
+    pub(super) fn keeps_on_primary(&self, request: &Request<'_>, scene: &Scene<'_>) -> bool {
+        let causal = self.settings.causal;
+        causal.is_on()
+            && self
+                .causal
+                .keeps_on_primary(causal, request, self.find_primary(scene), scene)
+    }
+
     /// The server for a read.
     fn find_replica(&self, scene: &Scene<'_>, primary: Option<TargetId>) -> Option<TargetId> {
-        let choose = |barred| choose::replica(scene, self.settings.limits, primary, barred);
+        let behind = self.causal.barred(self.settings.causal, scene);
+        let choose = |barred: TargetSet| {
+            choose::replica(scene, self.settings.limits, primary, barred.union(behind))
+        };
         choose(self.avoided(scene)).or_else(|| choose(self.barred(scene)))
     }
 
@@ -89,6 +101,9 @@ impl Split {
     pub(super) fn to_replica(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision {
         if scene.outstanding > 0 {
             return Decision::Wait;
+        }
+        if self.keeps_on_primary(request, scene) {
+            return self.to_primary(scene, true);
         }
         let primary = self.find_primary(scene);
         match self.find_replica(scene, primary) {
@@ -209,7 +224,11 @@ impl Split {
     /// The newest hint that can be followed. `None`: there is none, and the statement goes where it
     /// would without.
     pub(super) fn to_hinted(&self, request: &Request<'_>, scene: &Scene<'_>) -> Option<Decision> {
+        let keeps = self.keeps_on_primary(request, scene);
         request.hints.iter().rev().find_map(|hint| match hint {
+            Hint::Route(Route::Last | Route::Server(_)) if keeps => {
+                Some(self.to_primary(scene, true))
+            }
             Hint::Route(Route::Master) => Some(self.to_primary(scene, true)),
             Hint::Route(Route::Slave) => Some(self.to_replica(request, scene)),
             Hint::Route(Route::Last) => Some(self.to_last(request, scene)),

@@ -11,6 +11,7 @@ fn server(version: u64, text: &str, caps: Caps) -> ServerView {
         name: Arc::from("server"),
         status: ServerStatus::RUNNING,
         lag: Some(Duration::ZERO),
+        position: None,
         rank: Rank::Primary,
         version,
         version_string: Arc::from(text),

@@ -223,6 +223,7 @@ pub fn servers(addresses: &[Option<SocketAddr>], workers: usize) -> Servers {
             ServerStatus::SLAVE
         }),
         lag: None,
+        position: None,
         rank: Rank::Primary,
         version: 101_100,
         version_string: Arc::from("10.11.0-MariaDB-scripted"),
@@ -261,6 +262,7 @@ pub fn service(servers: usize, workers: usize) -> ServiceSpec {
         statement_digests: 100,
         max_connections: 0,
         version_string: None,
+        position: Arc::default(),
         counters: Arc::new(Counters::new(workers)),
         target_counters: (0..servers)
             .map(|_| Arc::new(Counters::new(workers)))

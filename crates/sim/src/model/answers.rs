@@ -2,7 +2,7 @@
 //! the proxy only where something explains them.
 
 use super::{Cursor, Fate, Model, What, runs};
-use crate::meaning::{Part, Trx};
+use crate::meaning::{Part, READ_ONLY as READ_ONLY_TRX, Trx};
 use crate::sql::{Stmt, Text};
 
 /// How a command was answered.
@@ -98,6 +98,7 @@ impl Model {
             Answer::Own => self.told_by_proxy(session, token, &what),
             Answer::Proxy { code, text } => self.refused(session, token, &what, *code, text),
         }
+        self.sessions[session].answered_at = self.step;
     }
 
     /// The proxy has answered with an error.
@@ -120,6 +121,13 @@ impl Model {
             return;
         }
         let issued_at = self.get(token).map_or(0, |issued| issued.step);
+        // The server of a read-only transaction has not what the read must see.
+        let known = &self.sessions[session];
+        let no_primary = self.ailing || known.trouble > 0;
+        let explained = known.timed_out >= issued_at || no_primary;
+        if code == READ_ONLY_TRX && known.trx == Trx::ReadOnly && explained {
+            return;
+        }
         let changes = self.has_effect(token);
         let lacks_primary = code == READ_ONLY && self.lacks_primary(session, issued_at);
         let known = &mut self.sessions[session];
@@ -288,7 +296,7 @@ impl Model {
             (_, 0) => self.breach(format!(
                 "session {session}: write {token} was acknowledged and never ran"
             )),
-            (Fate::Durable, _) => {}
+            (Fate::Durable, _) => self.told_of(session, token),
             (Fate::None, _) => {
                 self.breach(format!(
                     "session {session}: write {token} was acknowledged and has no effect"
@@ -308,7 +316,9 @@ impl Model {
         known.log.clear();
         for token in std::mem::take(&mut known.acknowledged) {
             let fate = self.get(token).map(super::Issued::fate);
-            if fate != Some(Fate::Durable) {
+            if fate == Some(Fate::Durable) {
+                self.told_of(session, token);
+            } else {
                 self.breach(format!(
                     "session {session}: write {token} was acknowledged, its transaction was committed by {by}, and it is {fate:?}"
                 ));

@@ -13,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tidegate_session::Cause;
 
 use crate::meaning::Trx;
+use crate::plan::Promise;
+use crate::replication::{Gtid, Position};
 use crate::sql::{Table, Text};
 use crate::state::SessionState;
 
@@ -100,6 +102,10 @@ pub(crate) struct Issued {
     pub(crate) effects: Vec<(u32, Fate)>,
     /// The default database a statement was prepared under.
     pub(crate) database: Option<String>,
+    /// The transaction that what it wrote is in.
+    pub(crate) gtid: Option<Gtid>,
+    /// What all clients had been told was written when it was issued.
+    pub(crate) told_before: Position,
 }
 
 impl Issued {
@@ -117,6 +123,8 @@ impl Issued {
             suspect: None,
             effects: Vec::new(),
             database: None,
+            gtid: None,
+            told_before: Position::default(),
         }
     }
 }
@@ -182,6 +190,12 @@ pub(crate) struct Known {
     pub(crate) repeats_commit: bool,
     /// The answered statements of the open transaction.
     pub(crate) log: Vec<u32>,
+    /// The step of its last answer.
+    pub(crate) answered_at: u64,
+    /// What its client was told is written.
+    pub(crate) told: Position,
+    /// The last step at which a wait of the session timed out.
+    pub(crate) timed_out: u64,
 }
 
 impl Known {
@@ -206,6 +220,9 @@ impl Known {
             replays: false,
             repeats_commit: false,
             log: Vec::new(),
+            answered_at: 0,
+            told: Position::default(),
+            timed_out: 0,
         }
     }
 
@@ -233,6 +250,12 @@ pub(crate) struct Model {
     pub(crate) no_primary: (bool, u64),
     /// Replicas that are near enough to be read, and the last step at which each was.
     pub(crate) near: Vec<(bool, u64)>,
+    /// A server is down or must not be connected to.
+    pub(crate) ailing: bool,
+    /// What a read must see.
+    pub(crate) promise: Promise,
+    /// What any client was told is written.
+    told: Position,
     /// Reads that ran more than once.
     pub(crate) retried: u64,
     /// Answered statements that ran again.
@@ -254,7 +277,8 @@ impl Model {
     }
 
     /// A client has written a command. Its token is the one that was next.
-    pub(crate) fn issue(&mut self, issued: Issued) -> u32 {
+    pub(crate) fn issue(&mut self, mut issued: Issued) -> u32 {
+        issued.told_before = self.told;
         let token = self.next_token();
         self.tell(|_| {
             format!(
@@ -293,6 +317,24 @@ impl Model {
     /// How many commands there were.
     pub(crate) fn count(&self) -> usize {
         self.issued.len()
+    }
+
+    /// What a command wrote is in this transaction. What is written to another server than the
+    /// primary is nobody's to wait for.
+    pub(crate) fn written(&mut self, token: u32, gtid: Gtid, server: usize) {
+        if self.primaries.get(server).is_some_and(|(now, _)| *now)
+            && let Some(issued) = self.get_mut(token)
+        {
+            issued.gtid = Some(gtid);
+        }
+    }
+
+    /// A client was told that what this command wrote is there to stay.
+    fn told_of(&mut self, session: usize, token: u32) {
+        if let Some(gtid) = self.get(token).and_then(|issued| issued.gtid) {
+            self.told.raise(gtid);
+            self.sessions[session].told.raise(gtid);
+        }
     }
 
     /// The command that is answered next.
@@ -352,7 +394,9 @@ impl Model {
     pub(super) fn lacks_primary(&self, session: usize, issued_at: u64) -> bool {
         let known = &self.sessions[session];
         let (now, last) = self.no_primary;
-        now || last >= issued_at || known.trouble >= issued_at || known.bound && known.trouble > 0
+        // A connection that failed before the command was issued is not tried again for it.
+        let since = issued_at.min(known.answered_at);
+        now || last >= issued_at || known.trouble >= since || known.bound && known.trouble > 0
     }
 
     /// Did the server take writes at some time since that step?

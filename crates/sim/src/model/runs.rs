@@ -2,7 +2,9 @@
 
 use super::{Fate, Issued, Model, What};
 use crate::meaning::Trx;
-use crate::sql::Text;
+use crate::plan::Writes;
+use crate::replication::Position;
+use crate::sql::{Stmt, Text};
 use crate::state::SessionState;
 
 /// A statement that a server is about to run.
@@ -22,6 +24,8 @@ pub(crate) struct Run<'a> {
     pub(crate) parted: bool,
     /// Long data that came for it.
     pub(crate) long: (usize, u64),
+    /// What the server has.
+    pub(crate) applied: Position,
 }
 
 impl Model {
@@ -176,6 +180,7 @@ impl Model {
             return Err("a write runs a second time".to_owned());
         }
         self.check_prepared(run, issued)?;
+        self.check_fresh(run, issued)?;
         if known.over.is_some() || known.uncertain && known.trx == Trx::None {
             return Ok(());
         }
@@ -196,6 +201,35 @@ impl Model {
             return Err("it runs outside of the transaction that the client has open".to_owned());
         }
         Ok(())
+    }
+
+    /// A read sees what it was promised to see.
+    fn check_fresh(&self, run: &Run<'_>, issued: &Issued) -> Result<(), String> {
+        let reads = matches!(
+            run.text.stmts.as_slice(),
+            [Stmt::Read(_) | Stmt::LockingRead(_)]
+        );
+        // Chosen by what the monitor saw, the server of a transaction stays.
+        let stays = self.promise.is_fast && run.trx == Trx::ReadOnly;
+        // What is repeated with its transaction only has to end as it did.
+        let repeated = issued.answered;
+        if !reads || stays || repeated || run.parted || self.was_primary(run.server, issued.step) {
+            return Ok(());
+        }
+        let mut promised = match self.promise.of {
+            Writes::Nobodys => return Ok(()),
+            Writes::Own => Position::default(),
+            Writes::Everybodys => issued.told_before,
+        };
+        promised.merge(self.sessions[run.session].told);
+        if run.applied.reaches(promised) {
+            return Ok(());
+        }
+        Err(format!(
+            "a stale read: it must see {}, the server has {}",
+            promised.text(),
+            run.applied.text()
+        ))
     }
 
     /// Is the session's state known at the time of a command that is not answered? `None`: it is not

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tidegate_session::filter::{Filter, FilterScene, FilterSession, Verdict, Wants, Who};
 use tidegate_session::freeze::{Decoder, Encoder, FreezeError};
+use tidegate_session::position::{Before, Behind, Told};
 use tidegate_session::request::{ReplySummary, Request};
 use tidegate_session::router::{
     AfterLoss, Decision, Loss, Needs, Router, RouterSession, TargetSet,
@@ -157,6 +158,18 @@ impl RouterSession for PanickyRouterSession {
     fn on_lost(&mut self, loss: &Loss, scene: &Scene<'_>) -> AfterLoss {
         self.fuse.burn("router");
         self.inner.on_lost(loss, scene)
+    }
+
+    fn before(&self, request: &Request<'_>, target: TargetId, scene: &Scene<'_>) -> Before {
+        self.inner.before(request, target, scene)
+    }
+
+    fn on_position(&mut self, target: TargetId, told: Told<'_>, scene: &Scene<'_>) {
+        self.inner.on_position(target, told, scene);
+    }
+
+    fn on_behind(&mut self, target: TargetId, scene: &Scene<'_>) -> Behind {
+        self.inner.on_behind(target, scene)
     }
 
     fn spare(&self, scene: &Scene<'_>) -> TargetSet {

@@ -9,6 +9,7 @@ use crate::bytes::{Cursor, Packet, put_int};
 use crate::caps;
 use crate::coverage::Rare;
 use crate::model::Fate;
+use crate::replication::{NOT_REACHED, split_wait};
 use crate::sql::{Stmt, Text, parse};
 use crate::status;
 
@@ -75,6 +76,13 @@ impl Conn {
     }
 
     fn query(&mut self, body: &[u8], reply: &mut Reply, lent: &mut Lent<'_>) -> Result<(), String> {
+        let Some(body) = self.wait_first(body, reply, lent)? else {
+            return Ok(());
+        };
+        if body == b"SELECT @@gtid_current_pos" {
+            self.tell_position(reply, lent);
+            return Ok(());
+        }
         let text = parse(body);
         if lent.rng.one_in(20) && self.caps & caps::PROGRESS != 0 {
             reply.progress();
@@ -120,6 +128,52 @@ impl Conn {
             &format!("#{tag} WSREP has not yet prepared node"),
         );
         true
+    }
+
+    /// Runs the waiting statement in front of a text. Returns what follows it, if that shall run.
+    fn wait_first<'b>(
+        &mut self,
+        body: &'b [u8],
+        reply: &mut Reply,
+        lent: &mut Lent<'_>,
+    ) -> Result<Option<&'b [u8]>, String> {
+        let Some((position, rest)) = split_wait(body) else {
+            return Ok(Some(body));
+        };
+        if !rest.is_empty() && !self.state.multi_statements {
+            return Err("several statements where they are not allowed".to_owned());
+        }
+        lent.coverage.count(if rest.is_empty() {
+            Rare::WaitedAside
+        } else {
+            Rare::WaitedInFront
+        });
+        if !lent.replication.wait(self.server, position, lent.rng) {
+            lent.coverage.count(Rare::WaitTimedOut);
+            if self.trx == crate::meaning::Trx::ReadOnly {
+                lent.coverage.count(Rare::WaitTimedOutInTransaction);
+            }
+            lent.model.sessions[self.session].timed_out = lent.model.step;
+            reply.err(NOT_REACHED, "#0 not reached");
+            return Ok(None);
+        }
+        let mut ok = self.ok(0, 0x03);
+        if !rest.is_empty() {
+            ok.status |= status::MORE_RESULTS;
+        }
+        reply.ok(ok, "", &[]);
+        Ok(Some(rest).filter(|rest| !rest.is_empty()))
+    }
+
+    /// Answers the question of the proxy how far this server is.
+    fn tell_position(&mut self, reply: &mut Reply, lent: &mut Lent<'_>) {
+        lent.coverage.count(Rare::PositionAsked);
+        let ok = self.ok(0, 0x03);
+        reply.column_count(1, true);
+        reply.column("@@gtid_current_pos");
+        reply.end_of_definitions(ok);
+        reply.row(&lent.replication.applied(self.server).text(), 0, false);
+        reply.end(ok, &[]);
     }
 
     fn prepare(&mut self, body: &[u8], reply: &mut Reply, lent: &mut Lent<'_>) {

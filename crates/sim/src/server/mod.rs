@@ -13,6 +13,7 @@ use crate::bytes::{Packet, Packets, Pipe};
 use crate::coverage::{Coverage, Rare};
 use crate::meaning::Trx;
 use crate::model::{Fate, Model};
+use crate::replication::{Gtid, Replication};
 use crate::rng::Rng;
 use crate::state::SessionState;
 use crate::status;
@@ -32,6 +33,7 @@ pub(crate) struct Accounts(pub(crate) BTreeMap<String, String>);
 pub(crate) struct Lent<'a> {
     pub(crate) model: &'a mut Model,
     pub(crate) accounts: &'a Accounts,
+    pub(crate) replication: &'a mut Replication,
     pub(crate) rng: &'a mut Rng,
     pub(crate) coverage: &'a mut Coverage,
 }
@@ -94,6 +96,8 @@ pub(crate) struct Conn {
     scramble: [u8; 20],
     state: SessionState,
     trx: Trx,
+    /// The transaction that was committed last and has not been reported.
+    committed: Option<Gtid>,
     /// Writes of the open transaction.
     pending: Vec<u32>,
     stmts: BTreeMap<u32, Prepared>,
@@ -130,6 +134,7 @@ impl Conn {
             scramble,
             state: SessionState::default(),
             trx: Trx::None,
+            committed: None,
             pending: Vec::new(),
             stmts: BTreeMap::new(),
             // Two connections never give a statement the same number.
@@ -234,8 +239,10 @@ impl Conn {
         if packet.payload.is_empty() {
             self.phase = Phase::Commands;
             let mut reply = Reply::new(self.caps, next);
-            self.wrote(token, lent.model);
-            reply.ok(self.ok(token, 3), "", &[]);
+            self.wrote(token, lent);
+            let was = self.state.clone();
+            let changes = self.changes(&was);
+            reply.ok(self.ok(token, 3), "", &changes);
             self.to_proxy.push(&reply.bytes);
             lent.coverage.count(Rare::FileLoaded);
         } else {
@@ -283,14 +290,33 @@ impl Conn {
     }
 
     /// A statement has written: at once, or in the transaction.
-    fn wrote(&mut self, token: u32, model: &mut Model) {
+    fn wrote(&mut self, token: u32, lent: &mut Lent<'_>) {
         if self.trx == Trx::None && self.state.autocommit() {
-            model.settle(token, self.id, Fate::Durable);
+            self.durable(&[token], lent);
         } else {
             self.trx = Trx::ReadWrite;
             self.pending.push(token);
-            model.settle(token, self.id, Fate::Pending);
+            lent.model.settle(token, self.id, Fate::Pending);
         }
+    }
+
+    /// A transaction of these writes is committed.
+    fn durable(&mut self, tokens: &[u32], lent: &mut Lent<'_>) {
+        if tokens.is_empty() {
+            return;
+        }
+        let gtid = lent.replication.commit(self.server, self.session);
+        self.committed = Some(gtid);
+        for token in tokens {
+            lent.model.settle(*token, self.id, Fate::Durable);
+            lent.model.written(*token, gtid, self.server);
+        }
+    }
+
+    fn commit(&mut self, lent: &mut Lent<'_>) {
+        self.trx = Trx::None;
+        let tokens = std::mem::take(&mut self.pending);
+        self.durable(&tokens, lent);
     }
 
     fn end_transaction(&mut self, model: &mut Model, fate: Fate) {

@@ -43,6 +43,7 @@ impl Conn {
             trx: self.trx,
             parted: self.parted,
             long,
+            applied: lent.replication.applied(self.server),
         };
         lent.model.runs(&run)
     }
@@ -87,7 +88,7 @@ impl Conn {
     ) -> Vec<Change> {
         let was = self.state.clone();
         if !failed && stmt.commits(&self.state) {
-            self.end_transaction(lent.model, Fate::Durable);
+            self.commit(lent);
         }
         stmt.affect(&mut self.state);
         match stmt {
@@ -97,12 +98,12 @@ impl Conn {
             Stmt::ProxySetup => self.tracks = true,
             Stmt::Ddl if !failed => {
                 if let Some(token) = token {
-                    lent.model.settle(token, self.id, Fate::Durable);
+                    self.durable(&[token], lent);
                 }
             }
             Stmt::Write { .. } | Stmt::Call(_) if !failed => {
                 if let Some(token) = token {
-                    self.wrote(token, lent.model);
+                    self.wrote(token, lent);
                 }
             }
             Stmt::Execute(name) if !failed => self.carry_out_named(&name.clone(), token, lent),
@@ -122,15 +123,19 @@ impl Conn {
         };
         let writes = crate::sql::parse(named.text.as_bytes()).writes();
         match token {
-            Some(token) if writes => self.wrote(token, lent.model),
+            Some(token) if writes => self.wrote(token, lent),
             _ if !self.state.autocommit() && self.trx == Trx::None => self.trx = Trx::ReadWrite,
             _ => {}
         }
     }
 
     /// What session tracking says of the difference.
-    fn changes(&self, was: &crate::state::SessionState) -> Vec<Change> {
+    pub(super) fn changes(&mut self, was: &crate::state::SessionState) -> Vec<Change> {
         let mut changes = Vec::new();
+        if let Some(gtid) = self.committed.take().filter(|_| self.tracks) {
+            let text = format!("{}-1-{}", gtid.domain, gtid.sequence);
+            changes.push(Change::Variable("last_gtid", text));
+        }
         if was.database != self.state.database {
             changes.push(Change::Schema(
                 self.state.database.clone().unwrap_or_default(),

@@ -41,6 +41,7 @@ impl World {
         if self.troubled && self.rng.below(1000) < 40 {
             self.maybe_fault();
         }
+        self.replicate();
         self.now.0 += self.rng.below(200) as u64;
         let events = self.possible();
         if events.is_empty() {
@@ -282,6 +283,7 @@ impl World {
         let mut lent = ServerLent {
             model: &mut self.model,
             accounts: &self.accounts,
+            replication: &mut self.replication,
             rng: &mut self.rng,
             coverage: &mut self.coverage,
         };

@@ -26,7 +26,8 @@ use crate::client::Client;
 use crate::coverage::{Coverage, Rare};
 use crate::meaning::Trx;
 use crate::model::{Known, Model};
-use crate::plan::Plan;
+use crate::plan::{Plan, Writes};
+use crate::replication::Replication;
 use crate::rng::Rng;
 use crate::server::{Accounts, Conn, VERSION};
 use crate::state::SessionState;
@@ -67,6 +68,7 @@ pub(crate) struct World {
     slots: Vec<Slot>,
     conns: Vec<Conn>,
     pub(crate) model: Model,
+    replication: Replication,
     pub(crate) coverage: Coverage,
     pub(crate) trace: Trace,
     classifier: Cache,
@@ -92,7 +94,7 @@ pub(crate) fn cut(rng: &mut Rng, there: usize) -> usize {
 impl World {
     pub(crate) fn new(seed: u64, readable: bool) -> World {
         let mut rng = Rng::new(seed);
-        let mut plan = Plan::draw(&mut rng);
+        let mut plan = Plan::draw(seed, &mut rng);
         plan.draw_replay(&mut Rng::new(seed ^ 0x5EED_0F0D_1CE5));
         let services = Services::build(&plan, &mut rng);
         let hosts: Vec<Host> = (0..plan.servers)
@@ -123,6 +125,7 @@ impl World {
             slots: Vec::new(),
             conns: Vec::new(),
             model: Model::default(),
+            replication: Replication::new(plan.servers),
             coverage: Coverage::default(),
             trace: Trace::new(readable),
             classifier: Cache::new(1 << 20),
@@ -134,6 +137,7 @@ impl World {
         };
         world.trace.note(&[seed], || opening);
         world.model.story = readable.then(Vec::new);
+        world.model.promise = world.plan.promise();
         world.views = ServerViews(
             (0..world.plan.servers)
                 .map(|ix| world.first_view(ix))
@@ -148,6 +152,7 @@ impl World {
             name: format!("server{ix}").into(),
             status: ServerStatus::default(),
             lag: Some(Duration::ZERO),
+            position: None,
             rank: Rank::Primary,
             version: 101_106,
             version_string: VERSION.into(),
@@ -161,6 +166,7 @@ impl World {
 
     /// The monitor looks at the servers.
     fn observe(&mut self) {
+        self.replication.catch_up(self.primary);
         for (ix, (host, view)) in self.hosts.iter().zip(&mut self.views.0).enumerate() {
             view.status = if host.alive {
                 let role = if ix == self.primary {
@@ -172,6 +178,10 @@ impl World {
             } else {
                 host.marks
             };
+        }
+        for (ix, view) in self.views.0.iter_mut().enumerate() {
+            let position = self.replication.applied(ix).text().parse();
+            view.position = position.ok().map(Arc::new);
         }
         let primaries: Vec<bool> = self
             .views
@@ -195,6 +205,10 @@ impl World {
         };
         let near: Vec<bool> = self.views.0.iter().map(|view| near(view.lag)).collect();
         self.model.set_near(&near);
+        self.model.ailing = self
+            .hosts
+            .iter()
+            .any(|host| !host.alive || host.silent || host.marks != ServerStatus::default());
         for slot in self.slots.iter_mut().filter(|slot| slot.session.is_some()) {
             slot.uninformed = true;
         }
@@ -212,6 +226,20 @@ impl World {
                 self.check_end();
                 return;
             }
+        }
+    }
+
+    /// Replicas apply some of what they lack, and now and then the monitor sees it.
+    fn replicate(&mut self) {
+        if self.model.promise.of == Writes::Nobodys {
+            return;
+        }
+        if self.rng.one_in(20) {
+            let server = self.rng.below(self.hosts.len());
+            self.replication.replicate(server, &mut self.rng);
+        }
+        if self.rng.one_in(60) {
+            self.observe();
         }
     }
 

@@ -143,6 +143,7 @@ fn split_params(plan: &Plan) -> ReadWriteSplitParams {
         lazy_connect: failures.lazy,
         strict_multi_stmt: failures.strict,
         strict_sp_calls: failures.strict,
+        causal_reads: plan.causal,
         ..replay_params(plan)
     }
 }
@@ -200,6 +201,7 @@ fn service(
         statement_digests: 100,
         max_connections: 0,
         version_string: None,
+        position: Arc::default(),
         counters: Arc::new(Counters::new(WORKERS)),
         target_counters,
     })

@@ -76,6 +76,7 @@ pub(super) fn views(caps: Caps) -> ServerViews {
         name: format!("db{ix}").into(),
         status: status(if ix == 0 { 1 } else { 2 }),
         lag: None,
+        position: None,
         rank: Rank::Primary,
         version: 101_100,
         version_string: "10.11.0-MariaDB".into(),
@@ -191,6 +192,7 @@ fn spec(
         max_connections: 0,
         statement_digests: if has(4) { 2 } else { 0 },
         version_string: None,
+        position: Arc::default(),
         counters: Arc::new(Counters::new(1)),
     })
 }

@@ -86,6 +86,15 @@ pub(super) fn spread_of_service(spec: &ServiceSpec) -> SpreadView {
     whole.view()
 }
 
+/// How far the writes have come that were acknowledged through the service; null: there were none,
+/// or in more domains than are kept apart.
+fn last_gtid(spec: &ServiceSpec) -> Value {
+    match spec.position.get() {
+        Some(position) if !position.is_empty() => Value::from(position.to_string()),
+        _ => Value::Null,
+    }
+}
+
 /// What a router tells of itself, and how each target was used.
 pub(super) fn router(
     spec: &ServiceSpec,
@@ -127,6 +136,9 @@ pub(super) fn router(
             "unknown_commits",
             counters.sum(|shard| &shard.unknown_commits),
         );
+    }
+    if spec.router.needs().positions {
+        members.insert("last_gtid".to_owned(), last_gtid(spec));
     }
     if let Some(reasons) = primary_reasons(spec) {
         members.insert("primary_reasons".to_owned(), reasons);

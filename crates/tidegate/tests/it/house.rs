@@ -30,6 +30,7 @@ pub(crate) struct Plan<'a> {
     servers: Vec<(String, SocketAddr)>,
     ranks: Vec<(String, String)>,
     globals: String,
+    split: String,
     read: String,
     more: String,
 }
@@ -45,6 +46,7 @@ impl<'a> Plan<'a> {
                 .collect(),
             ranks: Vec::new(),
             globals: String::new(),
+            split: String::new(),
             read: "router_options=slave\n".to_owned(),
             more: String::new(),
         }
@@ -53,6 +55,12 @@ impl<'a> Plan<'a> {
     /// Lines for `[maxscale]`.
     pub(crate) fn globals(mut self, lines: &str) -> Self {
         self.globals.push_str(lines);
+        self
+    }
+
+    /// Lines for the service with readwritesplit.
+    pub(crate) fn split(mut self, lines: &str) -> Self {
+        self.split.push_str(lines);
         self
     }
 
@@ -103,6 +111,7 @@ impl<'a> Plan<'a> {
             .collect();
         FILE.replace("<globals>\n", &self.globals)
             .replace("<server sections>\n", &servers)
+            .replace("<split>\n", &self.split)
             .replace("<read>\n", &self.read)
             .replace("<more>\n", &self.more)
             .replace("<names>", &names.join(","))
@@ -143,6 +152,7 @@ type=service
 router=readwritesplit
 servers=<names>
 <service>
+<split>
 
 [RW-Split-Listener]
 type=listener

@@ -201,6 +201,12 @@ impl ReplyTracker {
         }
     }
 
+    /// What came of the reply so far is no part of it after all: it answered a statement that stood in
+    /// front of the client's in the same packet.
+    pub fn forget_results(&mut self) {
+        self.summary = Summary::default();
+    }
+
     /// The shape of the reply that is due first.
     pub fn front(&self) -> Option<Shape> {
         (self.state != State::Idle).then_some(self.shape)

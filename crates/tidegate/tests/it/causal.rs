@@ -1,0 +1,213 @@
+//! Reads that see the writes before them although the replicas lag.
+
+use std::sync::LazyLock;
+
+use tidegate_testkit::mariadb::Server;
+use tidegate_testkit::raw::{Login, RawClient, Reply, take_lenenc_bytes};
+use tidegate_testkit::{ServerGroup, Tidegate};
+
+use crate::house::{Plan, document, run, value};
+use crate::readwritesplit::PRIMARY;
+
+/// `CLIENT_MULTI_STATEMENTS`: the waiting statement can stand in front of the client's.
+const MULTI_STATEMENTS: u32 = 1 << 16;
+
+/// A primary and two replicas whose replication the tests of this file stop and start.
+static LAGGING: LazyLock<ServerGroup> =
+    LazyLock::new(|| ServerGroup::start(2).expect("a server group"));
+
+/// One at a time: what one test does to the replicas another would feel.
+static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+fn turn() -> std::sync::MutexGuard<'static, ()> {
+    TURN.lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Replicas receive and apply nothing while it lives, but go on to replicate as far as a monitor can
+/// tell, and can be read.
+struct Standstill {
+    holders: Vec<RawClient>,
+}
+
+impl Standstill {
+    fn begin() -> Standstill {
+        let login = Login::new(&LAGGING.accounts().admin);
+        let hold = |replica: &Server| {
+            let mut holder = RawClient::connect(replica.address(), &login).expect("a login");
+            run(&mut holder, "FLUSH TABLES WITH READ LOCK");
+            holder
+        };
+        Standstill {
+            holders: LAGGING.replicas().iter().map(hold).collect(),
+        }
+    }
+
+    fn end(self) {
+        for mut holder in self.holders {
+            run(&mut holder, "UNLOCK TABLES");
+        }
+        LAGGING.wait_replicated().expect("replicas that caught up");
+    }
+}
+
+fn start(lines: &str) -> Tidegate {
+    Plan::new(&LAGGING).split(lines).start()
+}
+
+fn client(tidegate: &Tidegate, capabilities: u32) -> RawClient {
+    let login = Login::new(&LAGGING.accounts().app)
+        .database("test")
+        .capabilities(capabilities);
+    RawClient::connect(tidegate.address("rw"), &login).expect("a login")
+}
+
+/// A table of its own for a test, known to all servers.
+fn table(name: &str) {
+    let sql =
+        format!("CREATE OR REPLACE TABLE test.{name} (id INT PRIMARY KEY AUTO_INCREMENT, v INT)");
+    LAGGING.primary().sql(&sql).expect("a table");
+    LAGGING.wait_replicated().expect("replicas that caught up");
+}
+
+/// The number of rows and where they were counted.
+fn count(client: &mut RawClient, table: &str) -> (String, String) {
+    let sql = format!("SELECT COUNT(*), @@server_id FROM {table}");
+    row(client.query(&sql).expect("a reply"))
+}
+
+fn row(reply: Reply) -> (String, String) {
+    let mut row = reply.text_rows().expect("a row").remove(0).into_iter();
+    let mut next = || row.next().flatten().unwrap_or_default();
+    (next(), next())
+}
+
+/// The two texts of a binary row: a header, no nulls, the fields.
+fn binary_row(reply: &Reply) -> (String, String) {
+    let Reply::Rows { rows, .. } = reply else {
+        panic!("{reply:?}");
+    };
+    let mut rest = &rows[0][2..];
+    let mut next = || {
+        let field = take_lenenc_bytes(&mut rest).expect("a field");
+        String::from_utf8_lossy(field).into_owned()
+    };
+    (next(), next())
+}
+
+#[test]
+fn a_session_sees_its_own_writes_on_replicas() {
+    let _turn = turn();
+    table("own");
+    let tidegate = start("causal_reads=local\n");
+    for (round, capabilities) in [(0, 0), (1, MULTI_STATEMENTS)] {
+        let mut client = client(&tidegate, capabilities);
+        let mut places = std::collections::BTreeSet::new();
+        for n in 1..=50 {
+            run(&mut client, "INSERT INTO own (v) VALUES (1)");
+            let (seen, place) = count(&mut client, "own");
+            assert_eq!(seen, (round * 50 + n).to_string());
+            places.insert(place);
+        }
+        assert!(!places.contains(PRIMARY), "{places:?}");
+    }
+}
+
+#[test]
+fn a_write_that_does_not_arrive_in_time_is_read_from_the_primary() {
+    let _turn = turn();
+    table("late");
+    let tidegate = start("causal_reads=local\ncausal_reads_timeout=1s\n");
+    for capabilities in [0, MULTI_STATEMENTS] {
+        let mut client = client(&tidegate, capabilities);
+        run(&mut client, "DELETE FROM late");
+        LAGGING.wait_replicated().expect("replicas that caught up");
+        assert_ne!(count(&mut client, "late").1, PRIMARY);
+        let standstill = Standstill::begin();
+        run(&mut client, "INSERT INTO late (v) VALUES (1)");
+        let found = count(&mut client, "late");
+        assert_eq!(found, ("1".to_owned(), PRIMARY.to_owned()));
+        run(&mut client, "START TRANSACTION READ ONLY");
+        let outside = value(&mut client, "SELECT @@server_id");
+        run(&mut client, "COMMIT");
+        assert_eq!(outside, PRIMARY, "the transaction began where the write is");
+        standstill.end();
+    }
+}
+
+#[test]
+fn in_a_read_only_transaction_the_wait_ends_in_an_error() {
+    let _turn = turn();
+    table("snapshot");
+    let tidegate = start("causal_reads=global\ncausal_reads_timeout=1s\n");
+    for capabilities in [0, MULTI_STATEMENTS] {
+        let mut reader = client(&tidegate, capabilities);
+        let mut writer = client(&tidegate, 0);
+        run(&mut reader, "START TRANSACTION READ ONLY");
+        assert_ne!(value(&mut reader, "SELECT @@server_id"), PRIMARY);
+        let standstill = Standstill::begin();
+        run(&mut writer, "INSERT INTO snapshot (v) VALUES (1)");
+        let reply = reader
+            .query("SELECT COUNT(*) FROM snapshot")
+            .expect("a reply");
+        let Reply::Err {
+            code,
+            state,
+            message,
+        } = &reply
+        else {
+            panic!("{reply:?}");
+        };
+        assert_eq!((*code, state.as_str()), (1792, "25006"));
+        assert!(message.contains("timed out"), "{message}");
+        standstill.end();
+        assert_ne!(value(&mut reader, "SELECT @@in_transaction"), "0");
+        run(&mut reader, "COMMIT");
+        assert_eq!(value(&mut reader, "SELECT @@in_transaction"), "0");
+    }
+}
+
+#[test]
+fn a_prepared_read_waits_and_moves_as_a_text_does() {
+    let _turn = turn();
+    table("prepared");
+    let tidegate = start("causal_reads=local\ncausal_reads_timeout=1s\n");
+    let mut client = client(&tidegate, MULTI_STATEMENTS);
+    let read = "SELECT CAST(COUNT(*) AS CHAR), CAST(@@server_id AS CHAR) FROM prepared WHERE v < ?";
+    let id = client.prepare(read).expect("a statement");
+    for written in 1..=20 {
+        run(&mut client, "INSERT INTO prepared (v) VALUES (1)");
+        let (seen, place) = binary_row(&client.execute(id, &["7"]).expect("a reply"));
+        assert_eq!(seen, written.to_string());
+        assert_ne!(place, PRIMARY);
+    }
+    let standstill = Standstill::begin();
+    run(&mut client, "INSERT INTO prepared (v) VALUES (1)");
+    let found = binary_row(&client.execute(id, &["7"]).expect("a reply"));
+    assert_eq!(found, ("21".to_owned(), PRIMARY.to_owned()));
+    standstill.end();
+}
+
+#[test]
+fn the_service_position_is_shown() {
+    let _turn = turn();
+    table("shown");
+    let several = LAGGING.create_account("several_domains", "ALL ON *.*");
+    let login = Login::new(&several.expect("an account")).database("test");
+    let tidegate = start("causal_reads=global\n");
+    let mut client = RawClient::connect(tidegate.address("rw"), &login).expect("a login");
+    let path = "/v1/services/RW-Split-Router";
+    let last = |tidegate: &Tidegate| {
+        document(tidegate, path)["data"]["attributes"]["router_diagnostics"]["last_gtid"].clone()
+    };
+    assert!(last(&tidegate).is_null());
+    run(&mut client, "SET gtid_domain_id = 5");
+    run(&mut client, "INSERT INTO shown (v) VALUES (1)");
+    run(&mut client, "SET gtid_domain_id = 0");
+    run(&mut client, "INSERT INTO shown (v) VALUES (2)");
+    let position = LAGGING
+        .primary()
+        .value("SELECT @@gtid_binlog_pos")
+        .expect("a position");
+    assert_eq!(last(&tidegate), position);
+}
