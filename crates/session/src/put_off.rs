@@ -41,6 +41,7 @@ impl Session {
     /// The command at the head is on its way, answered or dropped.
     pub(crate) fn head_leaves(&mut self) {
         self.put_off = None;
+        self.waiting = None;
         self.heads = self.heads.wrapping_add(1);
     }
 

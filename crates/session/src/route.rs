@@ -174,7 +174,6 @@ impl Session {
                     }
                     self.announce(&request, &leaves, &cx);
                     self.dispatch(body, order, &leaves, &mut cx);
-                    self.waiting = None;
                     return true;
                 }
                 Err(Stop::Replaced(payload)) => {
@@ -712,14 +711,6 @@ impl Session {
 
     /// Carries out what happens to a command that goes nowhere now. `false`: it waits.
     fn conclude(&mut self, stop: Stop, body: &mut Body<'_>, cx: &mut Cx<'_>) -> bool {
-        let concluded = self.conclude_stop(stop, body, cx);
-        if concluded {
-            self.waiting = None;
-        }
-        concluded
-    }
-
-    fn conclude_stop(&mut self, stop: Stop, body: &mut Body<'_>, cx: &mut Cx<'_>) -> bool {
         match stop {
             Stop::Wait | Stop::Replaced(_) => false,
             Stop::Prepare(backend, id) => {
