@@ -48,6 +48,7 @@ mod history;
 mod ids;
 mod key;
 mod login;
+mod long_data;
 mod look;
 mod losses;
 mod narrate;

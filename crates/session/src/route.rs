@@ -7,14 +7,15 @@ use tidegate_sql::{Cache, Statement};
 use tidegate_wire::Command;
 use tidegate_wire::frame::Header;
 
-use crate::backend::{Backend, Link, Owed, OwedTo};
+use crate::backend::{Backend, Link};
 use crate::chain::Target;
 use crate::commands::{Found, Taken};
 use crate::digest::Named;
 use crate::dispatch::Body;
 use crate::fault::{ErrReply, SessionFault};
 use crate::filter::Verdict;
-use crate::ids::{BackendId, ClientStmtId, Side, TargetId};
+use crate::ids::{BackendId, ClientStmtId, TargetId};
+use crate::long_data::long_data_lost;
 use crate::position::Wait;
 use crate::request::{OwnAnswer, Request};
 use crate::router::{Decision, TargetSet};
@@ -785,66 +786,6 @@ impl Session {
         }
     }
 
-    /// An execution is refused, with all that a server does even then: it knows the types, which the
-    /// client will not send again, forgets the long data and closes the cursor.
-    fn execution_refused(&mut self, body: &Body<'_>, cx: &mut Cx<'_>) {
-        let executes = matches!(
-            body.command(),
-            Command::StmtExecute | Command::StmtBulkExecute
-        );
-        if self.needs.history
-            && executes
-            && let Some(id) = tidegate_wire::stmt::stmt_id(body.payload()).map(ClientStmtId)
-            && let Some(id) = self.stmts.resolve(id)
-            && let Some(prepared) = self.stmts.get_mut(id)
-        {
-            prepared.note_types(body.payload());
-            self.drop_long_data(id, cx);
-        }
-    }
-
-    /// Long data reach no server: the execution that they are for will be refused, for they are not
-    /// answered themselves.
-    fn lose_long_data(&mut self, body: &Body<'_>) {
-        if body.command() == Command::StmtSendLongData
-            && let Some(id) = tidegate_wire::stmt::stmt_id(body.payload()).map(ClientStmtId)
-            && let Some(id) = self.stmts.resolve(id)
-            && let Some(prepared) = self.stmts.get_mut(id)
-        {
-            prepared.long_data_lost = true;
-        }
-    }
-
-    /// Makes a server forget the long data that came for an execution which will not come.
-    pub(crate) fn drop_long_data(&mut self, id: ClientStmtId, cx: &mut Cx<'_>) {
-        let Some(prepared) = self.stmts.get_mut(id) else {
-            return;
-        };
-        prepared.long_data_lost = false;
-        // As a server does, whatever becomes of the execution.
-        prepared.executed_on = None;
-        let Some(holder) = prepared.long_data_on.take() else {
-            return;
-        };
-        let Some(backend) = self.backend_mut(holder) else {
-            return;
-        };
-        let Some(mapped) = backend.stmts.get(id) else {
-            return;
-        };
-        let [a, b, c, d] = mapped.backend.0.to_le_bytes();
-        let packet = [5, 0, 0, 0, Command::StmtReset.byte(), a, b, c, d];
-        backend.expect(
-            Command::StmtReset.reply_shape(),
-            packet.len(),
-            Owed {
-                to: OwedTo::Setup,
-                stmt: None,
-            },
-        );
-        cx.out.send(Side::Backend(holder), &packet);
-    }
-
     /// The rest of a command that goes nowhere is swallowed as it comes.
     fn swallow_rest(&mut self, body: &Body<'_>, after: Option<ErrReply>) {
         if let Body::Run { found, .. } = body
@@ -883,15 +824,6 @@ fn names_statement(command: Command) -> bool {
             | Command::StmtFetch
             | Command::StmtReset
             | Command::StmtClose
-    )
-}
-
-/// The client can send them again, after COM_STMT_RESET.
-fn long_data_lost() -> ErrReply {
-    ErrReply::new(
-        1210,
-        b"HY000",
-        "Incorrect arguments to COM_STMT_EXECUTE: the long data that were sent before are on a server that cannot execute it",
     )
 }
 
