@@ -327,6 +327,18 @@ fn is_clear(code: u16, message: &str) -> bool {
 
 #[test]
 fn a_session_whose_connections_are_cut_anywhere_gets_right_answers_or_a_clear_error() {
+    let tally = survive("", 300);
+    assert!(tally.answers > 5 * tally.cuts, "{tally:?}");
+}
+
+#[test]
+fn with_replay_a_session_whose_connections_are_cut_anywhere_gets_right_answers_too() {
+    let tally = survive("transaction_replay=true\ndelayed_retry=true\n", 100);
+    assert!(tally.answers > 5 * tally.cuts, "{tally:?}");
+}
+
+/// Cuts so often; the lines are for the service.
+fn survive(lines: &str, cuts: u64) -> Tally {
     let group = ServerGroup::start(2).expect("a server group");
     group
         .primary()
@@ -350,10 +362,16 @@ fn a_session_whose_connections_are_cut_anywhere_gets_right_answers_or_a_clear_er
         .fold(Plan::new(&group), |plan, (server, relay)| {
             plan.at(server.name(), relay.address())
         });
-    let text = plan.text().replace("log_info=true", "log_info=false");
+    let text = plan
+        .text()
+        .replace("log_info=true", "log_info=false")
+        .replace(
+            "[RW-Split-Router]\n",
+            &format!("[RW-Split-Router]\n{lines}"),
+        );
     let tidegate = Tidegate::start(&text).expect("tidegate");
     let login = Login::new(&group.accounts().app).database("test");
-    let mut count = Count::of("TIDEGATE_KILL_POINTS", 300);
+    let mut count = Count::of("TIDEGATE_KILL_POINTS", cuts);
     let mut random = Random::new(1);
     let mut tally = Tally::default();
     let mut number = 0;
@@ -377,7 +395,7 @@ fn a_session_whose_connections_are_cut_anywhere_gets_right_answers_or_a_clear_er
         count.progress(tally.cuts);
     }
     println!("{tally:#?}");
-    assert!(tally.answers > 5 * tally.cuts, "{tally:?}");
+    tally
 }
 
 /// Lives through one cut after the other until one is too much.
