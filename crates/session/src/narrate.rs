@@ -1,15 +1,18 @@
-//! What a session tells of its commands: the statements it keeps, and for the log where each went.
+//! What a session tells of its commands: the statements it keeps, and for the log where each went
+//! and what came of it.
 //!
 //! Nothing told here holds a password: a statement that may hold one is shown without its literals,
 //! and one that has not come whole is not shown in the log.
 
 use tidegate_sql::Modes;
+use tidegate_wire::reply::{Kind, Summary};
 use tidegate_wire::{Command, stmt};
 
 use crate::dispatch::Body;
 use crate::ids::{BackendId, ClientStmtId};
 use crate::output::Level;
 use crate::session::{Cx, Session};
+use crate::ticket::Ticket;
 
 /// The most of a statement that a log line shows.
 const MAX_SHOWN_BYTES: usize = 1024;
@@ -72,6 +75,39 @@ impl Session {
             }
         }
         self.log(Level::Info, cx, || text);
+    }
+}
+
+impl Session {
+    /// Tells what came of a command, if anybody listens.
+    #[inline]
+    pub(crate) fn note_outcome(
+        &mut self,
+        id: BackendId,
+        ticket: &Ticket,
+        summary: &Summary,
+        cx: &mut Cx<'_>,
+    ) {
+        if self.observe.is_tracing() || self.logs(Level::Debug, cx) {
+            self.tell_outcome(id, ticket, summary, cx);
+        }
+    }
+
+    /// A server's error is told by its number: its text may quote the statement.
+    #[cold]
+    fn tell_outcome(&mut self, id: BackendId, ticket: &Ticket, summary: &Summary, cx: &mut Cx<'_>) {
+        let outcome = match summary.kind {
+            Kind::Err => format!("error {}", summary.error_code),
+            Kind::Ok | Kind::Unknown => "done".to_owned(),
+            Kind::ResultSet => format!("{} rows, {} bytes", summary.rows, summary.bytes),
+        };
+        let text = format!(
+            "{} answered by {} in {} µs: {outcome}",
+            ticket.command.name(),
+            self.server_name(id, cx),
+            cx.now.since(ticket.sent).as_micros(),
+        );
+        self.log(Level::Debug, cx, || text);
     }
 }
 

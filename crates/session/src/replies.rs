@@ -480,6 +480,7 @@ impl Session {
             Part::Recorded => self.note_answer(&ticket, summary, last, cx),
             Part::Repeated => self.compare_answer(cx),
         }
+        self.note_outcome(id, &ticket, summary, cx);
         self.tell_modules(id, &ticket, summary, last, cx);
     }
 

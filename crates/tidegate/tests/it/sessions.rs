@@ -425,6 +425,12 @@ fn a_session_that_ends_badly_leaves_its_trace_in_the_log() {
         tidegate.wait_log(&trace_of(id)).expect("its trace");
     }
     let log = tidegate.log();
+    for words in [
+        "info: COM_QUERY to primary: INSERT INTO nowhere",
+        "debug: COM_QUERY answered by primary in ",
+    ] {
+        assert!(log.contains(words), "{words}: {log}");
+    }
     assert!(!log.contains(&trace_of(polite_id)), "{log}");
     let last_statement_of = |id: u32| {
         log.lines().any(|line| {
