@@ -139,6 +139,10 @@ impl App {
         let method = match &request.method {
             Ok(Method::Options) => return Reply::methods(StatusCode::OK, methods),
             Ok(method) if methods.contains(method) => *method,
+            // It is the id of no session.
+            Ok(_) if endpoint == Endpoint::RestartAll => {
+                return Reply::missing("restart", "session");
+            }
             _ => return Reply::methods(StatusCode::METHOD_NOT_ALLOWED, methods),
         };
         let outcome = if method.reads() {

@@ -40,6 +40,13 @@ impl App {
                 let outcome = self.house.reset_digests(name).await;
                 refused(outcome, name, Collection::Services.singular())?;
             }
+            Endpoint::Restart(text) => {
+                let id = session_id(text)?;
+                refused(self.house.restart_session(id).await, text, "session")?;
+            }
+            Endpoint::RestartAll => {
+                refused(self.house.restart_sessions().await, "restart", "session")?;
+            }
             Endpoint::Session(id) if method == Method::Delete => {
                 self.kill_session(request, id).await?;
             }
@@ -165,7 +172,10 @@ impl App {
 fn done(request: &Request, endpoint: &Endpoint) -> StatusCode {
     let of_session = matches!(
         endpoint,
-        Endpoint::Session(_) | Endpoint::SessionRelationship(..)
+        Endpoint::Session(_)
+            | Endpoint::SessionRelationship(..)
+            | Endpoint::Restart(_)
+            | Endpoint::RestartAll
     );
     if of_session && request.is_xhr() {
         StatusCode::OK

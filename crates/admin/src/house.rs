@@ -50,6 +50,10 @@ pub trait Sessions: Send + Sync {
     /// Closes a session now (`None`) or when the time has passed; a second call replaces the
     /// deadline of the first.
     fn kill_session(&self, id: u64, after: Option<Duration>) -> Pending<'_, Result<(), Refusal>>;
+    /// Lets a session begin anew with its service's present configuration, at its next rest.
+    fn restart_session(&self, id: u64) -> Pending<'_, Result<(), Refusal>>;
+    /// The same for all sessions; refused if any of them does not want to, with a sentence each.
+    fn restart_sessions(&self) -> Pending<'_, Result<(), Refusal>>;
     /// The listeners that are listed as sessions; `None` unless started in seed mode.
     fn seed_listeners(&self) -> Option<Vec<SeedListener>> {
         None

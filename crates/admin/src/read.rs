@@ -183,7 +183,7 @@ impl App {
                     .at(format!("services/{service}/listeners"))
             }),
             Endpoint::ListenerOf(service, name) => self.listener_of(service, name),
-            Endpoint::Session(id) => self.session(request, id).await,
+            Endpoint::Session(id) | Endpoint::Restart(id) => self.session(request, id).await,
             Endpoint::SessionRelationship(id, name) => self
                 .session(request, id)
                 .await
@@ -199,7 +199,7 @@ impl App {
                 None => Err(Reply::missing(name, "inetuser")),
             },
             Endpoint::UnixUsers => Ok(Target::many(Snapshot::Users(vec![])).at("users/unix")),
-            Endpoint::Root | Endpoint::Asterisk | Endpoint::Sessions => {
+            Endpoint::Root | Endpoint::Asterisk | Endpoint::Sessions | Endpoint::RestartAll => {
                 Err(Reply::empty(StatusCode::NOT_FOUND))
             }
         }

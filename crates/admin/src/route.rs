@@ -90,6 +90,10 @@ pub(crate) enum Endpoint {
     Sessions,
     /// `/sessions/:session`
     Session(String),
+    /// `/sessions/restart`
+    RestartAll,
+    /// `/sessions/:session/restart`
+    Restart(String),
     /// `/sessions/:session/relationships/services` and `…/filters`
     SessionRelationship(String, &'static str),
     /// `/maxscale`
@@ -127,7 +131,9 @@ impl Endpoint {
     fn of_session(rest: &[&str]) -> Option<Self> {
         match *rest {
             [] => Some(Self::Sessions),
+            ["restart"] => Some(Self::RestartAll),
             [id] => Some(Self::Session(id.to_owned())),
+            [id, "restart"] => Some(Self::Restart(id.to_owned())),
             [id, "relationships", name] => {
                 let name = pick(&["services", "filters"], name)?;
                 Some(Self::SessionRelationship(id.to_owned(), name))
@@ -171,7 +177,9 @@ impl Endpoint {
         match self {
             Self::Asterisk => &[Get, Head, Post, Put, Patch, Delete, Options],
             Self::ServerState(..) => &[Put, Options],
-            Self::Reload(_) | Self::DigestsReset(_) => &[Post, Options],
+            Self::Reload(_) | Self::DigestsReset(_) | Self::RestartAll | Self::Restart(_) => {
+                &[Post, Options]
+            }
             Self::Digests(_) => &[Get, Head, Delete, Options],
             Self::Route(_) => &[Get, Head, Post, Options],
             Self::Session(_) => &[Get, Head, Patch, Delete, Options],
@@ -255,6 +263,8 @@ mod tests {
                 "sessions x relationships filters",
                 Some(Endpoint::SessionRelationship(name(), "filters")),
             ),
+            ("sessions x restart", Some(Endpoint::Restart(name()))),
+            ("sessions restart", Some(Endpoint::RestartAll)),
             ("sessions x relationships servers", None),
             ("maxscale threads x", Some(Endpoint::Thread(name()))),
             ("threads", None),

@@ -1,5 +1,6 @@
 //! What is said to a worker.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use rustls::ServerConfig;
@@ -36,6 +37,11 @@ pub(crate) enum Message {
     },
     /// The statement digests of a service begin anew.
     ResetDigests { service: Arc<str> },
+    /// All sessions of these services begin anew with them.
+    Restart {
+        services: Arc<BTreeMap<Arc<str>, Arc<ServiceSpec>>>,
+        share: Share<(SessionId, ControlError)>,
+    },
     /// New limits.
     Tuning(Tuning),
     /// The process wants to end: sessions too, `now` or when they have come to an end of what

@@ -9,7 +9,7 @@ use crate::chain::{FilterSlot, TreeNeeds, open_filters};
 use crate::fault::{ErrReply, SessionFault};
 use crate::filter::Filter;
 use crate::output::{Level, Op};
-use crate::service::LogSwitches;
+use crate::service::{LogSwitches, ServiceSpec};
 use crate::session::{Cx, Env, LOGIN_TIMEOUT, Phase, Session};
 use crate::time::Instant;
 
@@ -29,6 +29,8 @@ pub enum Control {
     LogSwitches(LogSwitches),
     /// The session's own filters, put in place at its next rest.
     Filters(Vec<Arc<dyn Filter>>),
+    /// Begin anew with this snapshot of its service at its next rest outside a transaction.
+    Restart(Arc<ServiceSpec>),
 }
 
 /// Why a wish was not granted. Nothing changed.
@@ -40,6 +42,9 @@ pub enum ControlError {
     /// A filter could not be opened.
     #[error("a filter refused the session: {}", .0.text)]
     Filter(ErrReply),
+    /// It cannot be restarted.
+    #[error("the session cannot be restarted: {0}")]
+    Restart(&'static str),
 }
 
 impl Session {
@@ -66,6 +71,7 @@ impl Session {
             Control::Drain(cause) => self.drain = Some(cause),
             Control::End(cause) => self.finish(cause, Some(&SessionFault::Shutdown), cx),
             Control::LogSwitches(switches) => self.observe.switches = switches,
+            Control::Restart(service) => self.plan_restart(service, cx)?,
             Control::Filters(filters) => {
                 if !self.has_login() {
                     return Err(ControlError::NotOpen);

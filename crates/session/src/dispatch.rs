@@ -215,6 +215,7 @@ impl Session {
             long_data_lost: false,
             executed_on: None,
             closed: None,
+            has_cursor: false,
         }));
     }
 
@@ -457,12 +458,14 @@ impl Session {
                 prepared.note_types(body.payload());
                 prepared.long_data_on = None;
                 prepared.executed_on = Some(answer);
+                prepared.has_cursor = false;
             }
             Command::StmtSendLongData => prepared.long_data_on = Some(answer),
             Command::StmtReset => {
                 prepared.long_data_on = None;
                 prepared.long_data_lost = false;
                 prepared.executed_on = None;
+                prepared.has_cursor = false;
             }
             _ => {}
         }

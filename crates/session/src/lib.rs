@@ -64,6 +64,7 @@ mod refusal;
 mod replay;
 mod replies;
 pub mod request;
+mod restart;
 mod route;
 pub mod router;
 mod scene;

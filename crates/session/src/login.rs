@@ -346,8 +346,19 @@ impl Session {
         }
     }
 
-    /// Makes the tree of services, filters and routers.
+    /// Makes the tree of services, filters and routers, and begins to open the connections that
+    /// routers want at once.
     fn begin_service(&mut self, cx: &mut Cx<'_>) -> Result<(), SessionFault> {
+        self.make_tree(true, cx).map(drop)
+    }
+
+    /// The same, but the connections are opened only if `open`. Returns which they are.
+    pub(crate) fn make_tree(
+        &mut self,
+        open: bool,
+        cx: &mut Cx<'_>,
+    ) -> Result<Vec<BackendId>, SessionFault> {
+        let mut wanted = Vec::new();
         let service = std::sync::Arc::clone(&self.service);
         lay_out(&service, &mut self.nodes, &mut self.backends, None, 0);
         for ix in 0..self.nodes.len() {
@@ -384,11 +395,14 @@ impl Session {
             }
             for target in eager.iter() {
                 if let Some(crate::chain::Target::Backend(backend)) = self.target(ix, target) {
-                    self.open(backend, cx);
+                    wanted.push(backend);
+                    if open {
+                        self.open(backend, cx);
+                    }
                 }
             }
         }
-        Ok(())
+        Ok(wanted)
     }
 
     /// The OK that ends the login.

@@ -444,6 +444,13 @@ impl Session {
         self.retry.clear();
         self.shard(cx).operations.sub(1);
         self.note_time(id, &ticket, summary, cx);
+        let of_cursors = Status::CURSOR_EXISTS.union(Status::LAST_ROW_SENT);
+        if summary.status.bits() & of_cursors.bits() != 0
+            && let Some(prepared) = ticket.stmt.and_then(|stmt| self.stmts.get_mut(stmt))
+        {
+            let bits = summary.status.bits();
+            prepared.has_cursor = bits & Status::LAST_ROW_SENT.bits() == 0;
+        }
         if summary.kind != Kind::Err && self.reports_status(ticket.command) {
             self.modes = self.modes.with_status(summary.status.bits());
         }

@@ -113,10 +113,25 @@ pub trait RouterSession: std::fmt::Debug + Send {
         let _ = scene;
         TargetSet::EMPTY
     }
+    /// What keeps the session on its present connections; `None`: others will do.
+    fn tie(&self, scene: &Scene<'_>) -> Option<Tie> {
+        let _ = scene;
+        None
+    }
     /// COM_CHANGE_USER or COM_RESET_CONNECTION succeeded: what was tied to the old state is gone.
     fn reset(&mut self) {}
     /// Writes the whole state.
     fn freeze(&self, into: &mut Encoder);
+}
+
+/// What keeps a session on its present connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tie {
+    /// An open transaction: it will end.
+    Transaction,
+    /// State that no other connection could be given, and that may last as long as the session: a
+    /// sentence about it.
+    State(&'static str),
 }
 
 /// Why a command goes where it goes.

@@ -22,6 +22,7 @@ use crate::output::{Level, Op, Output};
 use crate::put_off::PutOff;
 use crate::question::{Answer, ClientAddress};
 use crate::replay::Replay;
+use crate::restart::Displaced;
 use crate::service::{Counted, LogSwitches, ServiceShard, ServiceSpec, TargetShard};
 use crate::stmts::Statements;
 use crate::ticket::{Passed, Stream, Ticket, Verdicts};
@@ -153,6 +154,10 @@ pub struct Session {
     pub(crate) own_filters: Vec<FilterSlot>,
     /// Filters to be put in place at the next rest.
     pub(crate) next_filters: Option<Vec<FilterSlot>>,
+    /// The snapshot of the service that it takes at the next rest outside a transaction.
+    pub(crate) next_service: Option<Arc<ServiceSpec>>,
+    /// The old tree while a new one is made.
+    pub(crate) displaced: Option<Box<Displaced>>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) needs: TreeNeeds,
     pub(crate) backends: Vec<Backend>,
@@ -244,6 +249,8 @@ impl Session {
             client: Client::new(birth.address.clone(), now, wall),
             own_filters: Vec::new(),
             next_filters: None,
+            next_service: None,
+            displaced: None,
             nodes: Vec::new(),
             needs: TreeNeeds::default(),
             backends: Vec::new(),
@@ -535,7 +542,9 @@ impl Session {
                 self.log(Level::Warning, &mut env.cx(), || text);
             }
         }
-        if self.look_for_spare.get() || self.next_filters.is_some() || self.drain.is_some() {
+        let awaited =
+            self.next_filters.is_some() || self.next_service.is_some() || self.drain.is_some();
+        if self.look_for_spare.get() || awaited {
             self.at_next_rest(&mut env.cx());
         }
         if self.moved && !self.is_over() {
@@ -580,6 +589,7 @@ impl Session {
         {
             self.swap_filters(filters, cx);
         }
+        self.restart_if_due(cx);
         if self.look_for_spare.get() {
             self.let_go_spare(cx);
         }
@@ -629,6 +639,12 @@ impl Session {
         for slot in &mut self.own_filters {
             slot.session.on_end(&scene);
         }
+        self.close_services(cx);
+    }
+
+    /// The filters of the services hear that they are not needed any more.
+    pub(crate) fn close_services(&mut self, cx: &mut Cx<'_>) {
+        let client = &self.client;
         for node in &mut self.nodes {
             let scene = client.filter_scene(self.id, &node.spec.name, cx);
             for slot in &mut node.filters {
@@ -637,7 +653,7 @@ impl Session {
         }
     }
 
-    fn close_backends(&mut self, cx: &mut Cx<'_>) {
+    pub(crate) fn close_backends(&mut self, cx: &mut Cx<'_>) {
         for id in self.backend_ids() {
             self.say_goodbye(id, cx);
         }
@@ -708,6 +724,8 @@ impl Session {
         if self.is_over() {
             return;
         }
+        // It may have panicked while a new tree was made, which holds nothing yet.
+        self.put_back();
         self.give_back_connections(env);
         for backend in &mut self.backends {
             backend.reset(State::Closed);

@@ -29,6 +29,8 @@ pub(crate) struct Prepared {
     /// The client has closed it, and it is kept because the open transaction may be repeated: the
     /// default database it was prepared under.
     pub(crate) closed: Option<Option<Box<[u8]>>>,
+    /// A cursor is open there.
+    pub(crate) has_cursor: bool,
 }
 
 impl Prepared {
@@ -161,8 +163,16 @@ impl Statements {
             }
             if prepared.executed_on == Some(backend) {
                 prepared.executed_on = None;
+                prepared.has_cursor = false;
             }
         }
+    }
+
+    /// Is there a cursor, or long data for an execution, that only one connection has?
+    pub(crate) fn tied_to_connection(&self) -> bool {
+        self.list
+            .iter()
+            .any(|prepared| prepared.has_cursor || prepared.long_data_on.is_some())
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -192,6 +202,7 @@ impl Statements {
             into.option(prepared.closed.as_ref(), |into, schema| {
                 into.option(schema.as_deref(), Encoder::bytes);
             });
+            into.flag(prepared.has_cursor);
         });
     }
 
@@ -224,6 +235,7 @@ impl Statements {
                     from.option(Decoder::bytes)
                         .map(|schema| schema.map(Into::into))
                 })?,
+                has_cursor: from.flag()?,
             })
         })?;
         Ok(Statements {

@@ -47,7 +47,8 @@ impl Session {
     #[must_use]
     pub fn freeze(&self, now: Instant) -> Option<Vec<u8>> {
         let identity = self.client.identity.as_ref()?;
-        if !self.at_rest() || !self.has_login() || self.next_filters.is_some() {
+        let awaits = self.next_filters.is_some() || self.next_service.is_some();
+        if !self.at_rest() || !self.has_login() || awaits {
             return None;
         }
         let mut into = Encoder::default();

@@ -77,6 +77,8 @@ rare! {
     Drained,
     Stopped,
     FiltersSwapped,
+    RestartPlanned,
+    RestartRefused,
     SwitchesSet,
     Frozen,
     FrozenInTransaction,

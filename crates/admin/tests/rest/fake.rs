@@ -117,6 +117,14 @@ impl Sessions for FakeHouse {
         self.on_session(id, format!("kill {id} {after:?}"))
     }
 
+    fn restart_session(&self, id: u64) -> Pending<'_, Result<(), Refusal>> {
+        self.on_session(id, format!("restart {id}"))
+    }
+
+    fn restart_sessions(&self) -> Pending<'_, Result<(), Refusal>> {
+        self.act("restart all".to_owned())
+    }
+
     fn seed_listeners(&self) -> Option<Vec<SeedListener>> {
         self.seed.clone()
     }

@@ -294,3 +294,51 @@ async fn bad_bodies_name_every_mistake_and_change_nothing() {
     assert!(server.house.asked().is_empty());
     server.stop().await;
 }
+
+#[tokio::test]
+async fn sessions_begin_anew_when_told_so() {
+    let server = Server::start(FakeHouse::default());
+    for (target, headers, status) in [
+        ("/v1/sessions/7/restart", "", 204),
+        (
+            "/v1/sessions/7/restart",
+            "\r\nX-Requested-With: XMLHttpRequest",
+            200,
+        ),
+        ("/v1/sessions/restart", "", 204),
+        ("/v1/sessions/8/restart", "", 404),
+        ("/v1/sessions/x/restart", "", 404),
+    ] {
+        let answer = server.send("POST", target, headers, "").await;
+        assert_eq!(answer.status, status, "{target}: {answer:?}");
+    }
+    assert_eq!(
+        server.house.asked(),
+        ["restart 7", "restart 7", "restart all"]
+    );
+    for (method, target, status) in [
+        ("GET", "/v1/sessions/restart", 404),
+        ("GET", "/v1/sessions/7/restart", 405),
+        ("DELETE", "/v1/sessions/restart", 404),
+    ] {
+        let answer = server.send(method, target, "", "").await;
+        assert_eq!(answer.status, status, "{method} {target}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn every_session_that_does_not_begin_anew_is_named() {
+    let reasons = vec![
+        "not all sessions could be restarted".to_owned(),
+        "session 7: the session cannot be restarted: it has temporary tables".to_owned(),
+    ];
+    let server = Server::start(FakeHouse {
+        refusal: Some(tidegate_admin::house::Refusal::Refused(reasons.clone())),
+        ..FakeHouse::default()
+    });
+    let answer = server.send("POST", "/v1/sessions/restart", "", "").await;
+    assert_eq!(answer.status, 400);
+    assert_eq!(answer.details(), reasons);
+    server.stop().await;
+}

@@ -4,7 +4,7 @@ use tidegate_session::freeze::Encoder;
 use tidegate_session::position::{Before, Behind, Told};
 use tidegate_session::request::{OwnAnswer, ReplySummary, Request};
 use tidegate_session::router::{
-    AfterLoss, Decision, Loss, Reasoning, Refusal, RouterSession, TargetSet,
+    AfterLoss, Decision, Loss, Reasoning, Refusal, RouterSession, TargetSet, Tie,
 };
 use tidegate_session::world::ServerStatus;
 use tidegate_session::{Counted, ErrReply, Link, Scene, TargetId};
@@ -439,6 +439,28 @@ impl RouterSession for Split {
         self.own_variables = false;
         self.temporary = TempTables::default();
         self.temporary_after = None;
+    }
+
+    fn tie(&self, scene: &Scene<'_>) -> Option<Tie> {
+        if self.held.is_irreplaceable() {
+            Some(Tie::State(
+                "it holds a lock, or other state that only its connection to the primary has",
+            ))
+        } else if !self.temporary.is_empty() || self.temporary_after.is_some() {
+            Some(Tie::State("it has temporary tables"))
+        } else if self.own_variables {
+            Some(Tie::State(
+                "it has user variables that only one server knows",
+            ))
+        } else if self.held.is_strict() {
+            Some(Tie::State(
+                "strict_multi_stmt or strict_sp_calls keeps it on its connection to the primary",
+            ))
+        } else if self.is_in_transaction(scene) {
+            Some(Tie::Transaction)
+        } else {
+            None
+        }
     }
 
     fn reset(&mut self) {

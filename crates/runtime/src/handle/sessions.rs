@@ -1,8 +1,9 @@
 //! Looking at sessions and doing something to them.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use tidegate_session::{Control, ControlError, SessionId, SessionView};
+use tidegate_session::{Control, ControlError, ServiceSpec, SessionId, SessionView};
 
 use super::{Runtime, lock};
 use crate::gather::{Done, Gather, Gathered, Pending, Share, Unanswered};
@@ -107,6 +108,23 @@ impl Runtime {
             mailbox.post(Message::Control {
                 session,
                 control: Arc::clone(&control),
+                share,
+            });
+        }
+        Pending(Some(gather))
+    }
+
+    /// Asks all sessions of these services to begin anew with them. Says which do not want to.
+    pub fn restart_all(
+        &self,
+        services: BTreeMap<Arc<str>, Arc<ServiceSpec>>,
+        done: impl FnOnce(Result<Gathered<(SessionId, ControlError)>, Unanswered>) + Send + 'static,
+    ) -> Pending<(SessionId, ControlError)> {
+        let services = Arc::new(services);
+        let (gather, shares) = Gather::shares(self.workers(), Box::new(done));
+        for (share, mailbox) in shares.into_iter().zip(self.0.mailboxes.iter()) {
+            mailbox.post(Message::Restart {
+                services: Arc::clone(&services),
                 share,
             });
         }

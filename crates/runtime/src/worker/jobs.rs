@@ -3,10 +3,12 @@
 //! A session never changes its seat, so a cursor over the table visits each session that exists
 //! from beginning to end exactly once.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use tidegate_session::{BufferView, Cause, Control, MemoryView, SessionId, SessionView};
+use tidegate_session::{
+    BufferView, Cause, Control, ControlError, MemoryView, ServiceSpec, SessionId, SessionView,
+};
 
 use super::Worker;
 use super::conn::Conn;
@@ -36,9 +38,19 @@ pub(crate) enum Job {
     },
     /// The servers changed.
     Servers { cursor: usize },
+    /// Sessions begin anew with other snapshots of their services.
+    Restart {
+        cursor: usize,
+        services: Services,
+        refused: Vec<(SessionId, ControlError)>,
+        share: Share<(SessionId, ControlError)>,
+    },
     /// Everybody has to go.
     Shutdown { cursor: usize, now: bool },
 }
+
+/// Services by name.
+type Services = Arc<BTreeMap<Arc<str>, Arc<ServiceSpec>>>;
 
 /// What is to be done.
 #[derive(Debug, Default)]
@@ -70,6 +82,15 @@ impl Jobs {
     pub(crate) fn servers(&mut self) {
         self.0.retain(|job| !matches!(job, Job::Servers { .. }));
         self.0.push_back(Job::Servers { cursor: 0 });
+    }
+
+    pub(crate) fn restart(&mut self, services: Services, share: Share<(SessionId, ControlError)>) {
+        self.0.push_back(Job::Restart {
+            cursor: 0,
+            services,
+            refused: Vec::new(),
+            share,
+        });
     }
 
     pub(crate) fn shutdown(&mut self, now: bool) {
@@ -134,6 +155,28 @@ impl Worker {
                 });
                 end.map(|cursor| Job::Servers { cursor })
             }
+            Job::Restart {
+                cursor,
+                services,
+                mut refused,
+                share,
+            } => {
+                let end = self.visit(cursor, |worker, seat| {
+                    refused.extend(worker.restart(seat, &services));
+                });
+                match end {
+                    Some(cursor) => Some(Job::Restart {
+                        cursor,
+                        services,
+                        refused,
+                        share,
+                    }),
+                    None => {
+                        share.give(refused);
+                        None
+                    }
+                }
+            }
             Job::Shutdown { cursor, now } => {
                 let end = self.visit(cursor, |worker, seat| worker.dismiss(seat, now));
                 end.map(|cursor| Job::Shutdown { cursor, now })
@@ -163,6 +206,22 @@ impl Worker {
             let _ = desk.event(seated, |session, env| session.on_control(control, env))?;
             Ok(())
         });
+    }
+
+    /// Asks a session to begin anew; who it is and why not, if it does not want to.
+    fn restart(&mut self, seat: usize, services: &Services) -> Option<(SessionId, ControlError)> {
+        let mut refused = None;
+        self.with_session(seat, |desk, seated: &mut Seated| {
+            let service = services.get(&seated.session.service().name);
+            let Some(service) = service.filter(|_| seated.session.has_login()) else {
+                return Ok(());
+            };
+            let control = Control::Restart(Arc::clone(service));
+            let granted = desk.event(seated, |session, env| session.on_control(control, env))?;
+            refused = granted.err().map(|error| (seated.id, error));
+            Ok(())
+        });
+        refused
     }
 
     /// A session as REST shows it; `None` before its login is complete.

@@ -60,6 +60,7 @@ impl Worker {
                 self.change_listeners(&change, |door| *door.opening.name == *name);
             }
             Message::ResetDigests { service } => self.desk.digests.reset(&service),
+            Message::Restart { services, share } => self.jobs.restart(services, share),
             Message::Tuning(tuning) => self.desk.tuning = tuning,
             Message::Shutdown { now } => {
                 self.ending = true;

@@ -34,6 +34,11 @@ impl History {
         }
     }
 
+    /// Other limits, from the next command on.
+    pub(crate) fn limit(&mut self, limits: HistoryLimits) {
+        self.limits = limits;
+    }
+
     /// Can a new connection be brought to the session's state?
     pub(crate) fn recoverable(&self) -> bool {
         !self.limits.disabled && !self.lost

@@ -239,7 +239,7 @@ impl World {
             .session
             .as_ref()
             .is_some_and(tidegate_session::Session::has_login);
-        let control = match self.rng.below(7) {
+        let control = match self.rng.below(9) {
             0 => {
                 self.coverage.count(Rare::KilledNow);
                 self.model.trouble(ix, &[Cause::Killed]);
@@ -272,6 +272,11 @@ impl World {
                     ..LogSwitches::default()
                 })
             }
+            5 | 6 => {
+                let session = self.slots[ix].session.as_ref();
+                let Some(session) = session else { return };
+                Control::Restart(std::sync::Arc::clone(session.service()))
+            }
             _ => {
                 let filter = std::sync::Arc::clone(&self.services.own_filter);
                 Control::Filters(if self.rng.coin() {
@@ -282,6 +287,7 @@ impl World {
             }
         };
         let swaps = matches!(control, Control::Filters(_));
+        let restarts = matches!(control, Control::Restart(_));
         self.trace.note(&[11, ix as u64], || {
             format!("session {ix}: an administrator says {control:?}")
         });
@@ -290,7 +296,11 @@ impl World {
             session.on_control(control, env)
         });
         match granted {
-            Some(Err(ControlError::NotOpen)) if swaps && !has_login => {}
+            Some(Err(ControlError::NotOpen)) if (swaps || restarts) && !has_login => {}
+            Some(Err(ControlError::Restart(_))) if restarts => {
+                self.coverage.count(Rare::RestartRefused)
+            }
+            Some(Ok(())) if restarts => self.coverage.count(Rare::RestartPlanned),
             Some(Err(error)) => self
                 .model
                 .breach(format!("session {ix}: a wish was not granted: {error}")),

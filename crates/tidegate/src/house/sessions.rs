@@ -68,6 +68,46 @@ impl Sessions for Live {
         Box::pin(self.control(id, Control::Kill { after }))
     }
 
+    fn restart_session(&self, id: u64) -> Pending<'_, Result<(), Refusal>> {
+        Box::pin(async move {
+            let found = self.sessions(Which::Ids(vec![id])).await?;
+            let session = found.first().ok_or(Refusal::Unknown)?;
+            let running = self.catalog.service(&session.service);
+            let service = running.and_then(|service| service.spec.clone());
+            let service = service.ok_or_else(|| {
+                Refusal::Refused(vec![format!("its service '{}' is gone", session.service)])
+            })?;
+            self.control(id, Control::Restart(service)).await
+        })
+    }
+
+    fn restart_sessions(&self) -> Pending<'_, Result<(), Refusal>> {
+        Box::pin(async move {
+            let services = &self.catalog.config().services;
+            let specs = services
+                .iter()
+                .filter_map(|service| self.catalog.service(&service.name)?.spec.clone())
+                .map(|spec| (Arc::clone(&spec.name), spec))
+                .collect();
+            let (send, receive) = oneshot::channel();
+            let asked = self.catalog.runtime().restart_all(specs, move |result| {
+                let _ = send.send(result);
+            });
+            let refused = gathered(receive, || asked.missing()).await?;
+            if refused.is_empty() {
+                return Ok(());
+            }
+            let mut each: Vec<_> = refused.iter().collect();
+            each.sort_by_key(|(id, _)| *id);
+            let mut reasons = vec!["not all sessions could be restarted".to_owned()];
+            reasons.extend(
+                each.iter()
+                    .map(|(id, error)| format!("session {id}: {error}")),
+            );
+            Err(Refusal::Refused(reasons))
+        })
+    }
+
     fn seed_listeners(&self) -> Option<Vec<SeedListener>> {
         let config = self.catalog.config();
         if !config.maxscale.params.admin.admin_seed_mode {

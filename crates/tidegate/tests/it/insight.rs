@@ -124,7 +124,7 @@ fn statements_are_counted_by_their_digests() {
         );
         value(
             &mut client,
-            &format!("SELECT COUNT(*) FROM digested WHERE a < {number}"),
+            &format!("SELECT COUNT(*) FROM digested WHERE a < {number} FOR UPDATE"),
         );
     }
     let refused = client.query("SELECT 'a secret' FROM no_such_table");
@@ -144,7 +144,11 @@ fn statements_are_counted_by_their_digests() {
     assert_eq!(attributes["errors"], 0);
     assert_eq!(attributes["servers"][0]["id"], "primary");
     assert_eq!(attributes["servers"][0]["count"], 5);
-    let select = find(&list, "SELECT COUNT(*) FROM digested WHERE a < ?").expect("the select");
+    let select = find(
+        &list,
+        "SELECT COUNT(*) FROM digested WHERE a < ? FOR UPDATE",
+    )
+    .expect("the select");
     assert_eq!(select["attributes"]["rows"], 5);
     let failed = find(&list, "SELECT ? FROM no_such_table").expect("the one that failed");
     assert_eq!(failed["attributes"]["errors"], 1);
@@ -348,5 +352,105 @@ fn an_explained_route_counts_nothing_and_knows_the_servers_states() {
     assert!(
         text.contains("In a transaction it would go to primary"),
         "{text}"
+    );
+}
+
+/// The server connections of a session, by what the servers call them.
+fn links(tidegate: &Tidegate, id: u32) -> Vec<(String, u64)> {
+    let session = attributes(tidegate, &format!("/v1/sessions/{id}"));
+    let list = session["connections"].as_array().expect("a list");
+    list.iter()
+        .map(|one| (one["server"].to_string(), number(&one["connection_id"])))
+        .collect()
+}
+
+#[test]
+fn a_restarted_session_has_new_connections_and_its_old_state() {
+    let tidegate = Plan::new(group()).start();
+    let mut client = well_connected(&tidegate);
+    let id = client.connection_id();
+    run(&mut client, "SET @kept = 'still here'");
+    run(&mut client, "SET sql_mode = 'ANSI_QUOTES'");
+    let statement = client.prepare("SELECT @kept, ?").expect("a statement");
+    client.execute(statement, &["1"]).expect("a reply");
+    let before = links(&tidegate, id);
+    let restart = format!("/v1/sessions/{id}/restart");
+    let answer = tidegate
+        .rest()
+        .request("POST", &restart, &[], "")
+        .expect("an answer");
+    assert_eq!(answer.status, 204, "{answer:?}");
+    wait_document(&tidegate, &format!("/v1/sessions/{id}"), |_| {
+        let now = links(&tidegate, id);
+        now.len() == before.len() && now.iter().all(|link| !before.contains(link))
+    });
+    assert_eq!(value(&mut client, "SELECT @kept"), "still here");
+    assert_eq!(value(&mut client, "SELECT @@sql_mode"), "ANSI_QUOTES");
+    assert_eq!(value(&mut client, "SELECT DATABASE()"), "test");
+    client
+        .execute(statement, &["2"])
+        .expect("the statement is still prepared");
+    assert_eq!(client.connection_id(), id);
+}
+
+#[test]
+fn a_session_in_a_transaction_is_restarted_after_it() {
+    let tidegate = Plan::new(group()).start();
+    let mut client = well_connected(&tidegate);
+    let id = client.connection_id();
+    run(&mut client, "CREATE TEMPORARY TABLE tied (a INT)");
+    let restart = format!("/v1/sessions/{id}/restart");
+    let post = |path: &str| {
+        tidegate
+            .rest()
+            .request("POST", path, &[], "")
+            .expect("an answer")
+    };
+    let refused = post(&restart);
+    assert_eq!(refused.status, 400);
+    assert!(
+        refused.text().contains("temporary tables"),
+        "{}",
+        refused.text()
+    );
+    let all = post("/v1/sessions/restart");
+    assert_eq!(all.status, 400);
+    assert!(
+        all.text().contains(&format!("session {id}:")),
+        "{}",
+        all.text()
+    );
+    run(&mut client, "DROP TEMPORARY TABLE tied");
+    run(&mut client, "BEGIN");
+    let before = links(&tidegate, id);
+    let busy = post(&restart);
+    assert_eq!(busy.status, 204, "{}", busy.text());
+    value(&mut client, "SELECT 1");
+    assert_eq!(
+        links(&tidegate, id),
+        before,
+        "not before the transaction is over"
+    );
+    run(&mut client, "COMMIT");
+    wait_document(&tidegate, &format!("/v1/sessions/{id}"), |_| {
+        let now = links(&tidegate, id);
+        !now.is_empty() && now.iter().all(|link| !before.contains(link))
+    });
+}
+
+#[test]
+fn a_session_without_a_history_cannot_be_restarted() {
+    let tidegate = Plan::new(group()).start();
+    let client = connect(&tidegate, "read");
+    let path = format!("/v1/sessions/{}/restart", client.connection_id());
+    let answer = tidegate
+        .rest()
+        .request("POST", &path, &[], "")
+        .expect("an answer");
+    assert_eq!(answer.status, 400);
+    assert!(
+        answer.text().contains("keeps no session command history"),
+        "{}",
+        answer.text()
     );
 }
