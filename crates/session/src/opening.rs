@@ -352,6 +352,10 @@ impl Session {
         }
         self.stmts.clear();
         if let Some(replay) = &mut self.replay {
+            // A transaction that was to be repeated is none any more; what was agreed in it counts.
+            if let Some(caps) = replay.agreed() {
+                self.client.caps = caps;
+            }
             replay.forget();
         }
         self.trx = tidegate_sql::TrxTracker::new();

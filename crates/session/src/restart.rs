@@ -12,9 +12,10 @@
 use std::sync::Arc;
 
 use crate::backend::Backend;
-use crate::chain::{Node, TreeNeeds};
+use crate::chain::{Node, TreeNeeds, replay_rules};
 use crate::control::ControlError;
 use crate::output::Level;
+use crate::replay::Replay;
 use crate::router::Tie;
 use crate::service::ServiceSpec;
 use crate::session::{Cx, Session};
@@ -105,6 +106,8 @@ impl Session {
         let eager = match made {
             Ok(eager) => eager,
             Err(fault) => {
+                self.replay =
+                    replay_rules(&self.service, 0).map(|rules| Box::new(Replay::new(rules)));
                 self.needs = TreeNeeds::of(&self.nodes, &self.own_filters);
                 self.log(Level::Warning, cx, || {
                     format!("the session was not restarted and goes on as it was: {fault}")

@@ -114,10 +114,7 @@ pub trait RouterSession: std::fmt::Debug + Send {
         TargetSet::EMPTY
     }
     /// What keeps the session on its present connections; `None`: others will do.
-    fn tie(&self, scene: &Scene<'_>) -> Option<Tie> {
-        let _ = scene;
-        None
-    }
+    fn tie(&self, scene: &Scene<'_>) -> Option<Tie>;
     /// COM_CHANGE_USER or COM_RESET_CONNECTION succeeded: what was tied to the old state is gone.
     fn reset(&mut self) {}
     /// Writes the whole state.

@@ -11,7 +11,7 @@ mod params;
 use tidegate_session::freeze::{Decoder, Encoder, FreezeError};
 use tidegate_session::request::{ReplySummary, Request};
 use tidegate_session::router::{
-    AfterLoss, Decision, Loss, Needs, Reasoning, Router, RouterSession, TargetSet,
+    AfterLoss, Decision, Loss, Needs, Reasoning, Router, RouterSession, TargetSet, Tie,
 };
 use tidegate_session::world::ServerStatus;
 use tidegate_session::{Counted, Scene, SessionFault, TargetId};
@@ -156,6 +156,12 @@ impl RouterSession for Connection {
             }
             _ => AfterLoss::End(loss.fault.clone()),
         }
+    }
+
+    fn tie(&self, _scene: &Scene<'_>) -> Option<Tie> {
+        Some(Tie::State(
+            "everything that it was sent is known to its one connection only",
+        ))
     }
 
     fn spare(&self, scene: &Scene<'_>) -> TargetSet {

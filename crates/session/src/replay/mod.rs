@@ -93,6 +93,11 @@ impl Replay {
         }
     }
 
+    /// What has been agreed with the client, if the session's own state is that of a repetition.
+    pub(crate) fn agreed(&self) -> Option<tidegate_wire::Caps> {
+        self.run.as_ref().map(|run| run.caps)
+    }
+
     /// The session's state is as after its login.
     pub(crate) fn forget(&mut self) {
         self.record = Record::default();

@@ -60,6 +60,8 @@ pub(crate) struct Run {
     waiting: Option<Vec<u8>>,
     /// What it compares the answer in progress with.
     pub(super) expected: Option<u128>,
+    /// What has been agreed with the client, however far the repetition has come.
+    pub(super) caps: tidegate_wire::Caps,
 }
 
 impl Run {
@@ -225,14 +227,15 @@ impl Session {
         self.head_leaves();
         self.leave_transaction(cx);
         let interrupted = self.interrupted_now(cx);
+        let caps = self.client.caps;
         self.rewind(cx);
         let Some(replay) = &mut self.replay else {
             return;
         };
-        let (began, attempts) = replay
+        let (began, attempts, caps) = replay
             .run
             .as_ref()
-            .map_or((cx.now, 0), |run| (run.began, run.attempts));
+            .map_or((cx.now, 0, caps), |run| (run.began, run.attempts, run.caps));
         replay.digest.clear();
         replay.run = Some(Box::new(Run {
             began,
@@ -242,6 +245,7 @@ impl Session {
             interrupted,
             waiting: None,
             expected: None,
+            caps,
         }));
         self.nearer = true;
     }

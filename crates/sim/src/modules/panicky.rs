@@ -8,7 +8,7 @@ use tidegate_session::freeze::{Decoder, Encoder, FreezeError};
 use tidegate_session::position::{Before, Behind, Told};
 use tidegate_session::request::{ReplySummary, Request};
 use tidegate_session::router::{
-    AfterLoss, Decision, Loss, Needs, Router, RouterSession, TargetSet,
+    AfterLoss, Decision, Loss, Needs, Router, RouterSession, TargetSet, Tie,
 };
 use tidegate_session::{ErrReply, Scene, SessionFault, TargetId};
 use tidegate_sql::hints::Hint;
@@ -174,6 +174,10 @@ impl RouterSession for PanickyRouterSession {
 
     fn spare(&self, scene: &Scene<'_>) -> TargetSet {
         self.inner.spare(scene)
+    }
+
+    fn tie(&self, scene: &Scene<'_>) -> Option<Tie> {
+        self.inner.tie(scene)
     }
 
     fn reset(&mut self) {
