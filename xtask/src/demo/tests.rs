@@ -63,7 +63,7 @@ fn on_foreign_servers_nothing_is_created_unless_asked_for() {
 
 #[test]
 fn a_database_of_that_name_is_left_alone() {
-    let group = ServerGroup::start(0).expect("a server");
+    let group = ServerGroup::start(1).expect("servers");
     group
         .primary()
         .sql("CREATE DATABASE tidegate_demo; CREATE TABLE tidegate_demo.precious (a INT)")
