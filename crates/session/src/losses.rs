@@ -76,10 +76,12 @@ impl Session {
         let owed = backend.owes_client();
         let switching = matches!(backend.state, State::Switching(_));
         let first = self.tickets.front();
-        let started = owed > 0 && first.is_some_and(|ticket| ticket.started);
+        let started = owed > 0
+            && first.is_some_and(|ticket| ticket.started)
+            && !planted!(StartedAnswerRetried);
         let can_retry = owed == 1
             && self.tickets.len() == 1
-            && (!started || planted!(StartedAnswerRetried))
+            && !started
             && self.stream.is_none()
             && first.is_some_and(|ticket| ticket.retry || refused && ticket.kept);
         let prospect = self.prospect(id, owed);
