@@ -37,6 +37,7 @@ impl Split {
 
     /// As `route` does: a hint that cannot be followed is none.
     fn decided(&self, request: &Request<'_>, scene: &Scene<'_>) -> (Class, Rule) {
+        let request = &self.named.resolve(request);
         let (class, rule) = route::decide(request, self.state(scene));
         if class == Class::Hinted && self.to_hinted(request, scene).is_none() {
             let plain = Request {
@@ -58,7 +59,9 @@ impl Split {
         scene: &Scene<'_>,
     ) -> String {
         match class {
-            Class::Kill | Class::SessionId => "not asked: the proxy answers".to_owned(),
+            Class::Kill | Class::SessionId | Class::Lost => {
+                "not asked: the proxy answers".to_owned()
+            }
             Class::Hinted if chosen == Some(id) => "chosen: a hint names it".to_owned(),
             Class::Hinted => "not chosen: a hint names another".to_owned(),
             Class::All if view.link >= Link::Opening => {
@@ -66,10 +69,11 @@ impl Split {
             }
             Class::All => "is told when the session connects to it".to_owned(),
             Class::Replica => self.verdict_on_reader(id, view, chosen, scene),
-            Class::Primary | Class::Last | Class::Transaction => {
+            Class::Primary | Class::Last | Class::Transaction | Class::Owner(_) => {
                 let why = match class {
                     Class::Transaction => "the transaction runs there",
                     Class::Last => "the statement before went there",
+                    Class::Owner(_) => "it alone has the user variables",
                     _ => "it is the primary",
                 };
                 if chosen == Some(id) {

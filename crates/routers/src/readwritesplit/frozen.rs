@@ -8,6 +8,7 @@ use super::causal::Causal;
 use super::held::Held;
 use super::session::Split;
 use super::settings::Settings;
+use super::variables::Variables;
 
 impl Split {
     pub(super) fn write(&self, into: &mut Encoder) {
@@ -24,7 +25,7 @@ impl Split {
         into.option(self.last, target);
         into.flag(self.follows_primary);
         self.held.freeze(into);
-        into.flag(self.own_variables);
+        self.variables.freeze(into);
         self.causal.freeze(into);
         into.list(self.temporary.tables().iter(), |into, table| {
             into.option(table.schema.as_deref(), Encoder::bytes);
@@ -44,7 +45,7 @@ impl Split {
         split.last = from.option(target)?;
         split.follows_primary = from.flag()?;
         split.held = Held::thaw(from)?;
-        split.own_variables = from.flag()?;
+        split.variables = Variables::thaw(from)?;
         split.causal = Causal::thaw(from)?;
         let tables = from.list(|from| {
             let schema = from.option(Decoder::bytes)?.map(Into::into);

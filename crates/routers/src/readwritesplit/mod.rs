@@ -13,10 +13,12 @@ mod adaptive_tests;
 mod causal;
 mod choose;
 mod criteria;
+mod decide;
 mod explain;
 mod frozen;
 mod held;
 mod losses;
+mod named;
 #[cfg(test)]
 mod oracle;
 mod params;
@@ -24,10 +26,13 @@ mod route;
 mod rule;
 mod session;
 mod settings;
+#[cfg(test)]
+mod sheet;
 mod targets;
 #[cfg(test)]
 mod tests;
 mod unreachable;
+mod variables;
 
 use tidegate_session::freeze::{Decoder, FreezeError};
 use tidegate_session::router::{Needs, Router, RouterSession, TargetSet};

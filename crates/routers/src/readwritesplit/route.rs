@@ -1,11 +1,13 @@
 //! From a statement's class to the kind of target it needs: the first rule that matches wins.
 
+use tidegate_session::TargetId;
 use tidegate_session::request::Request;
 use tidegate_sql::hints::Hint;
 use tidegate_sql::{Operation, Parsed, Statement, TempTables, TrxTracker, TypeMask};
 use tidegate_wire::Command;
 
 use super::rule::Rule;
+use super::variables::{Place, Variables};
 
 /// The kind of target a statement needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +28,10 @@ pub(crate) enum Class {
     Last,
     /// The server of the open transaction.
     Transaction,
+    /// The server that alone has the user variables it reads.
+    Owner(TargetId),
+    /// The value of a user variable that it reads is lost.
+    Lost,
 }
 
 /// What of the session's state the rules look at.
@@ -35,8 +41,8 @@ pub(crate) struct State<'a> {
     pub(crate) database: Option<&'a [u8]>,
     /// Something keeps the session on the primary.
     pub(crate) pinned: Option<Pin>,
-    /// User variables that not every server has alike were assigned.
-    pub(crate) own_variables: bool,
+    /// User variables that not every server has alike.
+    pub(crate) variables: &'a Variables,
     /// What reads or assigns user variables goes to the primary.
     pub(crate) variables_on_primary: bool,
 }
@@ -146,11 +152,14 @@ fn of_statement(statement: &Statement, request: &Request<'_>, state: State<'_>) 
     if reads_temporary(statement, state) {
         mask |= TypeMask::READ_TMP_TABLE;
     }
+    let place = state.variables.place(statement);
     let is_session_command = mask.intersects(SESSION_COMMAND) && !mask.contains(TypeMask::WRITE);
     if matches!(statement.effect, Some(tidegate_sql::SessionEffect::Kill(_))) {
         (Class::Kill, Rule::OwnAnswer)
     } else if statement.session_id_column.is_some() && request.command == Command::Query {
         (Class::SessionId, Rule::OwnAnswer)
+    } else if place == Place::Lost {
+        (Class::Lost, Rule::OwnVariable)
     } else if !trx.is_open() && request.hints.iter().any(is_target) {
         (Class::Hinted, Rule::Hint)
     } else if !request.complete || statement.multi || mask.contains(TypeMask::NEXT_TRX) {
@@ -189,12 +198,10 @@ fn of_statement(statement: &Statement, request: &Request<'_>, state: State<'_>) 
     } else if mask.intersects(USER_VARIABLES) && state.variables_on_primary {
         (Class::Primary, Rule::VariablesOnPrimary)
     } else if mask.contains(TypeMask::USERVAR_WRITE) {
-        if statement.repeatable {
-            (Class::All, Rule::VariableEverywhere)
-        } else {
-            (Class::Primary, Rule::OwnVariable)
-        }
-    } else if mask.contains(TypeMask::USERVAR_READ) && state.own_variables {
+        (Class::All, Rule::VariableEverywhere)
+    } else if let Place::On(owner) = place {
+        (Class::Owner(owner), Rule::OwnVariable)
+    } else if place == Place::Apart {
         (Class::Primary, Rule::OwnVariable)
     } else if mask.intersects(PLAIN_READ) || mask.contains(TypeMask::USERVAR_READ) {
         (Class::Replica, Rule::Read)

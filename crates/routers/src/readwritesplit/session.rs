@@ -2,12 +2,12 @@
 
 use tidegate_session::freeze::Encoder;
 use tidegate_session::position::{Before, Behind, Told};
-use tidegate_session::request::{OwnAnswer, ReplySummary, Request};
+use tidegate_session::request::{ReplySummary, Request};
 use tidegate_session::router::{
     AfterLoss, Decision, Loss, Reasoning, Refusal, RouterSession, TargetSet, Tie,
 };
 use tidegate_session::world::ServerStatus;
-use tidegate_session::{Counted, ErrReply, Link, Scene, TargetId};
+use tidegate_session::{Counted, Link, Scene, TargetId};
 use tidegate_sql::{SessionEffect, Statement, TempTables, TrxEffect, TypeMask};
 use tidegate_wire::Command;
 
@@ -15,11 +15,13 @@ use super::causal::Causal;
 use super::choose;
 use super::held::Held;
 use super::losses::{self, Outcome, Situation};
+use super::named::Named;
 use super::route::{self, Class, Pin, State};
 use super::rule::Rule;
 use super::settings::Settings;
 use super::targets;
 use super::unreachable::Unreachable;
+use super::variables::Variables;
 
 /// One client connection's state.
 #[derive(Debug)]
@@ -50,8 +52,8 @@ pub(crate) struct Split {
     pub(super) follows_primary: bool,
     /// What the primary's connection holds that exists nowhere else, and the pins of strict modes.
     pub(super) held: Held,
-    /// User variables were assigned on one server only.
-    pub(super) own_variables: bool,
+    pub(super) variables: Variables,
+    pub(super) named: Named,
     pub(super) causal: Causal,
     pub(super) temporary: TempTables,
     /// What creating or dropping temporary tables will have changed once it has succeeded.
@@ -74,7 +76,8 @@ impl Split {
             last: None,
             follows_primary: false,
             held: Held::default(),
-            own_variables: false,
+            variables: Variables::default(),
+            named: Named::default(),
             causal: Causal::default(),
             temporary: TempTables::default(),
             temporary_after: None,
@@ -86,7 +89,7 @@ impl Split {
             temporary: &self.temporary,
             database: scene.database,
             pinned: self.pin(scene),
-            own_variables: self.own_variables,
+            variables: &self.variables,
             variables_on_primary: self.settings.variables_on_primary,
         }
     }
@@ -111,7 +114,7 @@ impl Split {
         }
         let request = Request {
             trx: request.before,
-            ..*request
+            ..self.named.resolve(request)
         };
         match route::decide(&request, self.state(scene)) {
             (Class::Replica, _) if self.keeps_on_primary(&request, scene) => Rule::CausalRead,
@@ -147,7 +150,7 @@ impl Split {
     fn forget_tied(&mut self, old: TargetId) {
         self.temporary = TempTables::default();
         self.temporary_after = None;
-        self.own_variables = false;
+        self.variables.lose(old);
         if self.last == Some(old) {
             self.last = None;
         }
@@ -163,9 +166,8 @@ impl Split {
         }
         let alone = matches!(decision, Decision::One { .. });
         self.held.follow(statement, alone, &self.settings);
-        if alone && statement.mask.contains(TypeMask::USERVAR_WRITE) {
-            self.own_variables = true;
-        }
+        self.variables.follow(statement, decision);
+        self.named.follow(statement);
         if changes_temporary(statement) {
             // Another may be on its way whose outcome is not known yet.
             let before = self.temporary_after.as_ref().unwrap_or(&self.temporary);
@@ -177,7 +179,7 @@ impl Split {
 
     /// Is nothing tied to the primary's connection that another could not be given?
     fn is_bare(&self) -> bool {
-        !self.held.is_irreplaceable() && !self.own_variables && self.temporary.is_empty()
+        !self.held.is_irreplaceable() && !self.variables.are_tied() && self.temporary.is_empty()
     }
 
     /// Would the open transaction do the same on another connection, and may it run on one?
@@ -201,37 +203,7 @@ impl Split {
 
 impl RouterSession for Split {
     fn route(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision {
-        if self.causal.is_behind(scene) {
-            return self.to_primary(scene, false);
-        }
-        match route::class(request, self.state(scene)) {
-            Class::Kill => Decision::Reject(ErrReply::new(
-                1235,
-                b"42000",
-                "Tidegate does not translate KILL yet; end a session with DELETE /v1/sessions/<id> of its REST interface",
-            )),
-            Class::SessionId => Decision::Own(OwnAnswer::Value {
-                column: request
-                    .statement
-                    .and_then(|statement| statement.session_id_column.as_deref())
-                    .map(|name| String::from_utf8_lossy(name).into_owned())
-                    .unwrap_or_default(),
-                value: scene.session.to_string(),
-                number: true,
-            }),
-            Class::Hinted => self.to_hinted(request, scene).unwrap_or_else(|| {
-                let plain = Request {
-                    hints: &[],
-                    ..*request
-                };
-                self.route(&plain, scene)
-            }),
-            Class::Primary => self.to_primary(scene, true),
-            Class::Replica => self.to_replica(request, scene),
-            Class::All => self.to_all(request, scene),
-            Class::Last => self.to_last(request, scene),
-            Class::Transaction => self.to_transaction(scene),
-        }
+        self.decide(request, scene)
     }
 
     fn reasoning(&self, request: &Request<'_>, scene: &Scene<'_>) -> Reasoning {
@@ -239,8 +211,9 @@ impl RouterSession for Split {
     }
     fn before(&self, request: &Request<'_>, target: TargetId, scene: &Scene<'_>) -> Before {
         let primary = self.find_primary(scene);
+        let request = self.named.resolve(request);
         self.causal
-            .before(self.settings.causal, request, target, primary, scene)
+            .before(self.settings.causal, &request, target, primary, scene)
     }
 
     fn on_position(&mut self, target: TargetId, told: Told<'_>, scene: &Scene<'_>) {
@@ -268,8 +241,9 @@ impl RouterSession for Split {
         let bare = self.is_bare();
         self.note_effects(request, decision, scene);
         self.went_to_all = matches!(decision, Decision::All { .. });
-        self.causal.on_routed(writes(request));
-        let how = Split::counted(request, decision);
+        let resolved = self.named.resolve(request);
+        let (writes, how) = (writes(&resolved), Split::counted(&resolved, decision));
+        self.causal.on_routed(writes);
         let predicted = request
             .statement
             .filter(|_| request.command != Command::StmtPrepare);
@@ -293,6 +267,7 @@ impl RouterSession for Split {
                     let left = self.transaction.replace(*target);
                     if let Some(left) = left.filter(|left| left != target) {
                         self.left_open = self.left_open.with(left);
+                        scene.want_spare();
                     }
                     self.on_primary = to_primary;
                     self.only_reads = true;
@@ -389,6 +364,7 @@ impl RouterSession for Split {
             losses::of_replica(&situation)
         };
         self.left_open = self.left_open.without(loss.target);
+        self.variables.lose(loss.target);
         if Some(loss.target) == self.last {
             self.last = None;
         }
@@ -417,7 +393,11 @@ impl RouterSession for Split {
 
     fn spare(&self, scene: &Scene<'_>) -> TargetSet {
         if self.is_in_transaction(scene) {
-            return TargetSet::EMPTY;
+            // What was left has no part in it.
+            return match self.transaction {
+                Some(target) => self.left_open.without(target),
+                None => TargetSet::EMPTY,
+            };
         }
         let spare = choose::spare(scene, self.settings.limits, self.primary);
         self.left_open.union(spare)
@@ -436,7 +416,7 @@ impl RouterSession for Split {
         self.follows_primary = false;
         // It began without any of this, and makes it again.
         self.held.lose();
-        self.own_variables = false;
+        self.variables = Variables::default();
         self.temporary = TempTables::default();
         self.temporary_after = None;
     }

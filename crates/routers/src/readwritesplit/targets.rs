@@ -13,6 +13,7 @@ use super::choose;
 use super::params::MasterFailureMode;
 use super::route;
 use super::session::Split;
+use super::variables::Place;
 
 /// How long a statement that found no server waits before it looks again, unless a monitor sees a
 /// change before.
@@ -160,7 +161,8 @@ impl Split {
     }
 
     /// Everybody who is connected. The answer comes from where the transaction runs, else from the
-    /// primary, else from the first. Only where nobody is connected one connection is opened for it,
+    /// primary, which is waited for if it is just being connected: a server that answers differently
+    /// is left out, and that must not be the primary. Else from the first. Only where nobody is connected one connection is opened for it,
     /// and the primary's if a transaction is open that will write.
     pub(super) fn to_all(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision {
         if scene.outstanding > 0 {
@@ -175,10 +177,18 @@ impl Split {
         let primary = self.find_primary(scene);
         let will_write = request.trx.is_open() && !request.trx.is_read_only();
         let first = || scene.targets().find(is_open);
+        let place = request
+            .statement
+            .map(|statement| self.variables.place(statement));
+        let owner = match place {
+            Some(Place::On(owner)) => Some(owner),
+            _ => None,
+        };
         let answer = self
             .transaction
+            .or(owner)
             .filter(is_open)
-            .or(primary.filter(|id| will_write || is_open(id)))
+            .or(primary.filter(|id| will_write || link(*id) >= Some(Link::Opening)))
             .or_else(first)
             .or_else(|| self.first_connection(scene, primary));
         match answer {
@@ -197,6 +207,17 @@ impl Split {
             primary.or_else(replica)
         } else {
             replica().or(primary)
+        }
+    }
+
+    /// The connection that has the variables; the values are nowhere else.
+    pub(super) fn to_owner(&self, owner: TargetId, scene: &Scene<'_>) -> Decision {
+        if scene.outstanding > 0 {
+            return Decision::Wait;
+        }
+        Decision::One {
+            target: owner,
+            retry: false,
         }
     }
 
@@ -320,11 +341,13 @@ impl Split {
 
     /// Is a connection about to be let go, to a server that might then be connected anew?
     fn is_parting(&self, scene: &Scene<'_>) -> bool {
-        !self.is_in_transaction(scene)
+        let hidden = self.transaction.is_none() && self.is_in_transaction(scene);
+        !hidden
             && self.left_open.iter().any(|id| {
-                scene
-                    .target(id)
-                    .is_some_and(|view| view.link >= Link::Opening && !view.is_service())
+                Some(id) != self.transaction
+                    && scene
+                        .target(id)
+                        .is_some_and(|view| view.link >= Link::Opening && !view.is_service())
             })
     }
 

@@ -1,11 +1,14 @@
 //! Where statements go by their text and the session's state, row by row.
 
+use tidegate_session::TargetId;
 use tidegate_session::request::Request;
+use tidegate_session::router::Decision;
 use tidegate_sql::hints::{Hint, Route};
 use tidegate_sql::{Modes, TempTables, TrxTracker, classify};
 use tidegate_wire::Command;
 
 use super::route::{Class, Pin, State, class};
+use super::variables::Variables;
 
 /// A session as far as the rules look at it.
 #[derive(Default)]
@@ -13,7 +16,7 @@ struct Bench {
     trx: TrxTracker,
     temporary: TempTables,
     pinned: Option<Pin>,
-    own_variables: bool,
+    variables: Variables,
     hints: Vec<Hint>,
 }
 
@@ -45,7 +48,7 @@ impl Bench {
             temporary: &self.temporary,
             database: Some(b"test"),
             pinned: self.pinned,
-            own_variables: self.own_variables,
+            variables: &self.variables,
             variables_on_primary: false,
         };
         class(&request, state)
@@ -121,13 +124,20 @@ fn a_pinned_session_reads_from_the_primary_and_still_sets_state_everywhere() {
 }
 
 #[test]
-fn a_variable_that_only_the_primary_has_is_read_there() {
+fn a_variable_that_only_one_server_has_is_read_there() {
+    let mut variables = Variables::default();
+    let decision = Decision::One {
+        target: TargetId(2),
+        retry: false,
+    };
+    let assigned = classify(b"SELECT MAX(id) INTO @a FROM t", Modes::default());
+    variables.follow(&assigned, &decision);
     let bench = Bench {
-        own_variables: true,
+        variables,
         ..Bench::default()
     };
     bench.check(&[
-        ("SELECT @a", Class::Primary),
+        ("SELECT @a", Class::Owner(TargetId(2))),
         ("SELECT a FROM t", Class::Replica),
     ]);
     Bench::default().check(&[("SELECT @a", Class::Replica)]);

@@ -178,6 +178,8 @@ fn statements_prepared_once_run_on_every_server() {
             .query_drop("CREATE TABLE prepared (id INT PRIMARY KEY, note VARCHAR(40))")
             .await
             .expect("a table");
+        // A replica that does not know the table yet would be left out.
+        group().wait_replicated().expect("replicated");
         let insert = client
             .prep("INSERT INTO prepared VALUES (?, ?)")
             .await
@@ -320,4 +322,48 @@ fn a_replica_that_answers_a_session_command_differently_is_left_out() {
         .expect("the reason in the log");
     let mut other = RawClient::connect(tidegate.address("rw"), &login).expect("a login");
     assert_eq!(place(&mut other), "2");
+}
+
+#[test]
+fn a_variable_is_read_where_it_was_assigned() {
+    let tidegate = Plan::new(group()).start();
+    let mut client = well_connected(&tidegate);
+    run(&mut client, "CREATE TABLE assigned (v INT)");
+    run(&mut client, "SET @i = 1");
+    run(&mut client, "INSERT INTO assigned VALUES (@i := 7)");
+    for _ in 0..4 {
+        assert_eq!(value(&mut client, "SELECT @i"), "7");
+    }
+    assert_eq!(value(&mut client, "SELECT @@server_id + 0 * @i"), PRIMARY);
+    run(&mut client, "SET @i = 2");
+    let found = value(&mut client, "SELECT @@server_id + 0 * @i");
+    assert_ne!(found, PRIMARY);
+    // On a replica alone, in a transaction there.
+    run(&mut client, "START TRANSACTION READ ONLY");
+    let replica = place(&mut client);
+    run(&mut client, "SELECT 9 INTO @r");
+    run(&mut client, "COMMIT");
+    for _ in 0..4 {
+        assert_eq!(value(&mut client, "SELECT @r"), "9");
+        assert_eq!(value(&mut client, "SELECT @@server_id + 0 * @r"), replica);
+    }
+    // What must run on the primary does not run with another value.
+    let reply = client
+        .query("INSERT INTO assigned VALUES (@r)")
+        .expect("a reply");
+    assert_eq!(reply.error_code(), Some(1105), "{reply:?}");
+}
+
+#[test]
+fn an_execute_goes_where_its_text_would() {
+    let tidegate = Plan::new(group()).start();
+    let mut client = connect(&tidegate, "rw");
+    run(&mut client, "PREPARE s FROM 'SELECT @@server_id'");
+    assert_ne!(value(&mut client, "EXECUTE s"), PRIMARY);
+    run(
+        &mut client,
+        "PREPARE s FROM 'SELECT @@server_id + 0 * LAST_INSERT_ID()'",
+    );
+    assert_eq!(value(&mut client, "EXECUTE s"), PRIMARY);
+    run(&mut client, "DEALLOCATE PREPARE s");
 }

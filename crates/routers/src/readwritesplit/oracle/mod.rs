@@ -17,6 +17,7 @@ use tidegate_testkit::{Count, ServerGroup};
 use tidegate_wire::Command;
 
 use super::route::{Class, State, class};
+use super::variables::Variables;
 
 /// "The server is running with the --read-only option".
 const READ_ONLY: u16 = 1290;
@@ -101,11 +102,12 @@ fn route(text: &str, modes: Modes) -> (Class, Parsed) {
         trx: &trx,
         before: &trx,
     };
+    let variables = Variables::default();
     let state = State {
         temporary: &temporary,
         database: Some(b"test"),
         pinned: None,
-        own_variables: false,
+        variables: &variables,
         variables_on_primary: false,
     };
     (class(&request, state), statement.parsed)

@@ -1,0 +1,101 @@
+//! From a statement to a decision: its class, the target of that class, and whether the user variables
+//! that it reads are there.
+
+use tidegate_session::request::{OwnAnswer, Request};
+use tidegate_session::router::Decision;
+use tidegate_session::{ErrReply, Scene};
+use tidegate_wire::Command;
+
+use super::route::{self, Class};
+use super::session::Split;
+use super::variables::Place;
+
+/// Something about user variables that no server says: MariaDB's number for such cases.
+const VARIABLE: u16 = 1105;
+
+impl Split {
+    /// Where it goes.
+    pub(super) fn decide(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision {
+        let resolved = self.named.resolve(request);
+        let decision = if self.causal.is_behind(scene) {
+            self.to_primary(scene, false)
+        } else {
+            self.choose(&resolved, scene)
+        };
+        if self.variables.is_empty() {
+            return decision;
+        }
+        self.with_its_variables(request, decision, scene)
+    }
+
+    fn choose(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision {
+        match route::class(request, self.state(scene)) {
+            Class::Kill => Decision::Reject(ErrReply::new(
+                1235,
+                b"42000",
+                "Tidegate does not translate KILL yet; end a session with DELETE /v1/sessions/<id> of its REST interface",
+            )),
+            Class::SessionId => Decision::Own(OwnAnswer::Value {
+                column: request
+                    .statement
+                    .and_then(|statement| statement.session_id_column.as_deref())
+                    .map(|name| String::from_utf8_lossy(name).into_owned())
+                    .unwrap_or_default(),
+                value: scene.session.to_string(),
+                number: true,
+            }),
+            Class::Hinted => self.to_hinted(request, scene).unwrap_or_else(|| {
+                let plain = Request {
+                    hints: &[],
+                    ..*request
+                };
+                self.choose(&plain, scene)
+            }),
+            Class::Primary => self.to_primary(scene, true),
+            Class::Replica => self.to_replica(request, scene),
+            Class::All => self.to_all(request, scene),
+            Class::Last => self.to_last(request, scene),
+            Class::Transaction => self.to_transaction(scene),
+            Class::Owner(target) => self.to_owner(target, scene),
+            Class::Lost => Decision::Reject(lost_variable()),
+        }
+    }
+
+    /// A statement must not run where a variable that it reads has another value.
+    fn with_its_variables(
+        &self,
+        request: &Request<'_>,
+        decision: Decision,
+        scene: &Scene<'_>,
+    ) -> Decision {
+        let (Decision::One { target, .. }, Some(statement)) = (&decision, request.statement) else {
+            return decision;
+        };
+        let executes = matches!(
+            request.command,
+            Command::Query | Command::StmtExecute | Command::StmtBulkExecute
+        );
+        match self.variables.place(statement) {
+            Place::On(owner) if owner != *target && executes => {
+                let name = scene.target(owner).map_or("?", |view| view.name);
+                Decision::Reject(ErrReply::new(
+                    VARIABLE,
+                    b"HY000",
+                    format!(
+                        "A user variable that the statement reads was assigned on server '{name}', where the statement cannot run; assign it again with SET"
+                    ),
+                ))
+            }
+            _ => decision,
+        }
+    }
+}
+
+/// The value of a variable is gone, and no other must stand for it.
+fn lost_variable() -> ErrReply {
+    ErrReply::new(
+        VARIABLE,
+        b"HY000",
+        "The value of a user variable that the statement reads was lost with its server; assign it again with SET",
+    )
+}
