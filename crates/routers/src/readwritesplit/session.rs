@@ -428,7 +428,7 @@ impl RouterSession for Split {
             ))
         } else if !self.temporary.is_empty() || self.temporary_after.is_some() {
             Some(Tie::State("it has temporary tables"))
-        } else if self.own_variables {
+        } else if self.variables.are_tied() {
             Some(Tie::State(
                 "it has user variables that only one server knows",
             ))
