@@ -321,7 +321,7 @@ fn rows_that_depend_on_a_setting() {
     let defaults = ReadWriteSplitParams::default();
     let narrow = ReadWriteSplitParams {
         use_sql_variables_in: super::params::SqlVariablesIn::Master,
-        ..defaults.clone()
+        ..ReadWriteSplitParams::default()
     };
     script(
         &narrow,
@@ -337,7 +337,7 @@ fn rows_that_depend_on_a_setting() {
     let strict = ReadWriteSplitParams {
         strict_multi_stmt: true,
         strict_sp_calls: true,
-        ..defaults.clone()
+        ..ReadWriteSplitParams::default()
     };
     for before in [several, call] {
         script(&defaults, &[before, ("SELECT 1", "REPLICA")]);
