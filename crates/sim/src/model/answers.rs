@@ -27,6 +27,9 @@ pub(crate) enum Answer {
 /// The error of a statement that needs a primary and finds none, where the session goes on.
 const READ_ONLY: u16 = 1290;
 
+/// The error of a statement that reads a user variable whose value is lost, or elsewhere.
+const VARIABLE_LOST: u16 = 1105;
+
 impl Model {
     /// What a command is answered with, if nothing goes wrong; asked when all before it are answered.
     pub(crate) fn foreseen(&self, token: u32) -> Vec<Part> {
@@ -132,6 +135,10 @@ impl Model {
         let lacks_primary = code == READ_ONLY && self.lacks_primary(session, issued_at);
         let known = &mut self.sessions[session];
         known.uncertain |= changes;
+        // A user variable's value stays lost until it is assigned again.
+        if code == VARIABLE_LOST && known.trouble > 0 {
+            return;
+        }
         if code == READ_ONLY && known.trx == Trx::ReadWrite {
             self.breach(format!(
                 "session {session}: command {token} got {text:?} in a transaction, which is lost, and the session goes on"
