@@ -16,7 +16,7 @@ use crate::chain::{Node, TreeNeeds, replay_rules};
 use crate::control::ControlError;
 use crate::output::Level;
 use crate::replay::Replay;
-use crate::router::Tie;
+use crate::router::{Seen, Tie};
 use crate::service::ServiceSpec;
 use crate::session::{Cx, Session};
 
@@ -95,6 +95,17 @@ impl Session {
         })
     }
 
+    /// What the routers know of the session's writes.
+    fn seen(&self) -> Seen {
+        let routers = self.nodes.iter().filter_map(|node| node.router.as_ref());
+        routers.fold(Seen::default(), |mut all, router| {
+            let seen = router.seen();
+            all.position.merge(&seen.position);
+            all.unknown |= seen.unknown;
+            all
+        })
+    }
+
     fn restart(&mut self, service: Arc<ServiceSpec>, cx: &mut Cx<'_>) {
         self.displaced = Some(Box::new(Displaced {
             service: std::mem::replace(&mut self.service, service),
@@ -117,8 +128,16 @@ impl Session {
         };
         self.close_services(cx);
         self.close_backends(cx);
+        let seen = self.seen();
         self.service = new.service;
         self.nodes = new.nodes;
+        for router in self
+            .nodes
+            .iter_mut()
+            .filter_map(|node| node.router.as_mut())
+        {
+            router.must_see(&seen);
+        }
         self.backends = new.backends;
         self.needs = TreeNeeds::of(&self.nodes, &self.own_filters);
         self.history.limit(self.service.history);

@@ -115,6 +115,14 @@ pub trait RouterSession: std::fmt::Debug + Send {
     }
     /// What keeps the session on its present connections; `None`: others will do.
     fn tie(&self, scene: &Scene<'_>) -> Option<Tie>;
+    /// What the session's later reads must see: kept when a restarted session gets another router.
+    fn seen(&self) -> Seen {
+        Seen::default()
+    }
+    /// The session's reads must see this, from its life before a restart.
+    fn must_see(&mut self, seen: &Seen) {
+        let _ = seen;
+    }
     /// COM_CHANGE_USER or COM_RESET_CONNECTION succeeded: what was tied to the old state is gone.
     fn reset(&mut self) {}
     /// Writes the whole state.
@@ -175,6 +183,15 @@ pub enum Decision {
     /// Only if no answer is outstanding. What the client says meanwhile waits behind it. How long
     /// it has been put off so far is [`Scene::put_off_since`].
     Later(Instant),
+}
+
+/// The writes that a session knows of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Their positions.
+    pub position: tidegate_wire::GtidList,
+    /// There are others, of which nobody could say where they are.
+    pub unknown: bool,
 }
 
 /// An error that a server gives when it shuts down or takes no part in its cluster.

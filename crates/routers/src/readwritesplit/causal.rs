@@ -19,7 +19,7 @@ use std::time::Duration;
 use tidegate_session::freeze::{Decoder, Encoder, FreezeError};
 use tidegate_session::position::{Before, Behind, Told, Wait};
 use tidegate_session::request::Request;
-use tidegate_session::router::TargetSet;
+use tidegate_session::router::{Seen, TargetSet};
 use tidegate_session::world::ServerStatus;
 use tidegate_session::{ErrReply, Scene, TargetId};
 use tidegate_sql::TypeMask;
@@ -222,6 +222,18 @@ impl Causal {
             unknown: self.unknown,
             ..Causal::default()
         }
+    }
+
+    pub(crate) fn seen(&self) -> Seen {
+        Seen {
+            position: self.position.clone(),
+            unknown: self.unknown,
+        }
+    }
+
+    pub(crate) fn must_see(&mut self, seen: &Seen) {
+        self.position.merge(&seen.position);
+        self.unknown |= seen.unknown;
     }
 
     pub(crate) fn freeze(&self, into: &mut Encoder) {

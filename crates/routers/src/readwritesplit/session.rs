@@ -4,7 +4,7 @@ use tidegate_session::freeze::Encoder;
 use tidegate_session::position::{Before, Behind, Told};
 use tidegate_session::request::{ReplySummary, Request};
 use tidegate_session::router::{
-    AfterLoss, Decision, Loss, Reasoning, Refusal, RouterSession, TargetSet, Tie,
+    AfterLoss, Decision, Loss, Reasoning, Refusal, RouterSession, Seen, TargetSet, Tie,
 };
 use tidegate_session::world::ServerStatus;
 use tidegate_session::{Counted, Link, Scene, TargetId};
@@ -441,6 +441,14 @@ impl RouterSession for Split {
         } else {
             None
         }
+    }
+
+    fn seen(&self) -> Seen {
+        self.causal.seen()
+    }
+
+    fn must_see(&mut self, seen: &Seen) {
+        self.causal.must_see(seen);
     }
 
     fn reset(&mut self) {

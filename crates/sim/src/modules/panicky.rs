@@ -8,7 +8,7 @@ use tidegate_session::freeze::{Decoder, Encoder, FreezeError};
 use tidegate_session::position::{Before, Behind, Told};
 use tidegate_session::request::{ReplySummary, Request};
 use tidegate_session::router::{
-    AfterLoss, Decision, Loss, Needs, Router, RouterSession, TargetSet, Tie,
+    AfterLoss, Decision, Loss, Needs, Router, RouterSession, Seen, TargetSet, Tie,
 };
 use tidegate_session::{ErrReply, Scene, SessionFault, TargetId};
 use tidegate_sql::hints::Hint;
@@ -178,6 +178,14 @@ impl RouterSession for PanickyRouterSession {
 
     fn tie(&self, scene: &Scene<'_>) -> Option<Tie> {
         self.inner.tie(scene)
+    }
+
+    fn seen(&self) -> Seen {
+        self.inner.seen()
+    }
+
+    fn must_see(&mut self, seen: &Seen) {
+        self.inner.must_see(seen);
     }
 
     fn reset(&mut self) {
