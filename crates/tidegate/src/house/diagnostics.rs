@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tidegate_admin::spell;
 use tidegate_admin::views::{ResponseBucket, ResponseTimes, SpreadView, TimesView};
+use tidegate_session::average::Average;
 use tidegate_session::histogram::{Decades, Spread};
 use tidegate_session::world::{Counters, ServerShard};
 use tidegate_session::{Instant, ServiceSpec, TargetShard};
@@ -24,6 +25,14 @@ pub(super) fn decades(
         }
     }
     times
+}
+
+/// The moving average that adaptive routing goes by; zero: no read yet.
+pub(super) fn average_read_time(counters: &Counters<ServerShard>) -> Duration {
+    Average::merge(counters.iter().map(|shard| &shard.first_bytes))
+        .map_or(Duration::ZERO, |response| {
+            Duration::from_micros(response.average_us as u64)
+        })
 }
 
 pub(super) fn times(spread: &Spread) -> TimesView {

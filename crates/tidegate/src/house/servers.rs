@@ -89,6 +89,7 @@ fn statistics(entry: &BoardEntry) -> ServerStatistics {
         read_times: diagnostics::decades(counters, |shard| &shard.read_decades),
         write_times: diagnostics::decades(counters, |shard| &shard.write_decades),
         spread: diagnostics::spread_of_server(counters),
+        adaptive_avg_select_time: diagnostics::average_read_time(counters),
         ..ServerStatistics::default()
     }
 }

@@ -59,6 +59,14 @@ fn times_are_measured_for_servers_targets_services_and_sessions() {
         })
         .sum();
     assert_eq!(reads, 10);
+    let averages = ["replica1", "replica2"].map(|server| {
+        let mut server = attributes(&tidegate, &format!("/v1/servers/{server}"));
+        server["statistics"]["adaptive_avg_select_time"].take()
+    });
+    assert!(
+        averages.iter().any(|average| average != "0ns"),
+        "{averages:?}"
+    );
     let service = attributes(&tidegate, "/v1/services/RW-Split-Router");
     let times = &service["statistics"]["response_times"];
     assert_eq!(number(&times["read"]["count"]), 10);
