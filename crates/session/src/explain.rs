@@ -315,6 +315,7 @@ impl<'a> Imagined<'a> {
             | Decision::Reject(_)
             | Decision::End(_)
             | Decision::Replay(_)
+            | Decision::Move(_)
             | Decision::Wait
             | Decision::Later(_) => return None,
         };
@@ -388,7 +389,9 @@ fn step(scene: &Scene<'_>, decision: &Decision, reasoning: Reasoning) -> Step {
         }
         Decision::Reject(reply) => Outcome::Refused(reply.text.clone()),
         Decision::End(fault) => Outcome::Ended(fault.to_string()),
-        Decision::Wait | Decision::Later(_) | Decision::Replay(_) => Outcome::Waits,
+        Decision::Wait | Decision::Later(_) | Decision::Replay(_) | Decision::Move(_) => {
+            Outcome::Waits
+        }
     };
     let gets_it = |id: TargetId| match decision {
         Decision::One { target, .. } => *target == id,
@@ -397,6 +400,7 @@ fn step(scene: &Scene<'_>, decision: &Decision, reasoning: Reasoning) -> Step {
         | Decision::Reject(_)
         | Decision::End(_)
         | Decision::Replay(_)
+        | Decision::Move(_)
         | Decision::Wait
         | Decision::Later(_) => false,
     };

@@ -63,6 +63,8 @@ pub(crate) enum Stop {
     LongDataLost,
     /// The open transaction must be repeated first.
     Replay(SessionFault),
+    /// The open transaction must be repeated first, and undone where it is.
+    Move(SessionFault),
     /// A statement of the replay that its connection does not know any more.
     Prepare(BackendId, ClientStmtId),
     /// It has no answer and nobody wants it.
@@ -310,6 +312,7 @@ impl Session {
             Decision::Reject(reply) => return Err(Stop::Reject(reply)),
             Decision::End(fault) => return Err(Stop::End(fault)),
             Decision::Replay(fault) => return Err(Stop::Replay(fault)),
+            Decision::Move(fault) => return Err(Stop::Move(fault)),
             Decision::Wait => return Err(Stop::Wait),
             Decision::Later(at) => return Err(Stop::Later(at)),
         }
@@ -454,6 +457,7 @@ impl Session {
                 | Stop::LongDataLost
                 | Stop::Prepare(..)
                 | Stop::Replay(_)
+                | Stop::Move(_)
                 | Stop::End(_)
                 | Stop::Wait
                 | Stop::Later(_)
@@ -471,6 +475,7 @@ impl Session {
             | Decision::Reject(_)
             | Decision::End(_)
             | Decision::Replay(_)
+            | Decision::Move(_)
             | Decision::Wait
             | Decision::Later(_) => return Ok(()),
         };
@@ -712,31 +717,11 @@ impl Session {
 
     /// Carries out what happens to a command that goes nowhere now. `false`: it waits.
     fn conclude(&mut self, stop: Stop, body: &mut Body<'_>, cx: &mut Cx<'_>) -> bool {
+        let Some(stop) = self.stop_for_replay(stop, cx) else {
+            return false;
+        };
         match stop {
-            Stop::Wait | Stop::Replaced(_) => false,
-            Stop::Prepare(backend, id) => {
-                self.prepare_again(backend, id, cx);
-                false
-            }
-            Stop::Replay(fault) if self.can_begin_replay() => {
-                self.begin_replay(&fault, cx);
-                false
-            }
-            Stop::End(fault) | Stop::Replay(fault) if self.is_replaying() => {
-                self.begin_replay(&fault, cx);
-                false
-            }
-            Stop::Later(_) if self.is_replaying() => {
-                let fault = SessionFault::NoServer("no server could take it".to_owned());
-                self.begin_replay(&fault, cx);
-                false
-            }
-            Stop::Own(_) | Stop::Reject(_) | Stop::LongDataLost | Stop::Drop
-                if self.is_repeating() =>
-            {
-                self.differs_from_record("a statement is not for a server any more", cx);
-                false
-            }
+            Stop::Wait | Stop::Replaced(_) | Stop::Prepare(..) => false,
             Stop::Later(until) => {
                 self.put_off_until(until, cx);
                 false
@@ -751,7 +736,7 @@ impl Session {
                 self.swallow_rest(body, None);
                 true
             }
-            Stop::End(fault) | Stop::Replay(fault) => {
+            Stop::End(fault) | Stop::Replay(fault) | Stop::Move(fault) => {
                 self.fail(&fault, cx);
                 true
             }

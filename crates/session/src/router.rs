@@ -177,6 +177,10 @@ pub enum Decision {
     /// The open transaction cannot go on where it is: it is repeated elsewhere, and this command is
     /// routed again after it. Where it cannot be repeated the session ends with this.
     Replay(SessionFault),
+    /// The open transaction cannot go on where it is, though its connection can: it is undone there
+    /// and repeated at once, and this command is routed again after it. Where it cannot be repeated the
+    /// session ends with this.
+    Move(SessionFault),
     /// Not before the answers that are outstanding have been given.
     Wait,
     /// Nobody can take it now: ask again at that time, or as soon as the servers' states change.

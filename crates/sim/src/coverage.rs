@@ -108,6 +108,7 @@ rare! {
     ReplayDiffered,
     ReplayGivenUp,
     ReplayTooLong,
+    TransactionMoved,
     CommitUnknown,
     RepeatedOnServer,
     FrozenWithRecord,
@@ -154,7 +155,13 @@ impl Coverage {
     /// Has everything happened but what is too rare, or takes too long, for a short test?
     #[must_use]
     pub fn is_broad(&self) -> bool {
-        let too_rare = [Rare::GiantPacket.name(), Rare::BulkExecuted.name()];
+        let too_rare = [
+            Rare::GiantPacket.name(),
+            Rare::BulkExecuted.name(),
+            Rare::AnswerSpliced.name(),
+            Rare::ReplayDiffered.name(),
+            Rare::ReplayTooLong.name(),
+        ];
         self.missing().iter().all(|name| too_rare.contains(name))
     }
 

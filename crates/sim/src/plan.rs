@@ -128,6 +128,8 @@ pub(crate) struct ReplayPlan {
     pub(crate) timeout: Duration,
     pub(crate) on_mismatch: bool,
     pub(crate) safe_commit: bool,
+    /// Transactions begin on a replica.
+    pub(crate) optimistic: bool,
 }
 
 impl Plan {
@@ -206,7 +208,10 @@ impl Plan {
             timeout: Duration::from_secs(rng.weighted(&[(2, 30), (2, 0), (1, 2)])),
             on_mismatch: rng.one_in(3),
             safe_commit: !rng.one_in(4),
+            optimistic: rng.one_in(4),
         });
+        // What is rare is counted by the words in the log.
+        self.log_info = true;
         // As the parameters derive them.
         self.failures.mode = MasterFailureMode::FailOnWrite;
         self.failures.reconnects = true;
@@ -285,8 +290,10 @@ impl Plan {
             .collect();
         if self.replay.is_some() {
             for (weight, kind) in &mut chosen {
-                if *kind == Kind::Begin {
-                    *weight *= 4;
+                match kind {
+                    Kind::Begin => *weight *= 4,
+                    Kind::WideRead => *weight *= 3,
+                    _ => {}
                 }
             }
         }

@@ -51,11 +51,15 @@ impl Split {
                 };
                 self.choose(&plain, scene)
             }),
-            Class::Primary => self.to_primary(scene, true),
+            Class::Primary => self
+                .to_hopeful(request, scene)
+                .unwrap_or_else(|| self.to_primary(scene, true)),
             Class::Replica => self.to_replica(request, scene),
             Class::All => self.to_all(request, scene),
             Class::Last => self.to_last(request, scene),
-            Class::Transaction => self.to_transaction(scene),
+            Class::Transaction => self
+                .dashes_hope(request)
+                .unwrap_or_else(|| self.to_transaction(scene)),
             Class::Owner(target) => self.to_owner(target, scene),
             Class::Lost => Decision::Reject(lost_variable()),
         }

@@ -22,6 +22,8 @@ impl Split {
         );
         into.flag(self.only_reads);
         into.flag(self.repeatable);
+        into.flag(self.hopeful);
+        into.flag(self.steady);
         into.option(self.last, target);
         into.flag(self.follows_primary);
         self.held.freeze(into);
@@ -42,6 +44,8 @@ impl Split {
         split.left_open = from.list(target)?.into_iter().collect();
         split.only_reads = from.flag()?;
         split.repeatable = from.flag()?;
+        split.hopeful = from.flag()?;
+        split.steady = from.flag()?;
         split.last = from.option(target)?;
         split.follows_primary = from.flag()?;
         split.held = Held::thaw(from)?;

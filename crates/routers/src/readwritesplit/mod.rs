@@ -19,6 +19,7 @@ mod frozen;
 mod held;
 mod losses;
 mod named;
+mod optimistic;
 #[cfg(test)]
 mod oracle;
 mod params;

@@ -126,7 +126,7 @@ params! {
         transaction_replay_checksum: ReplayChecksum =
             ReplayChecksum::Full.param().runtime(),
         /// Begin transactions on a replica and move them when they write.
-        optimistic_trx: bool = flag(false).runtime().reserved(),
+        optimistic_trx: bool = flag(false).runtime(),
         /// How a read sees the writes before it.
         causal_reads: CausalReads = CausalReads::None.param()
             .old_spellings(CAUSAL_READS_AS_BOOLEAN).runtime(),

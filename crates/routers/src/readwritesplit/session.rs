@@ -44,6 +44,10 @@ pub(crate) struct Split {
     pub(super) only_reads: bool,
     /// When the transaction began nothing was tied to its connection that another cannot be given.
     pub(super) repeatable: bool,
+    /// It was begun on a replica in the hope that it only reads.
+    pub(super) hopeful: bool,
+    /// It is begun again: this time on the primary.
+    pub(super) steady: bool,
     /// The newest statement went to all.
     pub(super) went_to_all: bool,
     /// The server of the statement before.
@@ -72,6 +76,8 @@ impl Split {
             ends: false,
             only_reads: true,
             repeatable: false,
+            hopeful: false,
+            steady: false,
             went_to_all: false,
             last: None,
             follows_primary: false,
@@ -95,7 +101,7 @@ impl Split {
     }
 
     /// What keeps the session on the primary.
-    fn pin(&self, scene: &Scene<'_>) -> Option<Pin> {
+    pub(super) fn pin(&self, scene: &Scene<'_>) -> Option<Pin> {
         if let Some(pin) = self.held.pin() {
             Some(pin)
         } else if scene.serializable {
@@ -178,7 +184,7 @@ impl Split {
     }
 
     /// Is nothing tied to the primary's connection that another could not be given?
-    fn is_bare(&self) -> bool {
+    pub(super) fn is_bare(&self) -> bool {
         !self.held.is_irreplaceable() && !self.variables.are_tied() && self.temporary.is_empty()
     }
 
@@ -272,6 +278,10 @@ impl RouterSession for Split {
                     self.on_primary = to_primary;
                     self.only_reads = true;
                     self.repeatable = bare;
+                    self.hopeful = self.settings.optimistic
+                        && begins
+                        && !to_primary
+                        && !request.trx.is_read_only();
                 }
                 self.only_reads &= how == Counted::Read || !is_data_statement(request);
                 self.follows_primary = to_primary && how == Counted::Write && !self.ends;
@@ -294,6 +304,7 @@ impl RouterSession for Split {
             | Decision::Reject(_)
             | Decision::End(_)
             | Decision::Replay(_)
+            | Decision::Move(_)
             | Decision::Wait
             | Decision::Later(_) => {}
         }
@@ -326,6 +337,8 @@ impl RouterSession for Split {
         let over = !reply.trx.is_open() || another;
         if self.transaction.is_some() && over {
             self.transaction = None;
+            self.hopeful = false;
+            self.steady = false;
             let counters = scene.counters;
             if self.only_reads {
                 counters.ro_transactions.add(1)
@@ -411,6 +424,8 @@ impl RouterSession for Split {
         self.ends = false;
         self.only_reads = true;
         self.repeatable = false;
+        self.hopeful = false;
+        self.steady = true;
         self.went_to_all = false;
         self.last = None;
         self.follows_primary = false;

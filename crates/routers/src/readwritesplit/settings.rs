@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) strict_tables: bool,
     /// What reads or assigns user variables goes to the primary.
     pub(crate) variables_on_primary: bool,
+    /// Transactions begin on a replica.
+    pub(crate) optimistic: bool,
     /// How transactions are repeated whose server is lost. `None`: they are not.
     pub(crate) replay: Option<ReplayRules>,
 }
@@ -55,6 +57,7 @@ impl Settings {
             strict_calls: params.strict_sp_calls,
             strict_tables: params.strict_tmp_tables,
             variables_on_primary: params.use_sql_variables_in == SqlVariablesIn::Master,
+            optimistic: params.optimistic_trx,
             replay: replay_rules(params),
         }
     }
@@ -62,7 +65,8 @@ impl Settings {
 
 /// How transactions are repeated; `None`: they are not.
 fn replay_rules(params: &ReadWriteSplitParams) -> Option<ReplayRules> {
-    params.transaction_replay.then(|| ReplayRules {
+    let wanted = params.transaction_replay || params.optimistic_trx;
+    wanted.then(|| ReplayRules {
         max_bytes: usize::try_from(params.transaction_replay_max_size.0).unwrap_or(usize::MAX),
         timeout: params.transaction_replay_timeout,
         attempts: params.transaction_replay_attempts,

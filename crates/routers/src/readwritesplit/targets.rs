@@ -69,7 +69,11 @@ impl Split {
     }
 
     /// The server for a read.
-    fn find_replica(&self, scene: &Scene<'_>, primary: Option<TargetId>) -> Option<TargetId> {
+    pub(super) fn find_replica(
+        &self,
+        scene: &Scene<'_>,
+        primary: Option<TargetId>,
+    ) -> Option<TargetId> {
         let behind = self.causal.barred(self.settings.causal, scene);
         let choose = |barred: TargetSet| {
             choose::replica(scene, self.settings.limits, primary, barred.union(behind))

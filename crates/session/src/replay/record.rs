@@ -489,8 +489,9 @@ impl Session {
         match current.bearing {
             Bearing::Commits { begins: true, .. } if ok => {
                 let opening = replay.record.store.open_payload().map(<[u8]>::to_vec);
+                let on = replay.record.on;
                 self.restart_record(trx.outside(), cx);
-                self.record_opening(opening, hash, cx);
+                self.record_opening(opening, on, hash, cx);
                 return;
             }
             // With autocommit off the next statement opens another.
@@ -527,7 +528,16 @@ impl Session {
     }
 
     /// The record of a transaction whose opening statement has ended another.
-    fn record_opening(&mut self, payload: Option<Vec<u8>>, hash: u128, cx: &mut Cx<'_>) {
+    fn record_opening(
+        &mut self,
+        payload: Option<Vec<u8>>,
+        on: Option<BackendId>,
+        hash: u128,
+        cx: &mut Cx<'_>,
+    ) {
+        if let Some(replay) = &mut self.replay {
+            replay.record.on = on;
+        }
         let Some(payload) = payload else {
             self.stop_record("its beginning was not recorded", cx);
             return;

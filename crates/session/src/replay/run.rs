@@ -14,6 +14,7 @@ use crate::dispatch::Body;
 use crate::fault::SessionFault;
 use crate::ids::{BackendId, ClientStmtId, Side};
 use crate::output::Level;
+use crate::route::Stop;
 use crate::session::{Cx, Env, Session};
 use crate::time::Instant;
 
@@ -196,6 +197,32 @@ impl Session {
         })
     }
 
+    /// What keeps a command from being routed, as far as it concerns a replay. `None`: that is dealt
+    /// with, and the command waits.
+    pub(crate) fn stop_for_replay(&mut self, stop: Stop, cx: &mut Cx<'_>) -> Option<Stop> {
+        match stop {
+            Stop::Prepare(backend, id) => self.prepare_again(backend, id, cx),
+            // What is in flight comes to its end first.
+            Stop::Replay(_) | Stop::Move(_) if !self.tickets.is_empty() => {}
+            Stop::Replay(fault) if self.can_begin_replay() => self.begin_replay(&fault, cx),
+            Stop::Move(_) if self.can_begin_replay() => self.move_transaction(cx),
+            Stop::End(fault) | Stop::Replay(fault) | Stop::Move(fault) if self.is_replaying() => {
+                self.begin_replay(&fault, cx);
+            }
+            Stop::Later(_) if self.is_replaying() => {
+                let fault = SessionFault::NoServer("no server could take it".to_owned());
+                self.begin_replay(&fault, cx);
+            }
+            Stop::Own(_) | Stop::Reject(_) | Stop::LongDataLost | Stop::Drop
+                if self.is_repeating() =>
+            {
+                self.differs_from_record("a statement is not for a server any more", cx);
+            }
+            other => return Some(other),
+        }
+        None
+    }
+
     /// Can the open transaction be repeated, of which nothing is in flight?
     pub(crate) fn can_begin_replay(&self) -> bool {
         self.replay.as_ref().is_some_and(|replay| {
@@ -224,8 +251,41 @@ impl Session {
         }
         let text = format!("the open transaction will be repeated: {fault}");
         self.log(Level::Notice, cx, || text);
-        self.head_leaves();
         self.leave_transaction(cx);
+        self.start_run(PAUSE, cx);
+    }
+
+    /// Undoes the open transaction where it is, and begins to repeat it elsewhere. Nothing of it is in
+    /// flight.
+    pub(crate) fn move_transaction(&mut self, cx: &mut Cx<'_>) {
+        self.log(Level::Info, cx, || {
+            "the open transaction moves to another server".to_owned()
+        });
+        let on = self.replay.as_ref().and_then(|replay| replay.record.on);
+        if let Some(id) = on
+            && let Some(backend) = self.backend_mut(id)
+            && backend.takes_commands()
+        {
+            let payload = [&[Command::Query.byte()], b"ROLLBACK".as_slice()].concat();
+            backend.expect(
+                Command::Query.reply_shape(),
+                payload.len(),
+                Owed {
+                    to: OwedTo::Setup,
+                    stmt: None,
+                },
+            );
+            cx.out.send_with(Side::Backend(id), |own| {
+                frame_into(own, &mut 0, &payload);
+            });
+        }
+        self.start_run(Duration::ZERO, cx);
+        self.moved = true;
+    }
+
+    /// Puts everything back to where the transaction began, and waits until its time has come.
+    fn start_run(&mut self, pause: Duration, cx: &mut Cx<'_>) {
+        self.head_leaves();
         let interrupted = self.interrupted_now(cx);
         let caps = self.client.caps;
         self.rewind(cx);
@@ -240,7 +300,7 @@ impl Session {
         replay.run = Some(Box::new(Run {
             began,
             attempts: attempts + 1,
-            due: cx.now.after(PAUSE),
+            due: cx.now.after(pause),
             stage: Stage::Repeating(Place::default()),
             interrupted,
             waiting: None,

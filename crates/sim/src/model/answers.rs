@@ -1,6 +1,8 @@
 //! What clients are told: each command once and in order, the truth about its outcome, and errors of
 //! the proxy only where something explains them.
 
+use tidegate_session::Cause;
+
 use super::{Cursor, Fate, Model, What, runs};
 use crate::meaning::{Part, READ_ONLY as READ_ONLY_TRX, Trx};
 use crate::sql::{Stmt, Text};
@@ -108,6 +110,9 @@ impl Model {
     fn refused(&mut self, session: usize, token: u32, what: &What, code: u16, text: &str) {
         if let What::Fetch { client_id, .. } = what {
             self.sessions[session].cursors.remove(client_id);
+        }
+        if self.sessions[session].optimistic && text.contains("an optimistic transaction writes") {
+            self.trouble(session, &[Cause::NoServer]);
         }
         let foreseen = self.foreseen(token) == [Part::Fail(code)];
         if let What::ChangeUser { .. } = what {

@@ -188,6 +188,8 @@ pub(crate) struct Known {
     pub(crate) replays: bool,
     /// Even where the outcome of their COMMIT is not known, so that they may be written twice.
     pub(crate) repeats_commit: bool,
+    /// Transactions begin on a replica and move with their first write.
+    pub(crate) optimistic: bool,
     /// The answered statements of the open transaction.
     pub(crate) log: Vec<u32>,
     /// The step of its last answer.
@@ -219,6 +221,7 @@ impl Known {
             bound: false,
             replays: false,
             repeats_commit: false,
+            optimistic: false,
             log: Vec::new(),
             answered_at: 0,
             told: Position::default(),

@@ -297,8 +297,11 @@ impl Model {
         if !known.splits || !settled || known.trx == Trx::ReadOnly {
             return Ok(());
         }
-        let writing =
-            run.text.needs_primary() || known.trx == Trx::ReadWrite || !known.state.autocommit();
+        // An optimistic transaction is on a replica until it does more than read.
+        let begins = matches!(run.text.stmts.as_slice(), [crate::sql::Stmt::Begin { .. }]);
+        let writing = run.text.needs_primary() && !(known.optimistic && begins)
+            || known.trx == Trx::ReadWrite && !known.optimistic
+            || known.trx == Trx::None && !known.state.autocommit();
         let lags = !self.was_near(run.server, issued.step);
         if !writing && lags && !self.was_primary(run.server, issued.step) && known.reads_freely() {
             return Err("it reads from a replica that is too far behind".to_owned());

@@ -1,5 +1,7 @@
 //! A server runs statements.
 
+use tidegate_session::Cause;
+
 use super::reply::{self, Change, marker};
 use super::{Conn, DIVERGENT, Lent, Phase, Reply};
 use crate::coverage::Rare;
@@ -231,6 +233,7 @@ impl Conn {
         let shift = u32::from(told && table.rows > 0 && std::mem::take(&mut self.quirks.altered));
         if shift > 0 {
             lent.model.sessions[self.session].diverged = true;
+            lent.model.trouble(self.session, &[Cause::ServerLost]);
         }
         for row in 0..table.rows {
             reply.row(

@@ -76,6 +76,8 @@ impl World {
                 self.coverage.count(Rare::StatementWaited);
             } else if line.text.contains("goes on where it broke off") {
                 self.coverage.count(Rare::AnswerSpliced);
+            } else if line.text.contains("transaction moves to another server") {
+                self.coverage.count(Rare::TransactionMoved);
             } else if line.text.contains("given up after") {
                 self.coverage.count(Rare::ReplayGivenUp);
             }

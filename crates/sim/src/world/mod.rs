@@ -263,6 +263,7 @@ impl World {
         let state = SessionState::new(&plan.user, plan.database.clone(), true);
         let mut known = Known::new(self.plan.splits(), history, state);
         known.replays = self.plan.replay.is_some();
+        known.optimistic = self.plan.replay.is_some_and(|replay| replay.optimistic);
         known.repeats_commit = self.plan.replay.is_some_and(|replay| !replay.safe_commit);
         known.trx = Trx::None;
         known.filtered = self.plan.modules.hints;

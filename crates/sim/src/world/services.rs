@@ -159,6 +159,7 @@ fn replay_params(plan: &Plan) -> ReadWriteSplitParams {
         transaction_replay_timeout: replay.timeout,
         transaction_replay_retry_on_mismatch: replay.on_mismatch,
         transaction_replay_safe_commit: replay.safe_commit,
+        optimistic_trx: replay.optimistic,
         ..ReadWriteSplitParams::default()
     }
 }

@@ -14,6 +14,7 @@ mod login;
 mod protocol;
 mod readconnroute;
 mod readwritesplit;
+mod replay;
 mod rest;
 mod sessions;
 mod start;
