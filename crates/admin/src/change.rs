@@ -47,6 +47,15 @@ impl App {
             Endpoint::RestartAll => {
                 refused(self.house.restart_sessions().await, "restart", "session")?;
             }
+            Endpoint::PositionReset => {
+                let name = request.query.arguments().next().ok_or_else(|| {
+                    Reply::bad(
+                        "reset-gtid needs the name of a service, as in ?My-Service".to_owned(),
+                    )
+                })?;
+                let outcome = self.house.reset_position(name).await;
+                refused(outcome, name, Collection::Services.singular())?;
+            }
             Endpoint::Session(id) if method == Method::Delete => {
                 self.kill_session(request, id).await?;
             }

@@ -80,6 +80,8 @@ pub trait Insight: Send + Sync {
     fn explain_route(&self, service: &str, question: &RouteQuestion) -> Result<RouteView, Refusal>;
     /// Begins counting them anew.
     fn reset_digests(&self, service: &str) -> Pending<'_, Result<(), Refusal>>;
+    /// Forgets how far the writes have come that were acknowledged through a service.
+    fn reset_position(&self, service: &str) -> Pending<'_, Result<(), Refusal>>;
 }
 
 /// A statement whose route is asked for, and the session it is asked of.

@@ -174,6 +174,10 @@ impl App {
             Endpoint::Reload(name) | Endpoint::Route(name) => {
                 self.object(Collection::Services, name)
             }
+            Endpoint::PositionReset => {
+                let service = request.query.arguments().next().unwrap_or_default();
+                self.object(Collection::Services, service)
+            }
             Endpoint::Digests(service) | Endpoint::DigestsReset(service) => {
                 self.digests(request, service).await
             }

@@ -98,6 +98,8 @@ pub(crate) enum Endpoint {
     SessionRelationship(String, &'static str),
     /// `/maxscale`
     MaxScale,
+    /// `/maxscale/modules/readwritesplit/reset-gtid`
+    PositionReset,
     /// `/maxscale/threads`
     Threads,
     /// `/maxscale/threads/:thread`
@@ -119,6 +121,7 @@ impl Endpoint {
             ["*"] => Some(Self::Asterisk),
             ["sessions", rest @ ..] => Self::of_session(rest),
             ["maxscale"] => Some(Self::MaxScale),
+            ["maxscale", "modules", "readwritesplit", "reset-gtid"] => Some(Self::PositionReset),
             ["maxscale", "threads"] => Some(Self::Threads),
             ["maxscale", "threads", thread] => Some(Self::Thread((*thread).to_owned())),
             ["users"] | ["users", "inet"] => Some(Self::Users),
@@ -177,9 +180,11 @@ impl Endpoint {
         match self {
             Self::Asterisk => &[Get, Head, Post, Put, Patch, Delete, Options],
             Self::ServerState(..) => &[Put, Options],
-            Self::Reload(_) | Self::DigestsReset(_) | Self::RestartAll | Self::Restart(_) => {
-                &[Post, Options]
-            }
+            Self::Reload(_)
+            | Self::DigestsReset(_)
+            | Self::PositionReset
+            | Self::RestartAll
+            | Self::Restart(_) => &[Post, Options],
             Self::Digests(_) => &[Get, Head, Delete, Options],
             Self::Route(_) => &[Get, Head, Post, Options],
             Self::Session(_) => &[Get, Head, Patch, Delete, Options],
@@ -268,6 +273,11 @@ mod tests {
             ("sessions x relationships servers", None),
             ("maxscale threads x", Some(Endpoint::Thread(name()))),
             ("threads", None),
+            (
+                "maxscale modules readwritesplit reset-gtid",
+                Some(Endpoint::PositionReset),
+            ),
+            ("maxscale modules readwritesplit reset", None),
             ("maxscale servers", None),
             ("users", Some(Endpoint::Users)),
             ("users inet", Some(Endpoint::Users)),

@@ -42,6 +42,15 @@ impl Query {
             .map(|(_, value)| value.as_str())
     }
 
+    /// The arguments of a command (`?My-Monitor&My-Server`), in the order they came: names without
+    /// values, but for the switches that every request may have.
+    pub fn arguments(&self) -> impl Iterator<Item = &str> {
+        self.pairs
+            .iter()
+            .filter(|(name, value)| value.is_empty() && name != "pretty")
+            .map(|(name, _)| name.as_str())
+    }
+
     /// The value of a switch: one without a value (`?pretty`) is on, one whose value is no
     /// boolean is as if absent.
     pub fn switch(&self, name: &str) -> Option<bool> {
@@ -100,6 +109,13 @@ mod tests {
         assert_eq!(query.get("p"), Some("q"));
         assert_eq!(query.get("nothing"), None);
         assert_eq!(query.family("page").collect::<Vec<_>>(), [("size", "5")]);
+    }
+
+    #[test]
+    fn arguments_are_names_without_values() {
+        let query = Query::parse("pretty&My%20Monitor&fields[x]=y&Other");
+        let arguments: Vec<&str> = query.arguments().collect();
+        assert_eq!(arguments, ["My Monitor", "Other"]);
     }
 
     #[test]

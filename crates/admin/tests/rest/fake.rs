@@ -177,6 +177,10 @@ impl Insight for FakeHouse {
     fn reset_digests(&self, service: &str) -> Pending<'_, Result<(), Refusal>> {
         self.act(format!("reset digests of {service}"))
     }
+
+    fn reset_position(&self, service: &str) -> Pending<'_, Result<(), Refusal>> {
+        self.act(format!("reset the position of {service}"))
+    }
 }
 
 fn route() -> RouteView {

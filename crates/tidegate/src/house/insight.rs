@@ -47,6 +47,21 @@ impl Insight for Live {
         }
         Box::pin(async move { if known { Ok(()) } else { Err(Refusal::Unknown) } })
     }
+
+    fn reset_position(&self, service: &str) -> Pending<'_, Result<(), Refusal>> {
+        let spec = self
+            .catalog
+            .service(service)
+            .and_then(|service| service.spec.as_ref());
+        let outcome = match spec {
+            Some(spec) => {
+                spec.position.reset();
+                Ok(())
+            }
+            None => Err(Refusal::Unknown),
+        };
+        Box::pin(async move { outcome })
+    }
 }
 
 impl Live {

@@ -2,15 +2,11 @@
 
 use std::sync::LazyLock;
 
-use tidegate_testkit::mariadb::Server;
-use tidegate_testkit::raw::{Login, RawClient, Reply, take_lenenc_bytes};
-use tidegate_testkit::{ServerGroup, Tidegate};
+use tidegate_testkit::raw::{CLIENT_MULTI_STATEMENTS, Login, RawClient, Reply, take_lenenc_bytes};
+use tidegate_testkit::{Server, ServerGroup, Tidegate, wait_until};
 
 use crate::house::{Plan, document, run, value};
 use crate::readwritesplit::PRIMARY;
-
-/// `CLIENT_MULTI_STATEMENTS`: the waiting statement can stand in front of the client's.
-const MULTI_STATEMENTS: u32 = 1 << 16;
 
 /// A primary and two replicas whose replication the tests of this file stop and start.
 static LAGGING: LazyLock<ServerGroup> =
@@ -100,7 +96,7 @@ fn a_session_sees_its_own_writes_on_replicas() {
     let _turn = turn();
     table("own");
     let tidegate = start("causal_reads=local\n");
-    for (round, capabilities) in [(0, 0), (1, MULTI_STATEMENTS)] {
+    for (round, capabilities) in [(0, 0), (1, CLIENT_MULTI_STATEMENTS)] {
         let mut client = client(&tidegate, capabilities);
         let mut places = std::collections::BTreeSet::new();
         for n in 1..=50 {
@@ -118,7 +114,7 @@ fn a_write_that_does_not_arrive_in_time_is_read_from_the_primary() {
     let _turn = turn();
     table("late");
     let tidegate = start("causal_reads=local\ncausal_reads_timeout=1s\n");
-    for capabilities in [0, MULTI_STATEMENTS] {
+    for capabilities in [0, CLIENT_MULTI_STATEMENTS] {
         let mut client = client(&tidegate, capabilities);
         run(&mut client, "DELETE FROM late");
         LAGGING.wait_replicated().expect("replicas that caught up");
@@ -140,7 +136,7 @@ fn in_a_read_only_transaction_the_wait_ends_in_an_error() {
     let _turn = turn();
     table("snapshot");
     let tidegate = start("causal_reads=global\ncausal_reads_timeout=1s\n");
-    for capabilities in [0, MULTI_STATEMENTS] {
+    for capabilities in [0, CLIENT_MULTI_STATEMENTS] {
         let mut reader = client(&tidegate, capabilities);
         let mut writer = client(&tidegate, 0);
         run(&mut reader, "START TRANSACTION READ ONLY");
@@ -172,7 +168,7 @@ fn a_prepared_read_waits_and_moves_as_a_text_does() {
     let _turn = turn();
     table("prepared");
     let tidegate = start("causal_reads=local\ncausal_reads_timeout=1s\n");
-    let mut client = client(&tidegate, MULTI_STATEMENTS);
+    let mut client = client(&tidegate, CLIENT_MULTI_STATEMENTS);
     let read = "SELECT CAST(COUNT(*) AS CHAR), CAST(@@server_id AS CHAR) FROM prepared WHERE v < ?";
     let id = client.prepare(read).expect("a statement");
     for written in 1..=20 {
@@ -210,4 +206,141 @@ fn the_service_position_is_shown() {
         .value("SELECT @@gtid_binlog_pos")
         .expect("a position");
     assert_eq!(last(&tidegate), position);
+}
+
+#[test]
+fn reset_gtid_forgets_the_service_position() {
+    let _turn = turn();
+    table("forgotten");
+    let tidegate = start("causal_reads=global\n");
+    let mut client = client(&tidegate, 0);
+    run(&mut client, "INSERT INTO forgotten (v) VALUES (1)");
+    let last = || {
+        let service = document(&tidegate, "/v1/services/RW-Split-Router");
+        service["data"]["attributes"]["router_diagnostics"]["last_gtid"].clone()
+    };
+    assert!(last().is_string());
+    let path = "/v1/maxscale/modules/readwritesplit/reset-gtid";
+    let ask = |query: &str| {
+        let answer = tidegate
+            .rest()
+            .request("POST", &format!("{path}{query}"), &[], "");
+        answer.expect("an answer").status
+    };
+    assert_eq!(ask("?RW-Split-Router"), 204);
+    assert!(last().is_null());
+    assert_eq!(ask(""), 400);
+    assert_eq!(ask("?Nobody"), 404);
+}
+
+#[test]
+fn universal_reads_see_what_was_written_past_the_proxy() {
+    let _turn = turn();
+    table("past");
+    for mode in ["universal", "fast_universal"] {
+        let tidegate = start(&format!("causal_reads={mode}\n"));
+        for capabilities in [0, CLIENT_MULTI_STATEMENTS] {
+            let mut client = client(&tidegate, capabilities);
+            let mut places = std::collections::BTreeSet::new();
+            for _ in 0..15 {
+                let insert = "INSERT INTO test.past (v) VALUES (1); SELECT COUNT(*) FROM test.past";
+                let written = LAGGING.primary().value(insert).expect("a write");
+                let (seen, place) = count(&mut client, "past");
+                assert_eq!(seen, written, "{mode}");
+                places.insert(place);
+            }
+            if mode == "universal" {
+                assert!(!places.contains(PRIMARY), "{places:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn fast_reads_go_where_the_monitor_saw_the_write() {
+    let _turn = turn();
+    table("fast");
+    for mode in ["fast", "fast_global"] {
+        let tidegate = start(&format!("causal_reads={mode}\n"));
+        let mut writer = client(&tidegate, 0);
+        let mut other = client(&tidegate, 0);
+        run(&mut writer, "DELETE FROM fast");
+        let standstill = Standstill::begin();
+        run(&mut writer, "INSERT INTO fast (v) VALUES (1)");
+        let found = ("1".to_owned(), PRIMARY.to_owned());
+        assert_eq!(count(&mut writer, "fast"), found, "{mode}");
+        if mode == "fast_global" {
+            assert_eq!(count(&mut other, "fast"), found, "{mode}");
+        }
+        standstill.end();
+        let back = wait_until("reads to return to the replicas", || {
+            count(&mut writer, "fast").1 != PRIMARY
+        });
+        back.expect(mode);
+        assert_eq!(count(&mut writer, "fast").0, "1");
+    }
+}
+
+/// Writes and reads of one pair each; more of them at night.
+const PAIRS: usize = 3000;
+/// Clients that write and read at the same time.
+const WRITERS: usize = 100;
+
+#[test]
+fn no_read_is_stale_although_both_replicas_lag() {
+    let pairs = std::env::var("TIDEGATE_CAUSAL_PAIRS");
+    let pairs = pairs.map_or(PAIRS, |text| text.parse().expect("a number of pairs"));
+    let group = ServerGroup::start(2).expect("a server group");
+    group
+        .primary()
+        .sql("CREATE TABLE test.pairs (id INT PRIMARY KEY)")
+        .expect("a table");
+    let account = group
+        .create_account("several_domains", "ALL ON *.*")
+        .expect("an account");
+    // By the seconds in which they were written, so that they lag by half a second on average.
+    for replica in group.replicas() {
+        replica
+            .sql("STOP SLAVE; CHANGE MASTER TO MASTER_DELAY=1; START SLAVE")
+            .expect("a replica");
+    }
+    let tidegate = Plan::new(&group).split("causal_reads=global\n").start();
+    let connect = |capabilities| {
+        let login = Login::new(&account).database("test");
+        RawClient::connect(tidegate.address("rw"), &login.capabilities(capabilities))
+            .expect("a login")
+    };
+    let on_replicas: usize = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..WRITERS)
+            .map(|thread| {
+                let connect = &connect;
+                scope.spawn(move || {
+                    let mut writer = connect(0);
+                    let waits = if thread % 3 == 0 {
+                        0
+                    } else {
+                        CLIENT_MULTI_STATEMENTS
+                    };
+                    let mut reader = connect(waits);
+                    run(&mut writer, &format!("SET gtid_domain_id = {}", thread % 2));
+                    let mine = (thread..pairs).step_by(WRITERS);
+                    mine.filter(|id| {
+                        run(&mut writer, &format!("INSERT INTO pairs VALUES ({id})"));
+                        let sql =
+                            format!("SELECT COUNT(*), @@server_id FROM pairs WHERE id = {id}");
+                        let (seen, place) = row(reader.query(&sql).expect("a reply"));
+                        assert_eq!(seen, "1", "write {id} is not seen on server {place}");
+                        place != PRIMARY
+                    })
+                    .count()
+                })
+            })
+            .collect();
+        let counts = threads.into_iter().map(|thread| thread.join());
+        counts.map(|count| count.expect("no stale read")).sum()
+    });
+    assert!(
+        on_replicas * 10 >= pairs * 8,
+        "{on_replicas} of {pairs} reads ran on replicas"
+    );
 }
