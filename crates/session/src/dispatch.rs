@@ -92,6 +92,8 @@ pub(crate) struct Order {
     pub(crate) since: Option<Instant>,
     /// What it does to the transaction was predicted.
     pub(crate) predicted: bool,
+    /// It sets what servers report, and so takes back what the proxy wants reported.
+    retracks: bool,
     /// Where it is counted by its text.
     pub(crate) digest: Option<Place>,
     /// What its answer is to the record of the open transaction.
@@ -146,6 +148,7 @@ impl Session {
                 && self.tickets.is_empty(),
             since: None,
             predicted: false,
+            retracks: false,
             digest: None,
             part: Part::None,
             then: Then::Nothing,
@@ -179,6 +182,7 @@ impl Session {
         if leaves.all {
             self.last_seq += 1;
             order.seq = Some(self.last_seq);
+            order.retracks = self.needs.history && crate::setup::is_undone_by(request.statement);
             if self.needs.history && order.record.is_none() {
                 order.record = key::of(command, payload, complete, request.text, request.statement);
             }
@@ -279,6 +283,11 @@ impl Session {
                 seq: order.seq.unwrap_or_default(),
             };
             self.write_to(*other, body, &order, false, to, cx);
+        }
+        if order.retracks {
+            for id in std::iter::once(answer).chain(leaves.others.iter().copied()) {
+                self.send_setup(id, cx);
+            }
         }
         self.follow_rest(body, &order, answer, leaves);
         if order.command == Command::StmtClose {

@@ -276,6 +276,7 @@ impl Session {
         };
         let mut schema = backend.login_schema.take();
         let mut schema_pending = false;
+        let mut undone = false;
         let skipped = usize::from(planted!(HistoryEntrySkipped));
         for entry in self.history.entries().skip(skipped) {
             if entry.key.needs_schema()
@@ -298,12 +299,16 @@ impl Session {
                 self.verdicts.join(seq);
             }
             repeat(backend, id, &entry, to, cx);
+            undone |= crate::setup::may_be_undone_by(entry.payload);
         }
         if !schema_pending
             && let Some(needed) = self.client.database.as_deref()
             && schema.as_deref() != Some(needed)
         {
             use_schema(backend, id, needed, cx);
+        }
+        if undone {
+            self.send_setup(id, cx);
         }
     }
 

@@ -1,9 +1,14 @@
 //! What the proxy itself sets on a server connection of a session with a history: that the server
 //! reports what the proxy must know, in addition to what the client wants reported.
 
+use tidegate_sql::{SessionEffect, Statement};
+
 /// The tracked variables on every server; the isolation level's variable is named by version.
 const TRACKED: &str =
     "autocommit,character_set_client,character_set_connection,character_set_results,sql_mode";
+
+/// What the names of the variables begin with that say what is reported.
+const TRACKING: &[u8] = b"session_track_";
 
 /// The first MariaDB version that calls the isolation level's variable `transaction_isolation`.
 const NEW_ISOLATION_NAME: u64 = 11_01_00;
@@ -33,6 +38,23 @@ pub(crate) fn statement(version: u64, mysql_family: bool, positions: bool) -> Ve
         .as_bytes(),
     );
     payload
+}
+
+/// Does a statement take back what [`statement`] has set?
+pub(crate) fn is_undone_by(statement: Option<&Statement>) -> bool {
+    let Some(Some(SessionEffect::Set(settings))) = statement.map(|it| &it.effect) else {
+        return false;
+    };
+    settings
+        .iter()
+        .any(|setting| setting.scope.is_session() && setting.name.starts_with(TRACKING))
+}
+
+/// May a command of the history take it back?
+pub(crate) fn may_be_undone_by(payload: &[u8]) -> bool {
+    payload
+        .windows(TRACKING.len())
+        .any(|window| window.eq_ignore_ascii_case(TRACKING))
 }
 
 /// Is this variable reported only because of [`statement`]? Servers report the others by default.

@@ -132,6 +132,23 @@ fn a_write_that_does_not_arrive_in_time_is_read_from_the_primary() {
 }
 
 #[test]
+fn a_client_that_chooses_what_is_reported_still_sees_its_own_writes() {
+    let _turn = turn();
+    table("tracked");
+    let tidegate = start("causal_reads=local\ncausal_reads_timeout=1s\n");
+    let mut client = client(&tidegate, 0);
+    run(
+        &mut client,
+        "SET session_track_system_variables = 'time_zone'",
+    );
+    let standstill = Standstill::begin();
+    run(&mut client, "INSERT INTO tracked (v) VALUES (1)");
+    let found = count(&mut client, "tracked");
+    assert_eq!(found, ("1".to_owned(), PRIMARY.to_owned()));
+    standstill.end();
+}
+
+#[test]
 fn in_a_read_only_transaction_the_wait_ends_in_an_error() {
     let _turn = turn();
     table("snapshot");
