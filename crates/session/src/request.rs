@@ -34,6 +34,24 @@ pub struct Request<'a> {
     pub before: &'a TrxTracker,
 }
 
+impl Request<'_> {
+    /// Does it run its statement? Preparing one, sending data for it, fetching its rows, resetting
+    /// and closing it do not.
+    #[inline]
+    #[must_use]
+    pub fn executes(&self) -> bool {
+        runs_statement(self.command)
+    }
+}
+
+#[inline]
+fn runs_statement(command: Command) -> bool {
+    matches!(
+        command,
+        Command::Query | Command::StmtExecute | Command::StmtBulkExecute
+    )
+}
+
 /// The outcome of a command, once its reply is complete.
 #[derive(Debug, Clone, Copy)]
 pub struct ReplySummary<'a> {
@@ -61,6 +79,15 @@ pub struct ReplySummary<'a> {
     pub server: Option<&'a str>,
     /// The transaction after this command.
     pub trx: &'a TrxTracker,
+}
+
+impl ReplySummary<'_> {
+    /// Did the command run a statement?
+    #[inline]
+    #[must_use]
+    pub fn executes(&self) -> bool {
+        runs_statement(self.command)
+    }
 }
 
 /// An answer that the proxy itself gives to a command.

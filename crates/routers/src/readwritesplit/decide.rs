@@ -4,7 +4,6 @@
 use tidegate_session::request::{OwnAnswer, Request};
 use tidegate_session::router::Decision;
 use tidegate_session::{ErrReply, Scene};
-use tidegate_wire::Command;
 
 use super::route::{self, Class};
 use super::session::Split;
@@ -75,12 +74,8 @@ impl Split {
         let (Decision::One { target, .. }, Some(statement)) = (&decision, request.statement) else {
             return decision;
         };
-        let executes = matches!(
-            request.command,
-            Command::Query | Command::StmtExecute | Command::StmtBulkExecute
-        );
         match self.variables.place(statement) {
-            Place::On(owner) if owner != *target && executes => {
+            Place::On(owner) if owner != *target && request.executes() => {
                 let name = scene.target(owner).map_or("?", |view| view.name);
                 Decision::Reject(ErrReply::new(
                     VARIABLE,

@@ -163,11 +163,17 @@ impl Split {
     }
 
     /// What the statement ties to the connection it runs on.
-    fn note_effects(&mut self, request: &Request<'_>, decision: &Decision, scene: &Scene<'_>) {
+    pub(super) fn note_effects(
+        &mut self,
+        request: &Request<'_>,
+        decision: &Decision,
+        database: Option<&[u8]>,
+    ) {
         let Some(statement) = request.statement else {
             return;
         };
-        if request.command == Command::StmtPrepare {
+        // Neither preparing a statement nor fetching from it, resetting or closing it runs it.
+        if !request.executes() {
             return;
         }
         let alone = matches!(decision, Decision::One { .. });
@@ -178,7 +184,7 @@ impl Split {
             // Another may be on its way whose outcome is not known yet.
             let before = self.temporary_after.as_ref().unwrap_or(&self.temporary);
             let mut after = before.clone();
-            after.follow(statement, scene.database);
+            after.follow(statement, database);
             self.temporary_after = Some(after);
         }
     }
@@ -245,14 +251,12 @@ impl RouterSession for Split {
             scene.count_primary_reason(self.reason(request, scene) as usize);
         }
         let bare = self.is_bare();
-        self.note_effects(request, decision, scene);
+        self.note_effects(request, decision, scene.database);
         self.went_to_all = matches!(decision, Decision::All { .. });
         let resolved = self.named.resolve(request);
         let (writes, how) = (writes(&resolved), Split::counted(&resolved, decision));
         self.causal.on_routed(writes);
-        let predicted = request
-            .statement
-            .filter(|_| request.command != Command::StmtPrepare);
+        let predicted = request.statement.filter(|_| request.executes());
         self.ends = predicted
             .is_some_and(|statement| request.trx.trx_ending() || ends_transaction(statement));
         match decision {
@@ -322,11 +326,11 @@ impl RouterSession for Split {
         }
         self.causal.on_quiet();
         // The text may have hidden that it begins one.
-        let executes = matches!(
-            reply.command,
-            Command::Query | Command::StmtExecute | Command::StmtBulkExecute
-        );
-        if executes && self.transaction.is_none() && reply.trx.is_open() && reply.trx.autocommit() {
+        if reply.executes()
+            && self.transaction.is_none()
+            && reply.trx.is_open()
+            && reply.trx.autocommit()
+        {
             self.transaction = Some(target);
             self.on_primary = Some(target) == self.primary;
             self.only_reads = false;

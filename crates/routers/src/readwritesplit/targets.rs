@@ -167,7 +167,8 @@ impl Split {
     /// Everybody who is connected. The answer comes from where the transaction runs, else from the
     /// primary, which is waited for if it is just being connected: a server that answers differently
     /// is left out, and that must not be the primary. Else from the first. Only where nobody is connected one connection is opened for it,
-    /// and the primary's if a transaction is open that will write.
+    /// and the primary's if a transaction is open that will write. Where none may be opened, one
+    /// that is being opened answers: it may have been told the history without this command.
     pub(super) fn to_all(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision {
         if scene.outstanding > 0 {
             return Decision::Wait;
@@ -180,7 +181,7 @@ impl Split {
             .collect();
         let primary = self.find_primary(scene);
         let will_write = request.trx.is_open() && !request.trx.is_read_only();
-        let first = || scene.targets().find(is_open);
+        let links = || scene.targets().filter_map(|id| Some((id, link(id)?)));
         let place = request
             .statement
             .map(|statement| self.variables.place(statement));
@@ -193,8 +194,7 @@ impl Split {
             .or(owner)
             .filter(is_open)
             .or(primary.filter(|id| will_write || link(*id) >= Some(Link::Opening)))
-            .or_else(first)
-            .or_else(|| self.first_connection(scene, primary));
+            .or_else(|| first_of(links, || self.first_connection(scene, primary)));
         match answer {
             Some(answer) => Decision::All {
                 to: to.with(answer),
@@ -410,4 +410,17 @@ pub(super) fn read_only(why: &str) -> ErrReply {
         b"HY000",
         format!("The session is in --read-only mode so it cannot execute this statement: {why}"),
     )
+}
+
+/// Whose answer to a session command counts where nobody's is preferred: the first that is open, else
+/// `new`, for which a connection may be opened, else the first that is being opened.
+pub(super) fn first_of<L: Iterator<Item = (TargetId, Link)>>(
+    links: impl Fn() -> L,
+    new: impl FnOnce() -> Option<TargetId>,
+) -> Option<TargetId> {
+    let first = |wanted| links().find(|(_, link)| *link == wanted);
+    first(Link::Open)
+        .map(|(id, _)| id)
+        .or_else(new)
+        .or_else(|| first(Link::Opening).map(|(id, _)| id))
 }

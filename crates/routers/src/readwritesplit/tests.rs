@@ -1,13 +1,17 @@
 //! Where statements go by their text and the session's state, row by row.
 
-use tidegate_session::TargetId;
 use tidegate_session::request::Request;
 use tidegate_session::router::Decision;
+use tidegate_session::{Link, TargetId};
 use tidegate_sql::hints::{Hint, Route};
 use tidegate_sql::{Modes, TempTables, TrxTracker, classify};
 use tidegate_wire::Command;
 
+use super::params::ReadWriteSplitParams;
 use super::route::{Class, Pin, State, class};
+use super::session::Split;
+use super::settings::Settings;
+use super::targets::first_of;
 use super::variables::Variables;
 
 /// A session as far as the rules look at it.
@@ -173,4 +177,59 @@ fn commands_without_text() {
     ] {
         assert_eq!(bench.class(command, ""), expected, "{}", command.name());
     }
+}
+
+#[test]
+fn only_what_is_executed_ties_a_session_to_a_server() {
+    let trx = TrxTracker::default();
+    let decision = Decision::One {
+        target: TargetId(0),
+        retry: false,
+    };
+    for text in [
+        "SET @a = @a + 1",
+        "CREATE TEMPORARY TABLE t (a INT)",
+        "SELECT GET_LOCK('x', 1)",
+        "LOCK TABLES t READ",
+    ] {
+        let statement = classify(text.as_bytes(), Modes::default());
+        for (command, bare) in [
+            (Command::StmtPrepare, true),
+            (Command::StmtSendLongData, true),
+            (Command::StmtFetch, true),
+            (Command::StmtReset, true),
+            (Command::StmtClose, true),
+            (Command::StmtExecute, false),
+        ] {
+            let mut split = Split::new(Settings::new(&ReadWriteSplitParams::default()), None);
+            let request = Request {
+                command,
+                payload: &[],
+                complete: true,
+                text: text.as_bytes(),
+                statement: Some(&statement),
+                prepared: None,
+                hints: &[],
+                trx: &trx,
+                before: &trx,
+            };
+            split.note_effects(&request, &decision, Some(b"test"));
+            let is_bare = split.is_bare() && split.temporary_after.is_none();
+            assert_eq!(is_bare, bare, "{} of {text}", command.name());
+        }
+    }
+}
+
+#[test]
+fn a_session_command_is_kept_from_no_connection_that_is_being_opened() {
+    let answers = |links: &[Link], new| {
+        let ids = || (0..).map(TargetId).zip(links.iter().copied());
+        first_of(ids, || new)
+    };
+    let new = Some(TargetId(7));
+    let (open, opening, closed) = (Link::Open, Link::Opening, Link::Closed);
+    assert_eq!(answers(&[opening, open], new), Some(TargetId(1)));
+    assert_eq!(answers(&[opening, closed], new), new);
+    assert_eq!(answers(&[closed, opening], None), Some(TargetId(1)));
+    assert_eq!(answers(&[closed, Link::Failed], None), None);
 }
