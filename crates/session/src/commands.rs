@@ -58,6 +58,8 @@ impl Session {
         while at < run.len() && !self.is_over() {
             let taken = if matches!(self.phase, Phase::Dialogue(_)) {
                 self.dialogue_bytes(run.get(at..).unwrap_or_default(), &mut env.cx())
+            } else if self.answers_after_stream() && self.client_backlogged {
+                Taken::Hold
             } else if self.stream.is_some() {
                 self.stream_bytes(run, at, &mut env.cx())
             } else if self.infile.is_some() {
@@ -77,6 +79,13 @@ impl Session {
             }
         }
         if self.is_over() { run.len() } else { at }
+    }
+
+    /// Will the client be told something once it has sent the rest of a command?
+    fn answers_after_stream(&self) -> bool {
+        self.stream
+            .as_ref()
+            .is_some_and(|stream| stream.after.is_some())
     }
 
     fn next_command(&mut self, run: &mut [u8], at: usize, env: &mut Env<'_>) -> Taken {

@@ -454,8 +454,9 @@ impl Session {
         if summary.kind != Kind::Err && self.reports_status(ticket.command) {
             self.modes = self.modes.with_status(summary.status.bits());
         }
-        // With other commands on their way the state described is already past.
-        if self.tickets.is_empty() {
+        // With other commands on their way the state described is already past, unless nothing is
+        // predicted of them: then the newest word that is known counts.
+        if self.tickets.is_empty() || !self.needs.statements {
             if !ok {
                 if ticket.predicted || planted!(FailureUndoesBegin) {
                     self.trx.failed();
