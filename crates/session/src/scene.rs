@@ -153,7 +153,7 @@ impl TargetView<'_> {
 impl<'a> Scene<'a> {
     /// The targets, in configuration order.
     #[inline]
-    pub fn targets(&self) -> impl Iterator<Item = TargetId> + use<> {
+    pub fn targets(&self) -> impl ExactSizeIterator<Item = TargetId> + use<> {
         (0..u16::try_from(self.spec.targets.len()).unwrap_or(u16::MAX)).map(TargetId)
     }
 

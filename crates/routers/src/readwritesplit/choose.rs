@@ -58,17 +58,33 @@ pub(crate) fn replica(
     barred: TargetSet,
 ) -> Option<TargetId> {
     let rank = current_rank(scene, primary);
-    let candidates = || {
-        scene
-            .targets()
-            .filter(|id| !barred.contains(*id))
-            .filter_map(|id| Some((id, scene.target(id)?)))
-            .filter(|(id, view)| unfit_in(scene, limits, *id, view, primary, rank).is_none())
-    };
-    let yardstick = Yardstick::new(limits.criterion, candidates().map(|(_, view)| view));
-    candidates()
-        .min_by_key(|(id, view)| weight(&yardstick, scene, limits, *id, view, primary == Some(*id)))
-        .map(|(id, _)| id)
+    let candidates = || scene.targets().filter(|id| !barred.contains(*id));
+    let views = candidates().filter_map(|id| {
+        let view = scene.target(id)?;
+        let unfit = unfit_in(scene, limits, id, &view, primary, rank);
+        unfit.is_none().then_some(view)
+    });
+    let yardstick = Yardstick::new(limits.criterion, views);
+    let mut best: Option<(Weight, TargetId)> = None;
+    for id in candidates() {
+        // The common path, in which views are looked at where they are and not handed on.
+        let Some(view) = scene.target(id) else {
+            continue;
+        };
+        if unfit_in(scene, limits, id, &view, primary, rank).is_some() {
+            continue;
+        }
+        let is_primary = primary == Some(id);
+        // What is measured is looked at only where it decides.
+        if best.is_some_and(|(least, _)| least.class < class(&view, limits, is_primary)) {
+            continue;
+        }
+        let weight = weight(&yardstick, scene, limits, id, &view, is_primary);
+        if best.is_none_or(|(least, _)| weight < least) {
+            best = Some((weight, id));
+        }
+    }
+    best.map(|(_, id)| id)
 }
 
 /// Replicas to be connected when a session starts: those with the fewest connections first.
@@ -132,6 +148,7 @@ pub(crate) fn unfit(
     )
 }
 
+#[inline]
 fn unfit_in(
     scene: &Scene<'_>,
     limits: Limits,
@@ -216,14 +233,19 @@ pub(crate) fn weight(
     view: &TargetView<'_>,
     is_primary: bool,
 ) -> Weight {
-    let count = scene.targets().count().max(1) as u64;
     Weight {
         class: class(view, limits, is_primary),
         measure: yardstick.measure(view, is_primary, scene.now),
         last_used: view.last_used,
         link: Reverse(view.link),
-        turn: (u64::from(id.0) + scene.session.0) % count,
+        turn: turn(scene, id),
     }
+}
+
+/// Its place in the row of a session, whose first is another in the next session.
+fn turn(scene: &Scene<'_>, id: TargetId) -> u64 {
+    let count = scene.targets().len().max(1) as u64;
+    (u64::from(id.0) + scene.session.0) % count
 }
 
 /// 0: a replica that is free; 1: one that still owes an answer nobody waits for; 2: the primary,

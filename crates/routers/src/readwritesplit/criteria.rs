@@ -38,6 +38,7 @@ impl Yardstick {
     }
 
     /// How bad a server is: the candidate with the smallest number is chosen.
+    #[inline]
     pub(crate) fn measure(&self, view: &TargetView<'_>, is_primary: bool, now: Instant) -> u64 {
         match self.criterion {
             SelectionCriteria::LeastCurrentOperations => view.operations(),
