@@ -50,7 +50,9 @@ pub(crate) fn best_primary(scene: &Scene<'_>, barred: TargetSet) -> Option<Targe
 }
 
 /// The server for a read: among those of the best class the best by the criterion; of equals the one
-/// this session used least recently.
+/// this session used last. What one connection has in its caches, on the server and on the way, is
+/// worth more than a turn for everybody: sessions begin with different servers, so that all have
+/// their share, and each leaves its server only for one that has clearly less to do.
 pub(crate) fn replica(
     scene: &Scene<'_>,
     limits: Limits,
@@ -66,6 +68,7 @@ pub(crate) fn replica(
     });
     let yardstick = Yardstick::new(limits.criterion, views);
     let mut best: Option<(Weight, TargetId)> = None;
+    let mut last: Option<(Weight, TargetId)> = None;
     for id in candidates() {
         // The common path, in which views are looked at where they are and not handed on.
         let Some(view) = scene.target(id) else {
@@ -83,8 +86,26 @@ pub(crate) fn replica(
         if best.is_none_or(|(least, _)| weight < least) {
             best = Some((weight, id));
         }
+        if last.is_none_or(|(known, _)| weight.last_used < known.last_used) {
+            last = Some((weight, id));
+        }
     }
-    best.map(|(_, id)| id)
+    let stays = |(weight, _): &(Weight, TargetId)| {
+        best.is_some_and(|(least, _)| limits.criterion.is_close(weight, &least))
+    };
+    last.filter(stays).or(best).map(|(_, id)| id)
+}
+
+impl SelectionCriteria {
+    /// Is the server that the session used last so little worse than the best that it stays there?
+    /// By operations, of which there are a few more or fewer at every moment: by one, or an eighth.
+    fn is_close(self, last: &Weight, best: &Weight) -> bool {
+        let Reverse(used) = last.last_used;
+        self == SelectionCriteria::LeastCurrentOperations
+            && used > 0
+            && last.class == best.class
+            && last.measure <= best.measure + (last.measure / 8).max(1)
+    }
 }
 
 /// Replicas to be connected when a session starts: those with the fewest connections first.
@@ -204,7 +225,8 @@ pub(crate) struct Weight {
     pub(crate) class: u8,
     /// By the criterion.
     pub(crate) measure: u64,
-    pub(crate) last_used: u64,
+    /// When this session used it; zero: never.
+    pub(crate) last_used: Reverse<u64>,
     pub(crate) link: Reverse<Link>,
     /// Where all else is equal each session begins with another server, or short sessions would all be
     /// the first server's.
@@ -236,7 +258,7 @@ pub(crate) fn weight(
     Weight {
         class: class(view, limits, is_primary),
         measure: yardstick.measure(view, is_primary, scene.now),
-        last_used: view.last_used,
+        last_used: Reverse(view.last_used),
         link: Reverse(view.link),
         turn: turn(scene, id),
     }
@@ -339,4 +361,51 @@ fn is_far_behind(view: &TargetView<'_>, limits: Limits) -> bool {
     !limits.max_replication_lag.is_zero()
         && !view.status.has(ServerStatus::MASTER)
         && view.lag.is_some_and(|lag| lag > far)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn weight(measure: u64, last_used: u64) -> Weight {
+        Weight {
+            class: 0,
+            measure,
+            last_used: Reverse(last_used),
+            link: Reverse(Link::Open),
+            turn: 0,
+        }
+    }
+
+    /// The session used a server with so many operations last; the best has so many.
+    #[track_caller]
+    fn stays(last: u64, best: u64, expect: bool) {
+        let criterion = SelectionCriteria::LeastCurrentOperations;
+        let close = criterion.is_close(&weight(last, 7), &weight(best, 3));
+        assert_eq!(close, expect, "{last} and {best}");
+    }
+
+    #[test]
+    fn a_session_leaves_its_server_for_one_with_clearly_less_to_do() {
+        stays(0, 0, true);
+        stays(1, 0, true);
+        stays(2, 0, false);
+        stays(9, 8, true);
+        stays(9, 7, false);
+        stays(64, 56, true);
+        stays(64, 55, false);
+    }
+
+    #[test]
+    fn a_server_that_was_never_used_keeps_nobody() {
+        let criterion = SelectionCriteria::LeastCurrentOperations;
+        assert!(!criterion.is_close(&weight(1, 0), &weight(0, 0)));
+    }
+
+    #[test]
+    fn by_other_measures_only_equals_stay() {
+        let criterion = SelectionCriteria::LeastBehindMaster;
+        assert!(!criterion.is_close(&weight(1, 7), &weight(0, 3)));
+        assert!(weight(5, 7) < weight(5, 3), "of equals the one used last");
+    }
 }

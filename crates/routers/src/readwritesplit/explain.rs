@@ -191,7 +191,7 @@ fn better(name: &str, criterion: SelectionCriteria, best: &Weight, own: &Weight)
             criteria::better(criterion, best.measure, own.measure)
         )
     } else if best.last_used != own.last_used {
-        format!("{name} is as busy and was used less recently by the session")
+        format!("{name} is as busy and is the one the session used last")
     } else if best.link != own.link {
         format!("{name} is as busy and is connected already")
     } else {
