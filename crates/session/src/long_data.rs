@@ -13,19 +13,23 @@ use crate::session::{Cx, Session};
 
 impl Session {
     /// An execution is refused, with all that a server does even then: it knows the types, which the
-    /// client will not send again, forgets the long data and closes the cursor.
+    /// client will not send again, forgets the long data and closes the cursor. A COM_STMT_RESET that
+    /// is refused, for want of a server, has nothing to forget anywhere else.
     pub(crate) fn execution_refused(&mut self, body: &Body<'_>, cx: &mut Cx<'_>) {
         let executes = matches!(
             body.command(),
             Command::StmtExecute | Command::StmtBulkExecute
         );
+        let resets = body.command() == Command::StmtReset;
         if self.needs.history
-            && executes
+            && (executes || resets)
             && let Some(id) = tidegate_wire::stmt::stmt_id(body.payload()).map(ClientStmtId)
             && let Some(id) = self.stmts.resolve(id)
             && let Some(prepared) = self.stmts.get_mut(id)
         {
-            prepared.note_types(body.payload());
+            if executes {
+                prepared.note_types(body.payload());
+            }
             self.drop_long_data(id, cx);
         }
     }

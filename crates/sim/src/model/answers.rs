@@ -304,10 +304,16 @@ impl Model {
         let Some(issued) = self.get(token) else {
             return;
         };
+        let known = &self.sessions[session];
+        let in_transaction = known.trx != Trx::None || !known.state.autocommit();
         match (issued.fate(), issued.executions) {
             (_, 0) => self.breach(format!(
                 "session {session}: write {token} was acknowledged and never ran"
             )),
+            // Its COMMIT may have run already, but the client does not know.
+            (Fate::Durable, _) if in_transaction => {
+                self.sessions[session].durable_unawares.push(token)
+            }
             (Fate::Durable, _) => self.told_of(session, token),
             (Fate::None, _) => {
                 self.breach(format!(
@@ -326,6 +332,10 @@ impl Model {
         let known = &mut self.sessions[session];
         known.trx = Trx::None;
         known.log.clear();
+        for token in std::mem::take(&mut known.durable_unawares) {
+            self.told_of(session, token);
+        }
+        let known = &mut self.sessions[session];
         for token in std::mem::take(&mut known.acknowledged) {
             let fate = self.get(token).map(super::Issued::fate);
             if fate == Some(Fate::Durable) {
@@ -343,6 +353,7 @@ impl Model {
         let known = &mut self.sessions[session];
         known.trx = Trx::None;
         known.log.clear();
+        known.durable_unawares.clear();
         for token in std::mem::take(&mut known.acknowledged) {
             if self
                 .get(token)

@@ -172,6 +172,9 @@ pub(crate) struct Known {
     pub(crate) trx: Trx,
     /// Writes that were acknowledged in the transaction.
     pub(crate) acknowledged: Vec<u32>,
+    /// Writes of the open transaction that are there to stay, which the client has not been told: its
+    /// COMMIT ran before it heard of them.
+    pub(crate) durable_unawares: Vec<u32>,
     pub(crate) cursors: BTreeMap<u32, Cursor>,
     /// The last step at which something happened that excuses an error.
     pub(crate) trouble: u64,
@@ -212,6 +215,7 @@ impl Known {
             queue: VecDeque::new(),
             trx: Trx::None,
             acknowledged: Vec::new(),
+            durable_unawares: Vec::new(),
             cursors: BTreeMap::new(),
             trouble: 0,
             excused: 0,
