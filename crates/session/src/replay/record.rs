@@ -436,13 +436,15 @@ impl Session {
         }
     }
 
-    /// The client closes a statement. `true`: it is kept, because the record executes it.
+    /// The client closes a statement. `true`: it is kept, because the record executes it or has long
+    /// data of it, which would meet no statement when they are repeated.
     pub(crate) fn keep_closed(&mut self, id: ClientStmtId) -> bool {
         let Some(replay) = &mut self.replay else {
             return false;
         };
         let record = &mut replay.record;
-        if !record.executed.contains(&id) || record.closed.contains(&id) {
+        let needed = record.executed.contains(&id) || record.long_data.contains(&id);
+        if !needed || record.closed.contains(&id) {
             return false;
         }
         let schema = self.history.schema_of(id);

@@ -73,7 +73,8 @@ impl Model {
     }
 
     /// The command that executes a prepared statement without parameters: the oldest unanswered one
-    /// that has not run, or else the oldest unanswered one, sent again.
+    /// that has not run, or else the oldest unanswered one, sent again. Behind a transaction that was
+    /// repeated up to its last answer comes the oldest, whether it has run elsewhere or not.
     fn silent_execution(&self, run: &Run<'_>) -> Option<u32> {
         let (stmt, _) = run.prepared?;
         let known = self.sessions.get(run.session)?;
@@ -88,8 +89,10 @@ impl Model {
             .iter()
             .filter_map(|token| Some((*token, runs_of(token)?)));
         let oldest = executions.clone().next();
+        let in_transaction = known.replays && run.trx != Trx::None && known.trx != Trx::None;
+        let caught_up = in_transaction && self.ran.get(&run.conn) == Some(&known.log);
         executions
-            .find(|(_, runs)| *runs == 0)
+            .find(|(_, runs)| caught_up || *runs == 0)
             .or(oldest)
             .map(|(token, _)| token)
     }

@@ -159,6 +159,37 @@ fn prepared_statements_are_repeated_though_they_are_closed_since() {
 }
 
 #[test]
+fn long_data_of_a_statement_that_was_closed_unexecuted_do_not_hinder_a_replay() {
+    let (relay, tidegate) = behind_relay("");
+    let mut client = connect(&tidegate, group());
+    table(&mut client, "replay_long_data");
+    run(&mut client, "BEGIN");
+    run(
+        &mut client,
+        "UPDATE replay_long_data SET v = v + 1 WHERE id = 1",
+    );
+    let id = client
+        .prepare("SELECT v FROM replay_long_data WHERE id = ?")
+        .expect("prepared");
+    let id = id.to_le_bytes();
+    client
+        .send(&[&[0x18], id.as_slice(), &[0, 0], b"1"].concat())
+        .expect("long data");
+    client
+        .send(&[&[0x19], id.as_slice()].concat())
+        .expect("closed");
+    run(
+        &mut client,
+        "UPDATE replay_long_data SET v = v + 1 WHERE id = 2",
+    );
+    relay.cut();
+    run(&mut client, "COMMIT");
+    let sums = "SELECT GROUP_CONCAT(v ORDER BY id) FROM test.replay_long_data";
+    assert_eq!(on_primary(group(), sums), "11,21");
+    assert_eq!(counted(&tidegate, "replayed_transactions"), 1);
+}
+
+#[test]
 fn a_result_that_broke_off_goes_on_at_the_same_byte() {
     let (relay, tidegate) = behind_relay("");
     let query = "SELECT seq, REPEAT(CHAR(65 + seq % 26), 90) FROM seq_1_to_20000";
