@@ -117,6 +117,13 @@ impl Session {
         })
     }
 
+    /// Does the client have a part of the answer to the statement that the replay ends with?
+    fn is_amid_answer(&self) -> bool {
+        let run = self.replay.as_ref().and_then(|replay| replay.run.as_ref());
+        run.and_then(|run| run.interrupted)
+            .is_some_and(|interrupted| interrupted.started)
+    }
+
     /// When the replay goes on, if it waits for that alone.
     pub(crate) fn replay_due(&self, now: Instant) -> Option<Instant> {
         let run = self.replay.as_ref()?.run.as_ref()?;
@@ -217,6 +224,11 @@ impl Session {
                 if self.is_repeating() =>
             {
                 self.differs_from_record("a statement is not for a server any more", cx);
+            }
+            // No answer of the proxy's own fits behind the beginning that the client has.
+            Stop::Own(_) | Stop::Reject(_) | Stop::LongDataLost if self.is_amid_answer() => {
+                let reason = "no server could give the rest of an answer".to_owned();
+                self.begin_replay(&SessionFault::NoServer(reason), cx);
             }
             other => return Some(other),
         }
