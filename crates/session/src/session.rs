@@ -466,7 +466,6 @@ impl Session {
             && self.client_is_idle()
             && !self.held
             && self.passed.is_empty()
-            && self.passed.is_empty()
             && self.backends.iter().all(|backend| {
                 backend.owed.is_empty()
                     && matches!(backend.state, State::Closed | State::Failed | State::Ready)

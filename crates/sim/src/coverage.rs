@@ -161,6 +161,7 @@ impl Coverage {
             Rare::AnswerSpliced.name(),
             Rare::ReplayDiffered.name(),
             Rare::ReplayTooLong.name(),
+            Rare::WaitTimedOutInTransaction.name(),
         ];
         self.missing().iter().all(|name| too_rare.contains(name))
     }

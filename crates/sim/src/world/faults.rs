@@ -435,6 +435,15 @@ impl World {
         true
     }
 
+    /// Every server is up, and takes connections.
+    pub(super) fn restore(&mut self) {
+        while self.heal() {}
+        for host in &mut self.hosts {
+            host.marks = ServerStatus::default();
+        }
+        self.look_again(&[Cause::NoServer, Cause::ServerLost]);
+    }
+
     /// The world's clock, for those who die later.
     pub(super) fn is_due(&self, at: Option<Instant>) -> bool {
         at.is_some_and(|at| at <= self.now)

@@ -40,6 +40,8 @@ use slot::{Input, Slot};
 const COMMANDS: usize = 50;
 /// Sessions after which no more are begun.
 const MAX_SESSIONS: usize = 60;
+/// Sessions after which the servers are well again.
+const MANY_SESSIONS: usize = 20;
 /// Steps after which a schedule must have come to its end.
 const MAX_STEPS: u64 = 400_000;
 
@@ -250,6 +252,10 @@ impl World {
             && self.model.count() < COMMANDS
             && self.slots.len() < MAX_SESSIONS;
         if due && (open == 0 || self.rng.one_in(30)) {
+            // Where session after session is refused there is nothing to be seen.
+            if self.slots.len() % MANY_SESSIONS == MANY_SESSIONS - 1 {
+                self.restore();
+            }
             self.begin_session();
         }
     }
