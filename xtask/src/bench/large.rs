@@ -22,7 +22,7 @@ const LITERALS: usize = 100_000;
 const STALL_MS: f64 = 20.0;
 
 pub(super) fn run(settings: &Settings) -> Result<Vec<Row>> {
-    let group = proxy::servers()?;
+    let group = proxy::roomy_servers()?;
     // One worker: both sessions are certain to share it.
     let tidegate = proxy::start_with(&group, settings, 1, Extras::default())?;
     let list = vec!["123456"; LITERALS].join(",");

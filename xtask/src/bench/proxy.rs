@@ -26,6 +26,15 @@ pub(super) fn servers() -> Result<ServerGroup> {
     )
 }
 
+/// The same for statements of any length.
+pub(super) fn roomy_servers() -> Result<ServerGroup> {
+    with_table(
+        ServerGroup::builder()
+            .replicas(2)
+            .option("max_allowed_packet=64M"),
+    )
+}
+
 /// The same for thousands of connections, which share a few threads of the servers.
 pub(super) fn crowded_servers() -> Result<ServerGroup> {
     with_table(
