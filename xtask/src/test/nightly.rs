@@ -15,6 +15,8 @@ pub(super) const COUNTS: &[(&str, &str)] = &[
     ("TIDEGATE_STATEMENTS", "1_000_000"),
     // Points at which a session's server is killed.
     ("TIDEGATE_KILL_POINTS", "10_000"),
+    // Writes that another connection reads at once.
+    ("TIDEGATE_CAUSAL_PAIRS", "100_000"),
 ];
 
 /// In this order: what takes least comes first.

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use tidegate_testkit::raw::{CLIENT_MULTI_STATEMENTS, Login, RawClient, Reply, take_lenenc_bytes};
-use tidegate_testkit::{Server, ServerGroup, Tidegate, wait_until};
+use tidegate_testkit::{Count, Server, ServerGroup, Tidegate, wait_until};
 
 use crate::house::{Plan, document, run, value};
 use crate::readwritesplit::PRIMARY;
@@ -299,14 +299,13 @@ fn fast_reads_go_where_the_monitor_saw_the_write() {
 }
 
 /// Writes and reads of one pair each; more of them at night.
-const PAIRS: usize = 3000;
+const PAIRS: u64 = 3000;
 /// Clients that write and read at the same time.
 const WRITERS: usize = 100;
 
 #[test]
 fn no_read_is_stale_although_both_replicas_lag() {
-    let pairs = std::env::var("TIDEGATE_CAUSAL_PAIRS");
-    let pairs = pairs.map_or(PAIRS, |text| text.parse().expect("a number of pairs"));
+    let pairs = Count::of("TIDEGATE_CAUSAL_PAIRS", PAIRS).total() as usize;
     let group = ServerGroup::start(2).expect("a server group");
     group
         .primary()
