@@ -2,7 +2,7 @@
 
 mod bodies;
 
-use tidegate_testkit::fuzz::{Target, corpus, explore};
+use tidegate_testkit::fuzz::{Target, explore_kept};
 
 /// What stands in files and on command lines.
 const PIECES: &[&[u8]] = &[
@@ -57,14 +57,11 @@ const PIECES: &[&[u8]] = &[
 #[test]
 fn bodies_hold_over_the_corpus_and_its_mutations() {
     for (name, body) in bodies::BODIES {
-        let inputs = corpus(name);
-        assert!(inputs.len() >= 5, "{name}: {} inputs", inputs.len());
-        let target = Target {
+        explore_kept(&Target {
             name,
             body: *body,
             pieces: PIECES,
             cost: if *name == "config_file" { 10 } else { 1 },
-        };
-        explore(&target, &inputs);
+        });
     }
 }

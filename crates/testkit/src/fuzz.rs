@@ -92,6 +92,21 @@ pub fn corpus(name: &str) -> Vec<Vec<u8>> {
     paths.iter().map(|path| read(path)).collect()
 }
 
+/// Runs the body over the corpus that is kept for it, then over mutations of that.
+///
+/// # Panics
+/// Fewer than five inputs are kept, or as [`explore`].
+pub fn explore_kept(target: &Target) {
+    let inputs = corpus(target.name);
+    assert!(
+        inputs.len() >= 5,
+        "{}: {} inputs",
+        target.name,
+        inputs.len()
+    );
+    explore(target, &inputs);
+}
+
 /// Runs the body over its corpus, then over mutations of it.
 ///
 /// # Panics

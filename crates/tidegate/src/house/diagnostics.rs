@@ -7,8 +7,8 @@ use tidegate_admin::spell;
 use tidegate_admin::views::{ResponseBucket, ResponseTimes, SpreadView, TimesView};
 use tidegate_session::average::Average;
 use tidegate_session::histogram::{Decades, Spread};
-use tidegate_session::world::{Counters, ServerShard};
-use tidegate_session::{Instant, ServiceSpec, TargetShard};
+use tidegate_session::world::{Count, Counters, ServerShard};
+use tidegate_session::{Instant, ServiceShard, ServiceSpec, TargetShard};
 
 /// The times of one kind of answers of all workers by powers of ten.
 pub(super) fn decades(
@@ -104,6 +104,26 @@ fn last_gtid(spec: &ServiceSpec) -> Value {
     }
 }
 
+/// One of a service's counters.
+type Counter = fn(&ServiceShard) -> &Count;
+
+/// What readwritesplit counts, by the names that REST has for it.
+const SPLITTING: [(&str, Counter); 9] = [
+    ("route_master", |shard| &shard.route_primary),
+    ("route_slave", |shard| &shard.route_replica),
+    ("route_all", |shard| &shard.route_all),
+    ("rw_transactions", |shard| &shard.rw_transactions),
+    ("ro_transactions", |shard| &shard.ro_transactions),
+    ("replayed_transactions", |shard| {
+        &shard.replayed_transactions
+    }),
+    ("trx_max_size_exceeded", |shard| {
+        &shard.trx_max_size_exceeded
+    }),
+    ("replay_mismatches", |shard| &shard.replay_mismatches),
+    ("unknown_commits", |shard| &shard.unknown_commits),
+];
+
 /// What a router tells of itself, and how each target was used.
 pub(super) fn router(
     spec: &ServiceSpec,
@@ -113,38 +133,16 @@ pub(super) fn router(
 ) -> Map<String, Value> {
     let counters = &spec.counters;
     let mut members = Map::new();
-    let mut figure = |name: &str, figure: u64| {
-        members.insert(name.to_owned(), figure.into());
-    };
-    figure("queries", counters.sum(|shard| &shard.queries));
+    members.insert(
+        "queries".to_owned(),
+        counters.sum(|shard| &shard.queries).into(),
+    );
     if spec.router.name() == "readwritesplit" {
-        figure("route_master", counters.sum(|shard| &shard.route_primary));
-        figure("route_slave", counters.sum(|shard| &shard.route_replica));
-        figure("route_all", counters.sum(|shard| &shard.route_all));
-        figure(
-            "rw_transactions",
-            counters.sum(|shard| &shard.rw_transactions),
-        );
-        figure(
-            "ro_transactions",
-            counters.sum(|shard| &shard.ro_transactions),
-        );
-        figure(
-            "replayed_transactions",
-            counters.sum(|shard| &shard.replayed_transactions),
-        );
-        figure(
-            "trx_max_size_exceeded",
-            counters.sum(|shard| &shard.trx_max_size_exceeded),
-        );
-        figure(
-            "replay_mismatches",
-            counters.sum(|shard| &shard.replay_mismatches),
-        );
-        figure(
-            "unknown_commits",
-            counters.sum(|shard| &shard.unknown_commits),
-        );
+        let figures = SPLITTING.iter().map(|(name, field)| {
+            let sum = counters.sum(field);
+            ((*name).to_owned(), Value::from(sum))
+        });
+        members.extend(figures);
     }
     if spec.router.needs().positions {
         members.insert("last_gtid".to_owned(), last_gtid(spec));
@@ -173,7 +171,7 @@ fn primary_reasons(spec: &ServiceSpec) -> Option<Value> {
             .counters
             .iter()
             .filter_map(|shard| shard.primary_reasons.get(number))
-            .map(tidegate_session::world::Count::get)
+            .map(Count::get)
             .sum();
         if count > 0 {
             reasons.insert((*word).to_owned(), count.into());
