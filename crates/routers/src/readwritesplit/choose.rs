@@ -69,6 +69,7 @@ pub(crate) fn replica(
     let yardstick = Yardstick::new(limits.criterion, views);
     let mut best: Option<(Weight, TargetId)> = None;
     let mut last: Option<(Weight, TargetId)> = None;
+    let mut opening: Option<(Weight, TargetId)> = None;
     for id in candidates() {
         // The common path, in which views are looked at where they are and not handed on.
         let Some(view) = scene.target(id) else {
@@ -89,11 +90,24 @@ pub(crate) fn replica(
         if last.is_none_or(|(known, _)| weight.last_used < known.last_used) {
             last = Some((weight, id));
         }
+        if view.link == Link::Opening && opening.is_none_or(|(known, _)| weight < known) {
+            opening = Some((weight, id));
+        }
     }
     let stays = |(weight, _): &(Weight, TargetId)| {
         best.is_some_and(|(least, _)| limits.criterion.is_close(weight, &least))
     };
-    last.filter(stays).or(best).map(|(_, id)| id)
+    // One that is being opened is waited for before another is opened: what it is told at first
+    // makes it look busy.
+    let awaited = |(weight, _): &(Weight, TargetId)| {
+        best.is_some_and(|(least, _)| {
+            least.link == Reverse(Link::Closed) && least.class == weight.class
+        })
+    };
+    last.filter(stays)
+        .or(opening.filter(awaited))
+        .or(best)
+        .map(|(_, id)| id)
 }
 
 impl SelectionCriteria {
@@ -274,9 +288,11 @@ fn turn(scene: &Scene<'_>, id: TargetId) -> u64 {
 /// unless it takes its share of the reads.
 fn class(view: &TargetView<'_>, limits: Limits, is_primary: bool) -> u8 {
     let replica = acts_as_replica(view) || (is_primary && limits.master_accept_reads);
-    match (replica, view.discards) {
-        (true, 0) => 0,
-        (true, _) => 1,
+    // A connection that is being opened owes what it was told to become one.
+    let owes = view.discards > 0 && view.link == Link::Open;
+    match (replica, owes) {
+        (true, false) => 0,
+        (true, true) => 1,
         (false, _) => Weight::PRIMARY,
     }
 }

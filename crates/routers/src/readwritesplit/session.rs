@@ -147,8 +147,9 @@ impl Split {
                 .is_some_and(|view| view.link >= Link::Opening && !view.is_service());
             if leave {
                 self.left_open = self.left_open.with(old);
-                scene.want_spare();
             }
+            // The replicas of the old one's rank go with it.
+            scene.want_spare();
         }
     }
 

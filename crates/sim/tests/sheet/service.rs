@@ -1,0 +1,50 @@
+//! The service of a script, made from its lines as the program makes it.
+
+use std::sync::Arc;
+
+use tidegate_config::{Registry, load_text};
+use tidegate_routers::readwritesplit::{MODULE, ReadWriteSplit, ReadWriteSplitParams};
+use tidegate_session::world::{Counters, Rank};
+use tidegate_session::{
+    DumpStatements, HistoryLimits, LogSwitches, ServerId, ServiceSpec, SessionTrace, TargetSpec,
+};
+
+/// A service over so many servers, in this failure mode, with these lines more.
+pub(crate) fn service(servers: usize, mode: &str, lines: &str) -> Arc<ServiceSpec> {
+    let text = format!(
+        "[maxscale]\n[db]\ntype=server\naddress=127.0.0.1\n\
+         [S]\ntype=service\nrouter=readwritesplit\nservers=db\nuser=u\npassword=p\n\
+         master_failure_mode={mode}\n{lines}"
+    );
+    let config = load_text(&text, &Registry::new([&MODULE]))
+        .unwrap_or_else(|errors| panic!("{lines}: {errors}"));
+    let service = &config.services[0];
+    let params: ReadWriteSplitParams = service.module_params();
+    Arc::new(ServiceSpec {
+        name: "S".into(),
+        router: Arc::new(ReadWriteSplit::new(&params)),
+        filters: Vec::new(),
+        targets: (0..servers as u32)
+            .map(|ix| TargetSpec::Server(ServerId(ix)))
+            .collect(),
+        target_counters: (0..servers).map(|_| Arc::new(Counters::new(1))).collect(),
+        rank: Rank::Primary,
+        wait_timeout: None,
+        retain_last_statements: 0,
+        session_trace: SessionTrace::default(),
+        dump_last_statements: DumpStatements::Never,
+        log_switches: LogSwitches {
+            info: true,
+            ..LogSwitches::default()
+        },
+        history: HistoryLimits {
+            disabled: service.params.disable_sescmd_history,
+            ..HistoryLimits::default()
+        },
+        max_connections: 0,
+        statement_digests: 0,
+        version_string: None,
+        position: Arc::default(),
+        counters: Arc::new(Counters::new(1)),
+    })
+}
