@@ -426,6 +426,7 @@ fn start_runtime(
     let cache = globals.statements.query_classifier_cache_size;
     Ok(Runtime::start(RuntimeConfig {
         workers,
+        pin: globals.threads.pin_threads,
         first_session: SessionId(first_session),
         log: log.clone(),
         servers: board.servers(),

@@ -17,6 +17,10 @@ use crate::socket::Keepalive;
 pub struct RuntimeConfig {
     /// How many workers; at least one is started. Counters must have as many shards.
     pub workers: usize,
+    /// Each worker stays on one processor, if there are as many as processors
+    /// (`pin_threads`). A server's thread that a worker wakes then tends to run where the worker
+    /// runs: on a machine that is busy this saves interrupts between processors.
+    pub pin: bool,
     /// The number the first session gets.
     pub first_session: SessionId,
     /// Where workers say what they have to say.

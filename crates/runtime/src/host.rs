@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// How many workers `threads=auto` means: the processors this process may run on, or the share of
 /// them that its control group allows, rounded up.
 #[must_use]
 pub fn available_cores() -> usize {
-    let affinity = rustix::thread::sched_getaffinity(None).map_or(1, |set| set.count() as usize);
+    let affinity = sched_getaffinity(None).map_or(1, |set| set.count() as usize);
     let quota = std::fs::read_to_string("/proc/self/cgroup")
         .ok()
         .and_then(|groups| smallest_quota(&groups, |path| std::fs::read_to_string(path).ok()));
@@ -57,6 +58,30 @@ fn quota_v2(text: &str) -> Option<usize> {
 fn quota_v1(quota: &str, period: &str) -> Option<usize> {
     let (quota, period): (u64, u64) = (quota.trim().parse().ok()?, period.trim().parse().ok()?);
     (quota > 0 && period > 0).then(|| usize::try_from(quota.div_ceil(period)).unwrap_or(usize::MAX))
+}
+
+/// The processors that `workers` are to stay on, one each; none where they are more or fewer than
+/// the processors, whose use is better left to the system then.
+pub(crate) fn places(workers: usize) -> Vec<usize> {
+    let Ok(allowed) = sched_getaffinity(None) else {
+        return Vec::new();
+    };
+    if allowed.count() as usize != workers {
+        return Vec::new();
+    }
+    (0..CpuSet::MAX_CPU)
+        .filter(|processor| allowed.is_set(*processor))
+        .collect()
+}
+
+/// Keeps the calling thread on one processor.
+///
+/// # Errors
+/// The system does not allow it; the thread runs where it may.
+pub(crate) fn stay_on(processor: usize) -> std::io::Result<()> {
+    let mut set = CpuSet::new();
+    set.set(processor);
+    Ok(sched_setaffinity(None, &set)?)
 }
 
 /// Raises the limit of open descriptors as far as the process may, and says what it is now.
@@ -112,6 +137,34 @@ mod tests {
             ("/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n"),
         ];
         assert_eq!(quota(groups, &files), Some(1));
+    }
+
+    #[test]
+    fn as_many_workers_as_processors_have_one_each() {
+        let processors = sched_getaffinity(None).unwrap().count() as usize;
+        let places = places(processors);
+        assert_eq!(places.len(), processors);
+        assert!(places.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+
+    #[test]
+    fn more_or_fewer_workers_are_placed_by_the_system() {
+        let processors = sched_getaffinity(None).unwrap().count() as usize;
+        assert_eq!(places(processors + 1), Vec::<usize>::new());
+        assert_eq!(places(processors - 1), Vec::<usize>::new());
+    }
+
+    #[test]
+    fn a_thread_stays_on_its_processor() {
+        let processor = places(sched_getaffinity(None).unwrap().count() as usize)[0];
+        let seen = std::thread::spawn(move || {
+            stay_on(processor).unwrap();
+            sched_getaffinity(None).unwrap()
+        })
+        .join()
+        .unwrap();
+        assert_eq!(seen.count(), 1);
+        assert!(seen.is_set(processor));
     }
 
     #[test]

@@ -17,19 +17,33 @@ pub(super) struct HaProxy {
 }
 
 impl HaProxy {
-    /// Starts it with as many threads as the proxy it is compared with has workers.
+    /// Starts it with as many threads as the proxy it is compared with has workers, and otherwise
+    /// as it comes: the system places the threads.
     pub(super) fn start(group: &ServerGroup, workers: usize) -> Result<Self> {
+        Self::start_with(group, &format!("nbthread {workers}"))
+    }
+
+    /// The same with each thread kept on one processor, as Tidegate does by itself.
+    pub(super) fn start_pinned(group: &ServerGroup, workers: usize) -> Result<Self> {
+        let last = workers - 1;
+        Self::start_with(
+            group,
+            &format!("nbthread {workers}\n    cpu-map auto:1/1-{workers} 0-{last}"),
+        )
+    }
+
+    fn start_with(group: &ServerGroup, threads: &str) -> Result<Self> {
         let replicas = PortLease::take()?;
         let primary = PortLease::take()?;
         let scratch: &Arc<Scratch> = group.scratch();
         let readers: Vec<SocketAddr> = group.replicas().iter().map(|r| r.address()).collect();
         let text = [
-            head(workers),
+            head(threads),
             section("replicas", replicas.address(), &readers),
             section("primary", primary.address(), &[group.primary().address()]),
         ]
         .concat();
-        let file = scratch.write("haproxy.cfg", &text)?;
+        let file = scratch.write(&format!("haproxy-{}.cfg", replicas.port()), &text)?;
         let mut command = Command::new(find_program(&["haproxy"])?);
         command
             .arg("-db")
@@ -64,10 +78,10 @@ impl HaProxy {
     }
 }
 
-fn head(workers: usize) -> String {
+fn head(threads: &str) -> String {
     format!(
         "global
-    nbthread {workers}
+    {threads}
     maxconn 4000
 defaults
     mode tcp

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::declare::{auto_count, count, int, list, millis, size};
+use crate::declare::{auto_count, count, flag, int, list, millis, size};
 use crate::unit::ByteSize;
 
 crate::params! {
@@ -10,6 +10,10 @@ crate::params! {
     pub struct ThreadParams {
         /// Number of routing workers. `auto`: the processors really available.
         threads: u64 = auto_count(1).runtime(),
+        /// Each routing worker stays on one processor, where there are exactly as many workers as
+        /// processors (as with `threads=auto` outside a container with a quota). Otherwise the
+        /// system places them.
+        pin_threads: bool = flag(true).since("tidegate"),
         /// Most routing workers there may ever be.
         threads_max: u64 = count(256).range(1, 4096),
         /// How often the loads of the workers are compared. 0: never.

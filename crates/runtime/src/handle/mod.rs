@@ -24,6 +24,7 @@ use crate::admission::{Admission, Loads};
 use crate::clock;
 use crate::config::{RuntimeConfig, Servers, Tuning};
 use crate::figures::WorkerShard;
+use crate::host;
 use crate::ids::SessionIds;
 use crate::log::Log;
 use crate::mailbox::Mailbox;
@@ -98,6 +99,11 @@ impl Runtime {
             threads: Mutex::default(),
         }));
         let loads = Arc::new(Loads::new(count));
+        let places = if config.pin {
+            host::places(count)
+        } else {
+            Vec::new()
+        };
         let ids = Arc::new(SessionIds::new(config.first_session));
         for (index, poll) in polls.into_iter().enumerate() {
             let parts = Parts {
@@ -116,8 +122,10 @@ impl Runtime {
                 log: config.log.clone(),
                 counters: Arc::clone(&runtime.0.counters),
             };
-            let started = Worker::new(parts)
-                .and_then(|worker| runtime.spawn(index, worker, config.log.clone()));
+            let started = Worker::new(parts).and_then(|worker| {
+                let place = places.get(index).copied();
+                runtime.spawn(index, worker, place, config.log.clone())
+            });
             if let Err(error) = started {
                 runtime.begin_shutdown(true);
                 return Err(StartError::Worker {
@@ -129,11 +137,21 @@ impl Runtime {
         Ok(runtime)
     }
 
-    fn spawn(&self, index: usize, worker: Worker, log: Log) -> std::io::Result<()> {
+    fn spawn(
+        &self,
+        index: usize,
+        worker: Worker,
+        place: Option<usize>,
+        log: Log,
+    ) -> std::io::Result<()> {
         let running = Running::new(self, index);
         let thread = std::thread::Builder::new()
             .name(format!("worker-{index}"))
             .spawn(move || {
+                if let Some(Err(error)) = place.map(host::stay_on) {
+                    let text = format!("worker {index} cannot be kept on one processor: {error}");
+                    log.say(Level::Info, text);
+                }
                 let reason = match panic::catch(|| worker.run()) {
                     Ok(Ok(())) => None,
                     Ok(Err(error)) => Some(error.to_string()),

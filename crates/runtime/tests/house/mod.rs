@@ -132,6 +132,7 @@ impl House {
         let service = Arc::new(service);
         let runtime = Runtime::start(RuntimeConfig {
             workers: plan.workers,
+            pin: false,
             first_session: SessionId(1),
             log: log.log(),
             servers: servers.clone(),

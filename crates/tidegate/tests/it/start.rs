@@ -370,3 +370,45 @@ fn a_moved_log_is_opened_anew() {
         "{text}"
     );
 }
+
+/// How many processors each worker may run on.
+fn processors_of_workers(tidegate: &Tidegate) -> Vec<usize> {
+    let tasks = format!("/proc/{}/task", tidegate.pid());
+    let mut processors = Vec::new();
+    for task in fs::read_dir(tasks).expect("the threads") {
+        let task = task.expect("a thread").path();
+        let name = fs::read_to_string(task.join("comm")).expect("its name");
+        if !name.starts_with("worker-") {
+            continue;
+        }
+        let status = fs::read_to_string(task.join("status")).expect("its state");
+        // proc(5): a mask in hexadecimal digits, with commas between groups.
+        let mask = status
+            .lines()
+            .find_map(|line| line.strip_prefix("Cpus_allowed:"))
+            .expect("its processors");
+        let digits = mask.chars().filter_map(|digit| digit.to_digit(16));
+        processors.push(digits.map(|bits| bits.count_ones() as usize).sum());
+    }
+    processors
+}
+
+#[test]
+fn workers_stay_on_a_processor_each_unless_told_otherwise() {
+    let available = rustix::thread::sched_getaffinity(None)
+        .expect("processors")
+        .count() as usize;
+    let config =
+        format!("[maxscale]\nthreads={available}\nadmin_host=127.0.0.1\nadmin_port=<port:admin>\n");
+    for (line, each) in [("", 1), ("pin_threads=false\n", available)] {
+        let mut tidegate = Tidegate::builder(&format!("{config}{line}"))
+            .start()
+            .expect("a start");
+        tidegate.wait_ready().expect("its readiness");
+        assert_eq!(
+            processors_of_workers(&tidegate),
+            vec![each; available],
+            "with {line:?}"
+        );
+    }
+}
