@@ -120,6 +120,15 @@ pub(crate) fn replay_rules(service: &ServiceSpec, depth: usize) -> Option<Replay
         .or_else(|| service.targets.iter().find_map(inner))
 }
 
+/// Does a router of the tree want prepared statements to be used again?
+pub(crate) fn reuses(service: &ServiceSpec, depth: usize) -> bool {
+    let inner = |target: &TargetSpec| match target {
+        TargetSpec::Service(inner) if depth < MAX_DEPTH => reuses(inner, depth + 1),
+        TargetSpec::Service(_) | TargetSpec::Server(_) => false,
+    };
+    service.router.needs().reuses || service.targets.iter().any(inner)
+}
+
 /// What the whole tree needs of the core.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct TreeNeeds {
@@ -129,6 +138,11 @@ pub(crate) struct TreeNeeds {
     pub(crate) history: bool,
     /// Statements are kept until their answers begin.
     pub(crate) keeps: bool,
+    /// Closed statements are kept and given out again.
+    pub(crate) reuses: bool,
+    /// The client's answers are followed on their way, because of that or because transactions may be
+    /// repeated.
+    pub(crate) follows: bool,
     /// Commands may wait for servers' positions.
     pub(crate) positions: bool,
     /// A filter looks at commands.
@@ -145,13 +159,16 @@ impl TreeNeeds {
                 statements,
                 history,
                 keeps,
-                replay: _,
+                replay,
+                reuses,
                 positions,
                 monitored: _,
             } = node.spec.router.needs();
             needs.statements |= statements;
             needs.history |= history;
             needs.keeps |= keeps;
+            needs.reuses |= reuses;
+            needs.follows |= reuses || replay.is_some();
             needs.positions |= positions;
         }
         for slot in nodes.iter().flat_map(|node| &node.filters).chain(own) {

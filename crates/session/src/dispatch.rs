@@ -15,6 +15,7 @@ use crate::ids::{BackendId, ClientStmtId, Side};
 use crate::key::{self, Key};
 use crate::replay::Part;
 use crate::request::Request;
+use crate::reuse;
 use crate::route::Leaves;
 use crate::session::{Cx, Session};
 use crate::stmts::{Prepared, PreparedText};
@@ -167,7 +168,7 @@ impl Session {
         }
         match command {
             Command::StmtPrepare if self.needs.history => {
-                self.order_prepare(request, name, &mut order);
+                self.order_prepare(request, name, leaves.all, &mut order);
             }
             Command::InitDb => {
                 order.then = Then::Database(payload.get(1..).unwrap_or_default().into());
@@ -196,7 +197,13 @@ impl Session {
             .is_some_and(|prepared| prepared.long_data_on.is_some())
     }
 
-    fn order_prepare(&mut self, request: &Request<'_>, name: Option<u64>, order: &mut Order) {
+    fn order_prepare(
+        &mut self,
+        request: &Request<'_>,
+        name: Option<u64>,
+        everywhere: bool,
+        order: &mut Order,
+    ) {
         let id = match self.number_given() {
             Some(id) => id,
             None => self.stmts.next_id(),
@@ -219,6 +226,7 @@ impl Session {
             long_data_lost: false,
             executed_on: None,
             closed: None,
+            answer: self.answer_to_keep(request, everywhere),
             has_cursor: false,
         }));
     }
@@ -269,6 +277,9 @@ impl Session {
             let payload = repeated.as_deref().unwrap_or_else(|| body.payload());
             let schema = self.client.database.as_deref();
             self.history.record(seq, key, payload, schema);
+            if self.needs.reuses && reuse::may_be_decisive(key) {
+                self.stmts.turn_stale();
+            }
         }
         let alone = leaves.others.is_empty();
         match &leaves.wait {

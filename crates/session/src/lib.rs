@@ -65,6 +65,7 @@ mod replay;
 mod replies;
 pub mod request;
 mod restart;
+mod reuse;
 mod route;
 pub mod router;
 mod scene;

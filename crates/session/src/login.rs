@@ -14,7 +14,7 @@ use tidegate_wire::{Caps, Status};
 
 use crate::backend::State;
 use crate::cause::Cause;
-use crate::chain::{TreeNeeds, lay_out, open_filters, replay_rules};
+use crate::chain::{TreeNeeds, lay_out, open_filters, replay_rules, reuses};
 use crate::client::Identity;
 use crate::commands::Taken;
 use crate::fault::{ErrReply, SessionFault};
@@ -60,6 +60,19 @@ enum Step {
 }
 
 impl Session {
+    /// What the service's routers cannot have their clients use.
+    fn caps_withheld(&self) -> Caps {
+        if replay_rules(&self.service, 0).is_some() {
+            // Two servers that give the same answer must give the same packets.
+            Caps::CACHE_METADATA.union(Caps::PROGRESS)
+        } else if reuses(&self.service, 0) {
+            // A server would leave out what it told the statement's last user.
+            Caps::CACHE_METADATA
+        } else {
+            Caps::empty()
+        }
+    }
+
     /// Sends the greeting.
     pub(crate) fn greet(&mut self, birth: &Birth, cx: &mut Cx<'_>) {
         let config = ServerLoginConfig {
@@ -67,13 +80,7 @@ impl Session {
             conn_id: u32::try_from(birth.id.0 & u64::from(u32::MAX)).unwrap_or_default(),
             scramble: birth.scramble,
             collation: birth.greeting.collation,
-            caps_offered: if replay_rules(&self.service, 0).is_some() {
-                // Two servers that give the same answer must give the same packets.
-                let uneven = Caps::CACHE_METADATA.union(Caps::PROGRESS);
-                birth.greeting.caps.difference(uneven)
-            } else {
-                birth.greeting.caps
-            },
+            caps_offered: birth.greeting.caps.difference(self.caps_withheld()),
             default_plugin: tidegate_wire::auth::NATIVE.to_vec(),
         };
         self.client.scramble = birth.scramble;

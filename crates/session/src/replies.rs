@@ -111,9 +111,10 @@ impl Session {
         let passes = owed.to == OwedTo::Client
             && !(self.needs.positions && self.take_prefix(id, at, progress, run, cx));
         if passes || leaks {
-            let follow = match &self.replay {
-                Some(_) => self.follow(id, at, progress, run, cx),
-                None => Follow::Pass(0),
+            let follow = if self.needs.follows {
+                self.followed(id, at, progress, run, cx)
+            } else {
+                Follow::Pass(0)
             };
             match follow {
                 Follow::Pass(skip) => {
@@ -158,6 +159,25 @@ impl Session {
             let payload = packet.start + Header::LEN..packet.end;
             let last = run.get(payload).unwrap_or_default();
             self.reply_done(id, owed.to, last, cx);
+        }
+    }
+
+    /// An answer to the client on its way to those who look at it.
+    fn followed(
+        &mut self,
+        id: BackendId,
+        at: usize,
+        progress: &Progress,
+        run: &[u8],
+        cx: &mut Cx<'_>,
+    ) -> Follow {
+        if self.needs.reuses {
+            let piece = run.get(at..at + progress.consumed);
+            self.keep_answer(piece.unwrap_or_default());
+        }
+        match &self.replay {
+            Some(_) => self.follow(id, at, progress, run, cx),
+            None => Follow::Pass(0),
         }
     }
 
@@ -310,6 +330,9 @@ impl Session {
                     if matches!(name, b"tx_isolation" | b"transaction_isolation") {
                         self.trx
                             .set_serializable(value.eq_ignore_ascii_case(b"SERIALIZABLE"));
+                    }
+                    if self.needs.reuses && crate::reuse::is_decisive(name) {
+                        self.stmts.turn_stale();
                     }
                     if name == b"sql_mode" {
                         self.modes.oracle = contains_word(value, b"ORACLE");
@@ -519,7 +542,11 @@ impl Session {
                 };
             }
             Then::Modes(modes) => self.modes = *modes,
-            Then::Prepared(prepared) => self.stmts.insert((**prepared).clone()),
+            Then::Prepared(prepared) => {
+                let mut prepared = (**prepared).clone();
+                prepared.seal_answer();
+                self.stmts.insert(prepared);
+            }
             Then::Reset => self.state_reset(id, cx),
         }
     }
@@ -724,7 +751,7 @@ impl Session {
     }
 
     /// The status flags of an answer of our own.
-    fn status(&self) -> Status {
+    pub(crate) fn status(&self) -> Status {
         let mut status = if self.trx.autocommit() {
             Status::AUTOCOMMIT
         } else {
@@ -739,7 +766,7 @@ impl Session {
         status
     }
 
-    fn own_answer_done(&mut self, error: Option<&ErrReply>, cx: &mut Cx<'_>) {
+    pub(crate) fn own_answer_done(&mut self, error: Option<&ErrReply>, cx: &mut Cx<'_>) {
         self.observe.completed(cx.wall, None);
         self.moved = true;
         self.client.last_active = cx.now;

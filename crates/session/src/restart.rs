@@ -141,6 +141,9 @@ impl Session {
         self.backends = new.backends;
         self.needs = TreeNeeds::of(&self.nodes, &self.own_filters);
         self.history.limit(self.service.history);
+        if !self.needs.reuses {
+            self.stop_reusing(cx);
+        }
         self.find_digests(cx);
         for backend in eager {
             self.open(backend, cx);

@@ -67,6 +67,10 @@ pub(crate) enum Stop {
     Move(SessionFault),
     /// A statement of the replay that its connection does not know any more.
     Prepare(BackendId, ClientStmtId),
+    /// A preparation that this statement, which was closed and kept, answers.
+    Reuse(ClientStmtId),
+    /// The statement is closed for the client, but kept.
+    Keep(ClientStmtId),
     /// It has no answer and nobody wants it.
     Drop,
 }
@@ -251,7 +255,12 @@ impl Session {
         }
         self.decide(0, request, &mut leaves, cx)?;
         self.check_order(command, &leaves)?;
-        self.check_openings(command, &leaves)?;
+        if leaves.all {
+            self.check_openings(command)?;
+            if self.needs.reuses {
+                self.check_reuse(request, cx)?;
+            }
+        }
         if let Some(id) = request.prepared {
             self.check_prepared(command, id, &mut leaves)?;
         }
@@ -515,12 +524,12 @@ impl Session {
         }
     }
 
-    /// A connection that is being opened cannot catch up with what is not in the history, nor with
-    /// the history's end.
-    fn check_openings(&self, command: Command, leaves: &Leaves) -> Result<(), Stop> {
+    /// A session command: a connection that is being opened cannot catch up with what is not in the
+    /// history, nor with the history's end.
+    fn check_openings(&self, command: Command) -> Result<(), Stop> {
         let opening = |backend: &Backend| backend.is_connected() && !backend.takes_commands();
         let untold = command == Command::ResetConnection || !self.history.survives_one_more();
-        let late = leaves.all && self.needs.history && untold && self.backends.iter().any(opening);
+        let late = self.needs.history && untold && self.backends.iter().any(opening);
         if late { Err(Stop::Wait) } else { Ok(()) }
     }
 
@@ -734,6 +743,18 @@ impl Session {
                 self.head_leaves();
                 self.passed.clear();
                 self.swallow_rest(body, None);
+                true
+            }
+            Stop::Reuse(id) => {
+                self.head_leaves();
+                self.note_received(body, cx);
+                self.give_out(id, cx);
+                true
+            }
+            Stop::Keep(id) => {
+                self.head_leaves();
+                self.passed.clear();
+                self.keep_statement(id, cx);
                 true
             }
             Stop::End(fault) | Stop::Replay(fault) | Stop::Move(fault) => {

@@ -54,6 +54,8 @@ pub struct Needs {
     /// The open transaction is recorded, so that it can be repeated when its server is lost; `None`:
     /// it is not. Only with `statements` and `history`.
     pub replay: Option<ReplayRules>,
+    /// Prepared statements that the client closes are kept and given out again. Only with `history`.
+    pub reuses: bool,
     /// Servers report the transactions that statements write, and commands may wait for a server's
     /// position: [`RouterSession::before`] and its siblings are called.
     pub positions: bool,

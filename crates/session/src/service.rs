@@ -246,6 +246,8 @@ pub struct ServiceShard {
     pub replay_mismatches: Count,
     /// Sessions that ended because nobody can tell whether their COMMIT was executed.
     pub unknown_commits: Count,
+    /// Preparations that were answered with a statement that is prepared already.
+    pub prepared_statements_reused: Count,
     /// Sessions ended, by cause: the order of [`Cause::ALL`](crate::Cause::ALL).
     pub closed: [Count; 17],
     /// Sum of session life times, in microseconds.

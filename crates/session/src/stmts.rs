@@ -1,12 +1,14 @@
 //! Binary prepared statements: the ids a client knows, what each connection calls them, and the
 //! parameter types that were sent last.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tidegate_sql::Statement;
 
 use crate::freeze::{Decoder, Encoder, FreezeError};
 use crate::ids::{BackendId, BackendStmtId, ClientStmtId};
+use crate::reuse::MAX_KEPT;
 
 /// A statement the client has prepared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,9 +28,11 @@ pub(crate) struct Prepared {
     pub(crate) long_data_lost: bool,
     /// The last execution ran there: FETCH follows it.
     pub(crate) executed_on: Option<BackendId>,
-    /// The client has closed it, and it is kept because the open transaction may be repeated: the
-    /// default database it was prepared under.
+    /// The client has closed it, and it is kept, because the open transaction may be repeated or it
+    /// may be prepared again: the default database it was prepared under.
     pub(crate) closed: Option<Option<Box<[u8]>>>,
+    /// What the client was answered when it prepared it, if that may be given again.
+    pub(crate) answer: Option<Vec<u8>>,
     /// A cursor is open there.
     pub(crate) has_cursor: bool,
 }
@@ -61,6 +65,10 @@ pub(crate) struct Statements {
     list: Vec<Prepared>,
     last_id: u32,
     last_prepared: Option<ClientStmtId>,
+    /// Those that the client has closed and may be given again, the oldest first.
+    kept: VecDeque<ClientStmtId>,
+    /// What is kept may have another meaning by now.
+    stale: bool,
 }
 
 impl Statements {
@@ -141,13 +149,77 @@ impl Statements {
         }
     }
 
+    /// The client has closed a statement that it may prepare again.
+    pub(crate) fn keep(&mut self, id: ClientStmtId, schema: Option<Box<[u8]>>) {
+        if self.close(id, schema) {
+            self.kept.push_back(id);
+        }
+    }
+
+    /// The statement that has been kept longest, if there are more than a session may keep.
+    pub(crate) fn too_many_kept(&mut self) -> Option<ClientStmtId> {
+        if self.kept.len() > MAX_KEPT {
+            self.kept.pop_front()
+        } else {
+            None
+        }
+    }
+
+    /// A kept statement of this text, prepared under this default database.
+    pub(crate) fn find_kept(&self, text: &[u8], schema: Option<&[u8]>) -> Option<ClientStmtId> {
+        let fits = |prepared: &&Prepared| {
+            let under = prepared
+                .closed
+                .as_ref()
+                .and_then(|schema| schema.as_deref());
+            *prepared.prepared.text == *text && under == schema
+        };
+        let kept = self.kept.iter().rev();
+        kept.filter_map(|id| self.get(*id))
+            .find(fits)
+            .map(|it| it.id)
+    }
+
+    /// The client prepares a kept statement again, and will send its parameters' types again. What it
+    /// is answered with.
+    pub(crate) fn give_out(&mut self, id: ClientStmtId) -> Option<&[u8]> {
+        self.kept.retain(|kept| *kept != id);
+        self.last_prepared = Some(id);
+        let prepared = self.get_mut(id)?;
+        prepared.closed = None;
+        prepared.types.clear();
+        prepared.executed_on = None;
+        prepared.answer.as_deref()
+    }
+
+    /// From now on texts may have another meaning.
+    pub(crate) fn turn_stale(&mut self) {
+        self.stale = true;
+    }
+
+    /// Have texts got another meaning since this was asked?
+    pub(crate) fn take_stale(&mut self) -> bool {
+        std::mem::take(&mut self.stale)
+    }
+
+    /// None of the statements will be given again. Those that are kept for that.
+    pub(crate) fn forget_answers(&mut self) -> VecDeque<ClientStmtId> {
+        for prepared in &mut self.list {
+            prepared.answer = None;
+        }
+        std::mem::take(&mut self.kept)
+    }
+
     pub(crate) fn clear(&mut self) {
         self.list = Vec::new();
         self.last_prepared = None;
+        self.kept.clear();
+        self.stale = false;
     }
 
+    /// How many the client has prepared and not closed.
     pub(crate) fn len(&self) -> usize {
-        self.list.len()
+        self.list.len() - self.kept.len()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Prepared> {
@@ -180,8 +252,12 @@ impl Statements {
             + self
                 .list
                 .iter()
-                .map(|prepared| prepared.prepared.text.len() + prepared.types.capacity())
+                .map(|prepared| {
+                    let answer = prepared.answer.as_ref().map_or(0, Vec::capacity);
+                    prepared.prepared.text.len() + prepared.types.capacity() + answer
+                })
                 .sum::<usize>()
+            + self.kept.capacity() * size_of::<ClientStmtId>()
     }
 
     /// The classes are not written: they are made again from the texts.
@@ -202,8 +278,11 @@ impl Statements {
             into.option(prepared.closed.as_ref(), |into, schema| {
                 into.option(schema.as_deref(), Encoder::bytes);
             });
+            into.option(prepared.answer.as_deref(), Encoder::bytes);
             into.flag(prepared.has_cursor);
         });
+        into.list(self.kept.iter(), |into, id| into.u32(id.0));
+        into.flag(self.stale);
     }
 
     pub(crate) fn thaw(
@@ -235,13 +314,17 @@ impl Statements {
                     from.option(Decoder::bytes)
                         .map(|schema| schema.map(Into::into))
                 })?,
+                answer: from.option(Decoder::bytes)?.map(<[u8]>::to_vec),
                 has_cursor: from.flag()?,
             })
         })?;
+        let kept = from.list(|from| from.u32().map(ClientStmtId))?;
         Ok(Statements {
             list,
             last_id,
             last_prepared,
+            kept: kept.into(),
+            stale: from.flag()?,
         })
     }
 }

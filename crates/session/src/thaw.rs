@@ -178,6 +178,9 @@ impl Session {
         session.phase = Phase::Commands;
         // The servers may be others than those the old session last saw.
         session.look_for_spare.set(true);
+        if !session.needs.reuses {
+            session.stop_reusing(&mut env.cx());
+        }
         session.find_digests(&mut env.cx());
         session.adopt(env);
         session.arm(&mut env.cx());

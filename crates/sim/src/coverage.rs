@@ -103,6 +103,7 @@ rare! {
     WaitTimedOutInTransaction,
     PositionAsked,
     Idle,
+    StatementReused,
     TransactionReplayed,
     AnswerSpliced,
     ReplayDiffered,

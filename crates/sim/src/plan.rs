@@ -117,6 +117,8 @@ pub(crate) struct Plan {
     pub(crate) giants: bool,
     /// How transactions are repeated whose server is lost.
     pub(crate) replay: Option<ReplayPlan>,
+    /// Closed statements are given out again.
+    pub(crate) reuses: bool,
 }
 
 /// How transactions are repeated.
@@ -194,6 +196,7 @@ impl Plan {
             },
             giants,
             replay: None,
+            reuses: tree != Tree::Connection && draw_reuse(seed),
         }
     }
 
@@ -297,6 +300,13 @@ impl Plan {
                 }
             }
         }
+        if self.reuses {
+            for (weight, kind) in &mut chosen {
+                if matches!(kind, Kind::Prepare | Kind::StmtClose) {
+                    *weight *= 4;
+                }
+            }
+        }
         if let Some(favourite) = Some(rng.below(chosen.len())).filter(|_| rng.coin()) {
             chosen[favourite].0 *= 5;
         }
@@ -334,6 +344,11 @@ fn draw_causal(seed: u64) -> CausalReads {
         (2, CausalReads::Universal),
         (1, CausalReads::FastUniversal),
     ])
+}
+
+/// Drawn apart for the same reason.
+fn draw_reuse(seed: u64) -> bool {
+    Rng::new(seed.rotate_left(32)).one_in(4)
 }
 
 fn draw_modules(rng: &mut Rng) -> Modules {

@@ -57,6 +57,7 @@ impl Router for ReadConnRoute {
             history: false,
             keeps: false,
             replay: None,
+            reuses: false,
             positions: false,
             monitored: false,
         }

@@ -70,6 +70,7 @@ impl Router for ReadWriteSplit {
             history: true,
             keeps: self.settings.patience.is_some(),
             replay: self.settings.replay,
+            reuses: self.settings.reuses,
             positions: self.settings.causal.is_on(),
             monitored: self.settings.causal.is_fast(),
         }

@@ -134,8 +134,8 @@ params! {
         causal_reads_timeout: Duration = seconds(10).runtime(),
         /// Connect to a server when it is first needed.
         lazy_connect: bool = flag(false).runtime(),
-        /// Prepare an identical statement once.
-        reuse_prepared_statements: bool = flag(false).runtime().reserved(),
+        /// A prepared statement that is closed stays prepared, for the next preparation of the same text.
+        reuse_prepared_statements: bool = flag(false).runtime(),
         /// After a multi-statement, everything goes to the primary.
         strict_multi_stmt: bool = flag(false).runtime(),
         /// After a CALL, everything goes to the primary.

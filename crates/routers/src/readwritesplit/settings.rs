@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) variables_on_primary: bool,
     /// Transactions begin on a replica.
     pub(crate) optimistic: bool,
+    /// Prepared statements that are closed are given out again.
+    pub(crate) reuses: bool,
     /// How transactions are repeated whose server is lost. `None`: they are not.
     pub(crate) replay: Option<ReplayRules>,
 }
@@ -58,6 +60,7 @@ impl Settings {
             strict_tables: params.strict_tmp_tables,
             variables_on_primary: params.use_sql_variables_in == SqlVariablesIn::Master,
             optimistic: params.optimistic_trx,
+            reuses: params.reuse_prepared_statements,
             replay: replay_rules(params),
         }
     }

@@ -16,7 +16,7 @@ use super::store::{Full, Marks, Store};
 use crate::dispatch::{Body, Order};
 use crate::freeze::{Decoder, Encoder, FreezeError};
 use crate::history::History;
-use crate::ids::{BackendId, ClientStmtId, Side};
+use crate::ids::{BackendId, ClientStmtId};
 use crate::key::Key;
 use crate::output::Level;
 use crate::route::Leaves;
@@ -421,18 +421,7 @@ impl Session {
         };
         for id in std::mem::take(&mut replay.record.closed) {
             self.stmts.remove(id);
-            for ix in self.backend_ids() {
-                let Some(backend) = self.backend_mut(ix) else {
-                    continue;
-                };
-                if let Some(mapped) = backend.stmts.remove(id)
-                    && backend.takes_commands()
-                {
-                    let [a, b, c, d] = mapped.backend.0.to_le_bytes();
-                    let packet = [5, 0, 0, 0, Command::StmtClose.byte(), a, b, c, d];
-                    cx.out.send(Side::Backend(ix), &packet);
-                }
-            }
+            self.close_on_servers(id, cx);
         }
     }
 

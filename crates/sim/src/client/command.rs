@@ -7,6 +7,7 @@ use super::{Client, Lent, Stage, Statement};
 use crate::bytes::{frames_of, put_int, put_packet, put_text};
 use crate::caps;
 use crate::coverage::Rare;
+use crate::meaning::Trx;
 use crate::model::{Issued, What};
 use crate::server::{LONG, LONGLONG, VAR_STRING, measure};
 use crate::sql::{Stmt, Table, Verb, parse, tagged};
@@ -454,6 +455,9 @@ impl Client {
     }
 
     fn prepare(&mut self, lent: &mut Lent<'_>) {
+        if self.prepare_again(lent) {
+            return;
+        }
         let params = self.rng.below(4) as u16;
         let rows = self.rng.below(6) as u32;
         let stmt = match self.rng.below(4) {
@@ -480,9 +484,29 @@ impl Client {
     }
 
     fn prepare_stmt(&mut self, stmt: &Stmt, params: u16, lent: &mut Lent<'_>) {
-        let text = tagged(&stmt.text(params), lent.model.next_token());
+        let token = lent.model.next_token();
+        let text = tagged(&stmt.text(params), token);
         let what = What::Prepare(parse(text.as_bytes()));
         self.plain(0x16, text.as_bytes(), what, lent);
+        self.texts.insert(token, text);
+    }
+
+    /// A text whose statement it has closed, byte for byte. Not in a transaction, which may have
+    /// executed the first one and be repeated.
+    fn prepare_again(&mut self, lent: &mut Lent<'_>) -> bool {
+        let known = &lent.model.sessions[self.session];
+        let apart = known.trx == Trx::None && known.state.autocommit() && self.waiting == 0;
+        if self.closed_texts.is_empty() || !apart || self.rng.one_in(4) {
+            return false;
+        }
+        let ix = self.rng.below(self.closed_texts.len());
+        let token = self.closed_texts.swap_remove(ix);
+        let Some(text) = self.texts.get(&token).cloned() else {
+            return false;
+        };
+        let what = What::Prepare(parse(text.as_bytes()));
+        self.plain(0x16, text.as_bytes(), what, lent);
+        true
     }
 
     fn some_statement(&mut self) -> Option<u32> {
@@ -560,7 +584,11 @@ impl Client {
     }
 
     fn close_statement(&mut self, id: u32, lent: &mut Lent<'_>) {
-        self.statements.remove(&id);
+        if let Some(statement) = self.statements.remove(&id)
+            && lent.model.reuses
+        {
+            self.closed_texts.push(statement.token);
+        }
         self.cursors.retain(|cursor| *cursor != id);
         self.plain(0x19, &id.to_le_bytes(), What::Silent, lent);
     }

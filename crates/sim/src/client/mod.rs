@@ -127,6 +127,10 @@ pub(crate) struct Client {
     caps: u64,
     user: String,
     statements: BTreeMap<u32, Statement>,
+    /// The texts it has prepared, by their tokens.
+    texts: BTreeMap<u32, String>,
+    /// Those of statements that it has closed since.
+    closed_texts: Vec<u32>,
     /// Cursors it believes to be open, by statement.
     cursors: Vec<u32>,
     /// Names of text-protocol statements it has prepared.
@@ -157,6 +161,8 @@ impl Client {
             caps: 0,
             user,
             statements: BTreeMap::new(),
+            texts: BTreeMap::new(),
+            closed_texts: Vec::new(),
             cursors: Vec::new(),
             named: Vec::new(),
             reset_by: 0,
@@ -210,12 +216,12 @@ impl Client {
             }
             Notice::Answered { token } => self.answered(token, lent),
             Notice::Prepared { token, id, params } if token > self.reset_by => {
-                let writes = lent
-                    .model
-                    .prepared(token)
-                    .is_some_and(crate::sql::Text::writes);
+                let text = lent.model.prepared(token);
+                let writes = text.is_some_and(crate::sql::Text::writes);
+                // The same text may have been prepared before.
+                let first = text.and_then(|text| text.token);
                 let statement = Statement {
-                    token,
+                    token: first.unwrap_or(token),
                     params,
                     types: Vec::new(),
                     typed: false,

@@ -202,6 +202,7 @@ impl Reader {
                     ..
                 } => stmt,
                 What::Text(ref text) => text.token.unwrap_or(0),
+                What::Prepare(ref text) => text.token.unwrap_or(token),
                 _ => token,
             };
             self.reply = InReply::start(tag, issued.command, model.foreseen(token));

@@ -224,9 +224,10 @@ impl Model {
                     self.text_effect(session, token, &text, failed);
                 }
             }
-            What::Prepare(_) => {
+            What::Prepare(text) => {
                 let database = self.sessions[session].state.database.clone();
-                if let Some(issued) = self.get_mut(token) {
+                let stmt = text.token.unwrap_or(token);
+                if let Some(issued) = self.get_mut(stmt) {
                     issued.database = database;
                 }
             }

@@ -263,6 +263,8 @@ pub(crate) struct Model {
     pub(crate) promise: Promise,
     /// What any client was told is written.
     told: Position,
+    /// Closed statements are given out again, so clients prepare texts once more.
+    pub(crate) reuses: bool,
     /// Reads that ran more than once.
     pub(crate) retried: u64,
     /// Answered statements that ran again.

@@ -190,6 +190,10 @@ impl World {
             ),
             (Rare::CommitUnknown, sum(|shard| &shard.unknown_commits)),
             (Rare::RepeatedOnServer, self.model.repeated),
+            (
+                Rare::StatementReused,
+                sum(|shard| &shard.prepared_statements_reused),
+            ),
         ];
         for (what, count) in counts {
             self.coverage.add(what, count);

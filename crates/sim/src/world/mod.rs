@@ -140,6 +140,7 @@ impl World {
         world.trace.note(&[seed], || opening);
         world.model.story = readable.then(Vec::new);
         world.model.promise = world.plan.promise();
+        world.model.reuses = world.plan.reuses;
         world.views = ServerViews(
             (0..world.plan.servers)
                 .map(|ix| world.first_view(ix))

@@ -144,6 +144,7 @@ fn split_params(plan: &Plan) -> ReadWriteSplitParams {
         strict_multi_stmt: failures.strict,
         strict_sp_calls: failures.strict,
         causal_reads: plan.causal,
+        reuse_prepared_statements: plan.reuses,
         ..replay_params(plan)
     }
 }

@@ -144,7 +144,12 @@ pub(super) fn router(
         });
         members.extend(figures);
     }
-    if spec.router.needs().positions {
+    let needs = spec.router.needs();
+    if needs.reuses {
+        let reused = counters.sum(|shard| &shard.prepared_statements_reused);
+        members.insert("prepared_statements_reused".to_owned(), reused.into());
+    }
+    if needs.positions {
         members.insert("last_gtid".to_owned(), last_gtid(spec));
     }
     if let Some(reasons) = primary_reasons(spec) {

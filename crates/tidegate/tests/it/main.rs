@@ -16,6 +16,7 @@ mod readconnroute;
 mod readwritesplit;
 mod replay;
 mod rest;
+mod reuse;
 mod sessions;
 mod start;
 mod traces;
