@@ -83,6 +83,7 @@ fn answer(accounts: &Accounts, policy: &LoginPolicy, query: &AccountQuery) -> Ac
             let verdict = check_after_password(accounts, policy, &account, &request, now_secs());
             AccountAnswer::Found {
                 hash: password,
+                is_super: account.row().is_super,
                 after_password: verdict.map_err(|refusal| {
                     let mut state = *b"HY000";
                     let text = refusal.sqlstate().as_bytes();

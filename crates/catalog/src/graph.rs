@@ -14,8 +14,8 @@ use tidegate_session::filter::Filter;
 use tidegate_session::position::ServicePosition;
 use tidegate_session::world::{Counters, Rank, ServerShard};
 use tidegate_session::{
-    DumpStatements, HistoryLimits, LineMatch, LogSwitches, ServerId, ServiceShard, ServiceSpec,
-    SessionTrace, TargetShard, TargetSpec,
+    DumpStatements, HistoryLimits, LineMatch, LogSwitches, LoginLog, ServerId, ServiceShard,
+    ServiceSpec, SessionTrace, TargetShard, TargetSpec,
 };
 
 /// Why a valid configuration could not be turned into running objects.
@@ -227,6 +227,10 @@ impl Builder<'_> {
                 notice: params.log_notice,
                 info: params.log_info,
                 debug: params.log_debug,
+            },
+            login_log: LoginLog {
+                refusals: params.log_auth_warnings,
+                super_users: globals.log.log_warn_super_user,
             },
             history: HistoryLimits {
                 disabled: params.disable_sescmd_history,

@@ -1,6 +1,7 @@
 //! What each worker counts about itself, for `threads` in REST.
 
 use tidegate_session::world::Count;
+use tidegate_sql::CacheStats;
 
 /// One worker's figures: written by it, read by anybody.
 #[derive(Debug, Default)]
@@ -34,6 +35,20 @@ pub struct WorkerShard {
     pub events: Count,
     /// The most events of one round.
     pub max_events: Count,
+    /// The longest round, in microseconds, not exact to some milliseconds. What became ready in it
+    /// has waited no longer.
+    pub max_round_us: Count,
     /// The thread's number in the system; 0: not running yet.
     pub thread_id: Count,
+}
+
+/// What a worker holds, as it says when it is asked.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Holdings {
+    /// Its index.
+    pub worker: usize,
+    /// Its classification cache.
+    pub classifier: CacheStats,
+    /// Estimated memory of its sessions, in bytes.
+    pub session_bytes: usize,
 }

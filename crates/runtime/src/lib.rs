@@ -37,10 +37,10 @@ mod worker;
 
 pub use answer::{Answers, Reply};
 pub use config::{Endpoint, ListenerSpec, RuntimeConfig, ServerEndpoint, Servers, Tuning};
-pub use figures::WorkerShard;
+pub use figures::{Holdings, WorkerShard};
 pub use gather::{Gathered, Pending, Unanswered};
 pub use handle::{Refusal, Runtime, StartError};
-pub use host::{available_cores, raise_descriptor_limit};
+pub use host::{Machine, raise_descriptor_limit};
 pub use listen::ListenError;
 pub use message::Which;
 pub use socket::Keepalive;

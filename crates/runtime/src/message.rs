@@ -10,6 +10,7 @@ use tidegate_session::{Control, ControlError, ServiceSpec, SessionId, SessionVie
 
 use crate::admission::Ticket;
 use crate::config::Tuning;
+use crate::figures::Holdings;
 use crate::gather::Share;
 use crate::worker::accept::{Arrival, Opening};
 
@@ -59,6 +60,8 @@ pub(crate) enum Optional {
     },
     /// Ids of all sessions.
     Ids { share: Share<SessionId> },
+    /// What the worker holds.
+    Holdings { share: Share<Holdings> },
     /// The statement digests of a service.
     Digests {
         service: Arc<str>,

@@ -6,7 +6,7 @@ use tidegate_config::Values;
 use tidegate_routers::router;
 use tidegate_session::world::{Counters, Rank};
 use tidegate_session::{
-    DumpStatements, HistoryLimits, LogSwitches, ServiceSpec, SessionTrace, TargetSpec,
+    DumpStatements, HistoryLimits, LogSwitches, LoginLog, ServiceSpec, SessionTrace, TargetSpec,
 };
 
 /// A readconnroute service with these targets.
@@ -24,6 +24,7 @@ pub(crate) fn service(targets: Vec<TargetSpec>) -> ServiceSpec {
         session_trace: SessionTrace::default(),
         dump_last_statements: DumpStatements::Never,
         log_switches: LogSwitches::default(),
+        login_log: LoginLog::default(),
         history: HistoryLimits::default(),
         statement_digests: 0,
         max_connections: 0,

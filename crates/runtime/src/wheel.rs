@@ -281,7 +281,10 @@ mod tests {
         let mut wheel = Wheel::new(Instant(12_345));
         let id = wheel.add(1);
         wheel.set(id, Instant(TICK_US + 1));
-        assert_eq!(fired(&mut wheel, Instant(2 * TICK_US - 1)), []);
+        assert_eq!(
+            fired(&mut wheel, Instant(2 * TICK_US - 1)),
+            [] as [usize; 0]
+        );
         assert_eq!(fired(&mut wheel, Instant(2 * TICK_US)), [1]);
     }
 

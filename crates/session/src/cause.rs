@@ -86,7 +86,7 @@ impl Cause {
         }
     }
 
-    /// Does somebody have to know? Decides the log level: `warning` if so, else `info`.
+    /// Does somebody have to know?
     #[must_use]
     pub fn is_trouble(self) -> bool {
         !matches!(

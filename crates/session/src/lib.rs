@@ -86,12 +86,12 @@ pub use cause::Cause;
 pub use control::{Control, ControlError};
 pub use fault::{Blame, ErrReply, Fault, Retry, SessionFault};
 pub use ids::{BackendId, BackendStmtId, ClientStmtId, ServerId, SessionId, Side, TargetId, Token};
-pub use output::{Level, LogLine, Op, Output};
+pub use output::{Event, Level, LogLine, Op, Output};
 pub use replay::{Checksum, ReplayRules};
 pub use scene::{Scene, TargetView};
 pub use service::{
-    Counted, DumpStatements, HistoryLimits, LineMatch, LogSwitches, ServiceShard, ServiceSpec,
-    SessionTrace, TargetShard, TargetSpec,
+    Counted, DumpStatements, HistoryLimits, LineMatch, LogSwitches, LoginLog, ServiceShard,
+    ServiceSpec, SessionTrace, TargetShard, TargetSpec,
 };
 pub use session::{Backlog, Birth, CONNECT_TIMEOUT, Env, GreetingFacts, LOGIN_TIMEOUT, Session};
 pub use thaw::{Filters, Thawing};

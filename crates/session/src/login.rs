@@ -19,8 +19,8 @@ use crate::client::Identity;
 use crate::commands::Taken;
 use crate::fault::{ErrReply, SessionFault};
 use crate::ids::{BackendId, Side, Token};
-use crate::output::{Level, Op};
-use crate::question::{AccountAnswer, AccountQuery, Answer, Question};
+use crate::output::{Event, Level, Op};
+use crate::question::{AccountAnswer, AccountQuery, Answer, ClientAddress, Question};
 use crate::replay::Replay;
 use crate::session::{Birth, Cx, LOGIN_TIMEOUT, Phase, Session};
 use crate::time::Instant;
@@ -226,6 +226,7 @@ impl Session {
         let Some(AccountAnswer::Found {
             hash,
             after_password,
+            ..
         }) = &dialogue.account
         else {
             self.deny(login, cx);
@@ -272,10 +273,7 @@ impl Session {
             Some(AccountAnswer::Denied { reason }) => reason.clone(),
             _ => "the password does not match".to_owned(),
         };
-        let host = match &self.client.address {
-            crate::question::ClientAddress::Ip(ip, _) => ip.to_string(),
-            crate::question::ClientAddress::Unix => "localhost".to_owned(),
-        };
+        let host = self.client_host();
         let user = String::from_utf8_lossy(&hello.user).into_owned();
         let with = if hello.auth_response.is_empty() {
             "NO"
@@ -287,9 +285,31 @@ impl Session {
         self.refuse_login(login, ErrReply::new(1045, b"28000", text), &log, cx);
     }
 
+    /// Where the client is, as servers show it.
+    fn client_host(&self) -> String {
+        match &self.client.address {
+            ClientAddress::Ip(ip, _) => ip.to_string(),
+            ClientAddress::Unix => "localhost".to_owned(),
+        }
+    }
+
+    /// A switchover that makes servers read-only does not stop such a client from writing.
+    fn warn_of_super_user(&mut self, cx: &mut Cx<'_>) {
+        let host = self.client_host();
+        let user = self.client.identity.as_ref().map(|who| who.user.as_slice());
+        let user = String::from_utf8_lossy(user.unwrap_or_default()).into_owned();
+        self.log(Level::Warning, cx, || {
+            format!(
+                "login of '{user}'@'{host}', whose account has SUPER: servers take its writes although they are read-only"
+            )
+        });
+    }
+
     fn refuse_login(&mut self, login: ServerLogin, reply: ErrReply, reason: &str, cx: &mut Cx<'_>) {
         let reason = reason.to_owned();
-        self.log(Level::Warning, cx, || reason.clone());
+        if self.service.login_log.refusals {
+            self.log_event(Event::AuthenticationFailure, &reason, cx);
+        }
         self.shard(cx).failed_auths.add(1);
         let change = matches!(&self.phase, Phase::Dialogue(dialogue) if dialogue.change);
         self.client.seq = login.seq();
@@ -324,6 +344,10 @@ impl Session {
             return;
         };
         let change = dialogue.change;
+        let is_super = matches!(
+            dialogue.account,
+            Some(AccountAnswer::Found { is_super: true, .. })
+        );
         let before = self
             .client
             .identity
@@ -336,6 +360,9 @@ impl Session {
             attributes: hello.attrs,
         });
         self.client.database = hello.database;
+        if is_super && self.service.login_log.super_users {
+            self.warn_of_super_user(cx);
+        }
         if change {
             self.change_servers(login, cx);
             return;

@@ -86,7 +86,9 @@ impl Session {
             .collect()
     }
 
-    fn memory(&self, servers: &ServerViews) -> MemoryView {
+    /// What it holds in memory; what the worker buffers for it is not in it.
+    #[must_use]
+    pub fn memory(&self, servers: &ServerViews) -> MemoryView {
         let attributes: usize = self.client.identity.as_ref().map_or(0, |identity| {
             identity
                 .attributes
@@ -121,6 +123,12 @@ impl Session {
             history: self.history.bytes(),
             statements: self.stmts.bytes(),
             queries: self.observe.query_bytes() + self.observe.trace_bytes(),
+            variables: self
+                .nodes
+                .iter()
+                .filter_map(|node| node.router.as_ref())
+                .map(|router| router.variable_bytes())
+                .sum(),
         }
     }
 

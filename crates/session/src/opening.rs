@@ -39,7 +39,8 @@ impl Session {
             let shard = view.counters.shard(cx.worker);
             shard.connections.add(1);
             shard.total_connections.add(1);
-            shard.max_connections.raise(shard.connections.get());
+            let open = view.counters.now(|shard| &shard.connections);
+            shard.max_connections.raise(open);
         }
         let (node, target) = (backend.node, backend.target);
         self.nearer = true;

@@ -79,13 +79,22 @@ pub enum Level {
     Debug,
 }
 
+/// Something that the configuration gives a facility and a level of its own (`event.*`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// A login was refused.
+    AuthenticationFailure,
+}
+
 /// A line for the log, said on behalf of the session that the worker is serving.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
-    /// How important.
+    /// How important, unless it tells of an event.
     pub level: Level,
     /// One line of text, without secrets.
     pub text: String,
+    /// The event it tells of. The log knows its level, and decides whether it is written.
+    pub event: Option<Event>,
 }
 
 /// The operations and bytes of one entry point. The worker keeps one and reuses its memory.
@@ -180,6 +189,10 @@ impl Output {
 
     /// A line for the log.
     pub fn log(&mut self, level: Level, text: String) {
-        self.logs.push(LogLine { level, text });
+        self.logs.push(LogLine {
+            level,
+            text,
+            event: None,
+        });
     }
 }

@@ -56,6 +56,8 @@ pub enum AccountAnswer {
     Found {
         /// What the password is checked against.
         hash: NativeHash,
+        /// Servers let it write although they are read-only.
+        is_super: bool,
         /// What stands in the way once the password was right: lock, expiry, database.
         after_password: Result<(), ErrReply>,
     },

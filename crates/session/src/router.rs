@@ -115,6 +115,10 @@ pub trait RouterSession: std::fmt::Debug + Send {
         let _ = scene;
         TargetSet::EMPTY
     }
+    /// Estimated memory of what it knows of user variables.
+    fn variable_bytes(&self) -> usize {
+        0
+    }
     /// What keeps the session on its present connections; `None`: others will do.
     fn tie(&self, scene: &Scene<'_>) -> Option<Tie>;
     /// What the session's later reads must see: kept when a restarted session gets another router.

@@ -44,6 +44,8 @@ pub struct ServiceSpec {
     pub dump_last_statements: DumpStatements,
     /// Which levels this service logs in addition to the global ones.
     pub log_switches: LogSwitches,
+    /// What of logins is worth the log.
+    pub login_log: LoginLog,
     /// Session command history.
     pub history: HistoryLimits,
     /// The most statement digests that each worker keeps for it; 0: none.
@@ -133,6 +135,25 @@ impl LogSwitches {
     }
 }
 
+/// What of logins is written to the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoginLog {
+    /// Refused ones (`log_auth_warnings`).
+    pub refusals: bool,
+    /// Those of accounts that servers let write although they are read-only
+    /// (`log_warn_super_user`).
+    pub super_users: bool,
+}
+
+impl Default for LoginLog {
+    fn default() -> LoginLog {
+        LoginLog {
+            refusals: true,
+            super_users: false,
+        }
+    }
+}
+
 /// Limits of the session command history (configuration: `max_sescmd_history` and its siblings).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HistoryLimits {
@@ -215,7 +236,7 @@ pub enum Counted {
 pub struct ServiceShard {
     /// Open sessions (gauge).
     pub sessions: Count,
-    /// Most sessions at once, in this worker.
+    /// Most sessions at once in all workers, as this worker saw it when one began.
     pub max_sessions: Count,
     /// Sessions ever started.
     pub total_sessions: Count,

@@ -18,7 +18,7 @@ use crate::history::History;
 use crate::ids::{BackendId, SessionId, Side, TargetId, Token};
 use crate::login::Dialogue;
 use crate::observe::Observe;
-use crate::output::{Level, Op, Output};
+use crate::output::{Event, Level, LogLine, Op, Output};
 use crate::put_off::PutOff;
 use crate::question::{Answer, ClientAddress};
 use crate::replay::Replay;
@@ -232,7 +232,7 @@ impl Session {
         session.find_digests(&mut cx);
         session.shard(&cx).sessions.add(1);
         session.shard(&cx).total_sessions.add(1);
-        let open = session.shard(&cx).sessions.get();
+        let open = session.service.counters.now(|shard| &shard.sessions);
         session.shard(&cx).max_sessions.raise(open);
         session.greet(&birth, &mut cx);
         session.finish_event(env);
@@ -519,6 +519,16 @@ impl Session {
         }
     }
 
+    /// Something for the log that has a level of its own there.
+    pub(crate) fn log_event(&mut self, event: Event, text: &str, cx: &mut Cx<'_>) {
+        self.observe.trace(cx.wall, Level::Warning, text);
+        cx.out.logs.push(LogLine {
+            level: Level::Warning,
+            text: text.to_owned(),
+            event: Some(event),
+        });
+    }
+
     /// A service's counters of one of its targets.
     pub(crate) fn target_shard(
         &self,
@@ -659,10 +669,11 @@ impl Session {
     }
 
     fn log_end(&mut self, cause: Cause, fault: Option<&SessionFault>, cx: &mut Cx<'_>) {
-        let level = if !cause.is_trouble() {
-            Level::Info
-        } else {
+        // A refused login has been told of already, where it is to be told.
+        let level = if cause.is_trouble() && cause != Cause::LoginFailed {
             Level::Warning
+        } else {
+            Level::Info
         };
         let retained = self.service.dump_at_end(cause);
         let text = format!(

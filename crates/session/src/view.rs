@@ -84,6 +84,18 @@ pub struct MemoryView {
     pub statements: usize,
     /// Retained statements.
     pub queries: usize,
+    /// What routers know of user variables.
+    pub variables: usize,
+}
+
+impl MemoryView {
+    /// Everything together.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        let buffers = self.backends.iter().map(|(_, buffers)| buffers);
+        let buffers: usize = buffers.chain([&self.client]).map(BufferView::total).sum();
+        buffers + self.history + self.statements + self.queries + self.variables
+    }
 }
 
 /// Estimated bytes of one connection. The worker adds what it buffers.
@@ -95,6 +107,12 @@ pub struct BufferView {
     pub write: usize,
     /// Everything else.
     pub misc: usize,
+}
+
+impl BufferView {
+    fn total(&self) -> usize {
+        self.read + self.write + self.misc
+    }
 }
 
 /// A retained statement.

@@ -233,7 +233,23 @@ impl<S: Default> Counters<S> {
             .fold(0u64, |total, shard| total.wrapping_add(field(shard).get()))
     }
 
-    /// All shards, for figures that are not sums.
+    /// What a gauge shows over all workers at this moment. Exact but for what other workers change
+    /// while it is read.
+    #[must_use]
+    pub fn now(&self, gauge: impl Fn(&S) -> &Count) -> u64 {
+        let sum = self.sum(gauge);
+        // Read between two changes of one thing by two workers, it may have gone below zero.
+        if sum > u64::MAX / 2 { 0 } else { sum }
+    }
+
+    /// The highest of all workers.
+    #[must_use]
+    pub fn highest(&self, field: impl Fn(&S) -> &Count) -> u64 {
+        let values = self.shards.iter().map(|shard| field(shard).get());
+        values.max().unwrap_or(0)
+    }
+
+    /// All shards, for figures that are neither sums nor maxima.
     pub fn iter(&self) -> impl Iterator<Item = &S> + Clone {
         self.shards.iter()
     }
@@ -249,7 +265,7 @@ pub struct ServerShard {
     pub connections: Count,
     /// Connections ever opened.
     pub total_connections: Count,
-    /// Most connections of sessions at once, in this worker.
+    /// Most connections of sessions at once in all workers, as this worker saw it when it opened one.
     pub max_connections: Count,
     /// Connections that failed to open.
     pub failed_connections: Count,

@@ -22,9 +22,9 @@ use tidegate_session::question::{AccountAnswer, Answer, ClientAddress};
 use tidegate_session::router::Router;
 use tidegate_session::world::{Counters, Rank, ServerStatus, ServerView, ServerViews};
 use tidegate_session::{
-    BackendId, Birth, DumpStatements, Env, GreetingFacts, HistoryLimits, Instant, LogSwitches, Op,
-    Output, ServerId, ServiceSpec, Session, SessionId, SessionTrace, Side, TargetSpec, Token,
-    WallTime,
+    BackendId, Birth, DumpStatements, Env, GreetingFacts, HistoryLimits, Instant, LogSwitches,
+    LoginLog, Op, Output, ServerId, ServiceSpec, Session, SessionId, SessionTrace, Side,
+    TargetSpec, Token, WallTime,
 };
 use tidegate_sql::Cache;
 use tidegate_wire::auth::native::NativeHash;
@@ -174,6 +174,7 @@ fn service(router: Arc<dyn Router>) -> Arc<ServiceSpec> {
         dump_last_statements: DumpStatements::Never,
         session_trace: SessionTrace::default(),
         log_switches: LogSwitches::default(),
+        login_log: LoginLog::default(),
         history: HistoryLimits::default(),
         statement_digests: 100,
         max_connections: 0,
@@ -223,6 +224,7 @@ fn open(bench: &mut Bench, router: Arc<dyn Router>) -> Session {
     bench.feed(&mut session, Side::Client, &mut response);
     let answer = AccountAnswer::Found {
         hash: NativeHash::EMPTY,
+        is_super: false,
         after_password: Ok(()),
     };
     bench.out.clear();

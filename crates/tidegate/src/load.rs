@@ -44,18 +44,11 @@ pub(crate) fn registry() -> Registry {
 }
 
 fn machine() -> Machine {
+    let machine = tidegate_runtime::Machine::look();
     Machine {
-        cores: tidegate_runtime::available_cores() as u64,
-        memory: ByteSize(memory_bytes()),
+        cores: machine.workers() as u64,
+        memory: ByteSize(machine.memory_available_bytes),
     }
-}
-
-/// Memory of the machine; one GiB if the number makes no sense.
-pub(crate) fn memory_bytes() -> u64 {
-    let info = rustix::system::sysinfo();
-    info.totalram
-        .checked_mul(u64::from(info.mem_unit))
-        .unwrap_or(1 << 30)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod files;
 mod house;
 mod identity;
 mod load;
+mod logging;
 mod pidfile;
 mod serve;
 mod signals;
@@ -31,6 +32,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The version, as it is shown everywhere.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// The commit it was built from, if whoever built it has said so in `TIDEGATE_COMMIT`.
+const COMMIT: &str = match option_env!("TIDEGATE_COMMIT") {
+    Some(commit) => commit,
+    None => "",
+};
+
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -45,6 +52,7 @@ fn run() -> Result<(), Failure> {
     let arguments = cli::parse(std::env::args_os().skip(1)).map_err(Failure::Usage)?;
     match &arguments.mode {
         Mode::Help => print!("{}", cli::usage("tidegate")),
+        Mode::VersionFull if !COMMIT.is_empty() => println!("Tidegate {VERSION} - {COMMIT}"),
         Mode::Version | Mode::VersionFull => println!("Tidegate {VERSION}"),
         Mode::Check => {
             let config = load::load(&arguments)?;

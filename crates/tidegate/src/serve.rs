@@ -1,6 +1,5 @@
 //! The life of the server: start in order, run, end in order.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -9,13 +8,14 @@ use tidegate_catalog::Catalog;
 use tidegate_config::Config;
 use tidegate_config::cli::LogTarget;
 use tidegate_config::params::{AdminCompat, MaxScaleParams};
-use tidegate_runtime::log::{Events, Log, LogConfig, LogSettings, LogThread, Throttling};
-use tidegate_session::{Level, LogSwitches};
+use tidegate_runtime::log::{Events, Log, LogThread};
+use tidegate_session::Level;
 use tokio::sync::watch;
 
 use crate::daemon;
 use crate::exit::Failure;
 use crate::house::Live;
+use crate::logging;
 use crate::pidfile::PidFile;
 use crate::signals::{Signals, Wish};
 
@@ -23,7 +23,7 @@ use crate::signals::{Signals, Wish};
 pub(crate) fn serve(config: Config, target: LogTarget) -> Result<(), Failure> {
     daemon::leave_terminal();
     use_small_pages();
-    let thread = LogThread::start(log_config(&config.maxscale.params, target))?;
+    let thread = LogThread::start(logging::config(&config.maxscale.params, target))?;
     let log = thread.log();
     let result = serve_logged(config, &log);
     if let Err(failure) = &result {
@@ -153,31 +153,4 @@ fn start_admin(
         format!("REST interface at http://{}", admin.local_addr()),
     );
     Ok(Some(tokio::spawn(admin.serve(house, stopped))))
-}
-
-fn log_config(globals: &MaxScaleParams, target: LogTarget) -> LogConfig {
-    let params = &globals.log;
-    let file: PathBuf = globals.directories.logdir.join("tidegate.log");
-    let throttling = params.log_throttling;
-    LogConfig {
-        path: (params.maxlog && target == LogTarget::File).then_some(file),
-        stdout: target == LogTarget::Stdout,
-        banner: format!("Tidegate {}", crate::VERSION),
-        settings: LogSettings {
-            levels: LogSwitches {
-                error: true,
-                warning: params.log_warning,
-                notice: params.log_notice,
-                info: params.log_info,
-                debug: params.log_debug,
-            },
-            milliseconds: params.ms_timestamp,
-            augmentation: params.log_augmentation > 0,
-            throttling: (throttling.count > 0).then(|| Throttling {
-                count: throttling.count,
-                window: Duration::from_millis(u64::from(throttling.window_ms)),
-                suppress: Duration::from_millis(u64::from(throttling.suppress_ms)),
-            }),
-        },
-    }
 }

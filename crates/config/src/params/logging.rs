@@ -67,7 +67,7 @@ crate::params! {
         /// Write the log file.
         maxlog: bool = flag(true).at_once(),
         /// Write to the system journal.
-        syslog: bool = flag(false).at_once().reserved(),
+        syslog: bool = flag(false).at_once(),
         /// Log warnings.
         log_warning: bool = flag(true).at_once(),
         /// Log notices.
@@ -83,9 +83,9 @@ crate::params! {
         /// After so many messages from one place within a window it is silenced for a while.
         log_throttling: Throttling = throttling(DEFAULT_THROTTLING).at_once(),
         /// Warn when an account with SUPER logs in.
-        log_warn_super_user: bool = flag(false).reserved(),
+        log_warn_super_user: bool = flag(false),
         /// How a line of the log file looks.
-        log_format: LogFormat = LogFormat::Text.param().since("tidegate").reserved(),
+        log_format: LogFormat = LogFormat::Text.param().since("tidegate"),
         /// Directory of trace files, which hold the messages of all levels.
         trace_file_dir: Option<PathBuf> = optional_path().since("24.08").reserved(),
         /// Bytes kept in trace files.
@@ -100,11 +100,11 @@ crate::params! {
         /// Syslog facility of refused logins.
         authentication_failure_facility: Facility = Facility::User.param()
             .named("event.authentication_failure.facility")
-            .old_names(&["event_authentication_failure_facility"]).at_once().reserved(),
+            .old_names(&["event_authentication_failure_facility"]).at_once(),
         /// Syslog level of refused logins.
         authentication_failure_level: SyslogLevel = SyslogLevel::Warning.param()
             .named("event.authentication_failure.level")
-            .old_names(&["event_authentication_failure_level"]).at_once().reserved(),
+            .old_names(&["event_authentication_failure_level"]).at_once(),
         /// Syslog facility of statements the firewall refused.
         event_firewall_incident_facility: Facility = Facility::User.param()
             .at_once().since("25.10").reserved(),

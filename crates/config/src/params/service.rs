@@ -54,7 +54,7 @@ crate::params! {
         localhost_match_wildcard_host: bool = flag(true).runtime()
             .ignored().deprecated(AUTOMATIC),
         /// Log refused logins with user and address.
-        log_auth_warnings: bool = flag(true).runtime().reserved(),
+        log_auth_warnings: bool = flag(true).runtime(),
         /// Log warnings of this service's sessions, whatever the global level.
         log_warning: bool = flag(false).runtime(),
         /// Log notices of this service's sessions, whatever the global level.

@@ -471,6 +471,10 @@ impl RouterSession for Split {
         self.causal.must_see(seen);
     }
 
+    fn variable_bytes(&self) -> usize {
+        self.variables.bytes()
+    }
+
     fn reset(&mut self) {
         *self = Split {
             causal: self.causal.reset(),

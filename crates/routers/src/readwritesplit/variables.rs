@@ -107,6 +107,12 @@ impl Variables {
         }
     }
 
+    /// Estimated memory.
+    pub(crate) fn bytes(&self) -> usize {
+        let entry = size_of::<(Box<[u8]>, Owner)>();
+        self.owners.keys().map(|name| entry + name.len()).sum()
+    }
+
     pub(crate) fn freeze(&self, into: &mut Encoder) {
         into.list(self.owners.iter(), |into, (name, owner)| {
             into.bytes(name);

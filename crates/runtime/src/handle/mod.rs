@@ -3,7 +3,7 @@
 //! Every method returns at once; where a worker has something to answer, a callback brings it.
 //! Callbacks run on a worker: they pass the answer on and do nothing else.
 
-mod digests;
+mod insight;
 mod listeners;
 mod sessions;
 

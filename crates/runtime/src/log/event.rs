@@ -12,13 +12,13 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Event, Metadata, Subscriber};
 
-use super::{Line, Log, throttle, wall_now};
+use super::{Line, Log, Value, throttle, wall_now};
 
 /// A subscriber that writes events to the log.
 ///
 /// `ERROR` and `WARN` are error and warning; `INFO` is notice, `DEBUG` is info, `TRACE` is debug.
 /// The fields `session` (a number), `module` and `object` become the line's prefixes; any other
-/// field follows the message as `name=value`.
+/// field follows the message as `name=value`, or stands in `fields` of a JSON line.
 #[derive(Debug, Clone)]
 pub struct Events {
     log: Log,
@@ -57,15 +57,16 @@ impl Subscriber for Events {
         let mut fields = Fields::default();
         event.record(&mut fields);
         let source = throttle::source(&(metadata.file(), metadata.line(), &fields.object));
-        let mut text = fields.message;
-        text.push_str(&fields.rest);
         self.log.write(Line {
             level: level(metadata),
             wall: wall_now(),
             session: fields.session.map(SessionId),
+            service: None,
             module: fields.module.map(String::into_boxed_str),
             object: fields.object.map(Arc::from),
-            text,
+            text: fields.message,
+            fields: fields.rest,
+            event: None,
             source,
             place: metadata.module_path(),
         });
@@ -89,19 +90,31 @@ fn level(metadata: &Metadata<'_>) -> Level {
 #[derive(Default)]
 struct Fields {
     message: String,
-    rest: String,
+    rest: Vec<(&'static str, Value)>,
     session: Option<u64>,
     module: Option<String>,
     object: Option<String>,
 }
 
 impl Visit for Fields {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.rest.push((field.name(), Value::Float(value)));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.rest.push((field.name(), Value::Signed(value)));
+    }
+
     fn record_u64(&mut self, field: &Field, value: u64) {
         if field.name() == "session" {
             self.session = Some(value);
         } else {
-            self.record_debug(field, &value);
+            self.rest.push((field.name(), Value::Unsigned(value)));
         }
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.rest.push((field.name(), Value::Bool(value)));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
@@ -109,7 +122,7 @@ impl Visit for Fields {
             "message" => self.message.push_str(value),
             "module" => self.module = Some(value.to_owned()),
             "object" => self.object = Some(value.to_owned()),
-            _ => self.record_debug(field, &value),
+            name => self.rest.push((name, Value::Text(value.to_owned()))),
         }
     }
 
@@ -119,7 +132,10 @@ impl Visit for Fields {
             "message" => write!(self.message, "{value:?}"),
             "module" => write!(self.module.get_or_insert_default(), "{value:?}"),
             "object" => write!(self.object.get_or_insert_default(), "{value:?}"),
-            name => write!(self.rest, " {name}={value:?}"),
+            name => {
+                self.rest.push((name, Value::Text(format!("{value:?}"))));
+                Ok(())
+            }
         };
     }
 }

@@ -16,7 +16,7 @@ const GATHER_BYTES: usize = 64 * 1024;
 const MAX_OPEN: usize = 128;
 
 /// A file that could not be opened is tried again after this time.
-const RETRY: Duration = Duration::from_secs(1);
+pub(super) const RETRY: Duration = Duration::from_secs(1);
 
 /// How a file that is not the log is kept; see [`Log::append`](super::Log::append).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

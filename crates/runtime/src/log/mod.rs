@@ -1,22 +1,24 @@
 //! The log: one thread that writes, a bounded queue that never makes anybody wait.
 //!
 //! Workers and the control plane hand over finished texts; the thread adds time and level,
-//! silences sources that repeat themselves, and writes to the file and to standard output. Filters
-//! that keep files of their own ([`Log::append`]) use the same thread, so nobody else ever waits
+//! silences sources that repeat themselves, and writes to the file, to standard output and to the
+//! system journal. Filters that keep files of their own ([`Log::append`]) use the same thread, so nobody else ever waits
 //! for a disk.
 //!
-//! What it leaves out: deciding what is worth logging, and syslog.
+//! What it leaves out: deciding what is worth logging.
 //!
 //! The invariant: a full queue or a full disk loses lines, counts them and says so later; it never
 //! blocks, grows or stops anything.
 
 mod event;
 mod files;
+mod journal;
+mod json;
 mod line;
+mod severity;
 mod throttle;
 mod writer;
 
-use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -24,10 +26,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tidegate_session::{Level, LogSwitches, SessionId, WallTime};
+use tidegate_session::{Event, Level, LogSwitches, SessionId, WallTime};
 
 pub use event::Events;
 pub use files::FileOptions;
+pub use line::{Line, Value};
+pub use severity::{EventLabels, Label, Severity};
 pub use throttle::Throttling;
 
 /// How many lines may wait to be written.
@@ -36,19 +40,42 @@ const QUEUE_LINES: usize = 8 * 1024;
 /// Where the log goes and what it holds.
 #[derive(Debug, Clone)]
 pub struct LogConfig {
-    /// The log file; `None`: none (`maxlog=false`).
+    /// The log file; `None`: there is none, whatever [`LogSettings::file`] says.
     pub path: Option<PathBuf>,
     /// Also write to standard output.
     pub stdout: bool,
+    /// The journal's socket.
+    pub journal: PathBuf,
+    /// How a line of the file and on standard output looks.
+    pub format: Format,
     /// Program name and version, for the banner at the start of a file.
     pub banner: String,
     /// What can be changed while it runs.
     pub settings: LogSettings,
 }
 
+impl LogConfig {
+    /// Where the journal listens on most systems.
+    pub const JOURNAL: &str = "/run/systemd/journal/socket";
+}
+
+/// How a line looks (`log_format`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// Time, level and message in columns.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
+}
+
 /// What can be changed while the log is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogSettings {
+    /// Write to the file (`maxlog`).
+    pub file: bool,
+    /// Write to the system journal (`syslog`).
+    pub journal: bool,
     /// Which levels are written. Errors are, whatever this says.
     pub levels: LogSwitches,
     /// Milliseconds in the time stamps (`ms_timestamp`).
@@ -57,11 +84,15 @@ pub struct LogSettings {
     pub augmentation: bool,
     /// When to silence a source that repeats itself; `None`: never.
     pub throttling: Option<Throttling>,
+    /// What events are filed under.
+    pub events: EventLabels,
 }
 
 impl Default for LogSettings {
     fn default() -> LogSettings {
         LogSettings {
+            file: true,
+            journal: false,
             levels: LogSwitches {
                 error: true,
                 warning: true,
@@ -72,6 +103,7 @@ impl Default for LogSettings {
             milliseconds: false,
             augmentation: false,
             throttling: Some(Throttling::default()),
+            events: EventLabels::default(),
         }
     }
 }
@@ -90,46 +122,6 @@ pub enum LogError {
     /// No thread.
     #[error("cannot start the log thread: {0}")]
     Thread(std::io::Error),
-}
-
-/// One line on its way to the log.
-#[derive(Debug, Clone)]
-pub struct Line {
-    /// How important.
-    pub level: Level,
-    /// When it was said.
-    pub wall: WallTime,
-    /// The session it is about.
-    pub session: Option<SessionId>,
-    /// The module it comes from, as in `[readwritesplit]`.
-    pub module: Option<Box<str>>,
-    /// The object it is about, as in `(RW-Split-Router)`.
-    pub object: Option<Arc<str>>,
-    /// The text, without secrets. Line breaks become spaces.
-    pub text: String,
-    /// What tells its source from others for throttling.
-    pub source: u64,
-    /// The part of the program that says it; shown with `log_augmentation`.
-    pub place: Option<&'static str>,
-}
-
-impl Line {
-    /// A line said now, by the caller of this function.
-    #[track_caller]
-    #[must_use]
-    pub fn new(level: Level, text: String) -> Line {
-        let place = Location::caller();
-        Line {
-            level,
-            wall: wall_now(),
-            session: None,
-            module: None,
-            object: None,
-            text,
-            source: throttle::source(&(place.file(), place.line())),
-            place: None,
-        }
-    }
 }
 
 /// What the log thread is asked to do besides writing lines. Never lost.
@@ -216,16 +208,17 @@ impl Log {
         wall: WallTime,
         line: tidegate_session::LogLine,
     ) {
-        let source = throttle::source(&(throttle::shape(&line.text), service));
-        let (level, text) = (line.level, line.text);
         self.write(Line {
-            level,
+            level: line.level,
             wall,
             session: Some(session),
+            service: Some(Arc::clone(service)),
             module: None,
             object: None,
-            text,
-            source,
+            source: throttle::source(&(throttle::shape(&line.text), service)),
+            text: line.text,
+            fields: Vec::new(),
+            event: line.event,
             place: None,
         });
     }
@@ -346,6 +339,12 @@ impl Drop for LogThread {
             // A log thread that panicked has nothing more to write.
             let _ = thread.join();
         }
+    }
+}
+
+fn event_word(event: Event) -> &'static str {
+    match event {
+        Event::AuthenticationFailure => "authentication_failure",
     }
 }
 

@@ -13,6 +13,8 @@ fn start(path: Option<&Path>, settings: LogSettings) -> LogThread {
     LogThread::start(LogConfig {
         path: path.map(Path::to_owned),
         stdout: false,
+        journal: LogConfig::JOURNAL.into(),
+        format: Format::Text,
         banner,
         settings,
     })
@@ -38,6 +40,7 @@ fn lines_of_all_sources_in_order() {
     let line = LogLine {
         level: Level::Info,
         text: "login".into(),
+        event: None,
     };
     log.session(SessionId(3), &Arc::from("RW"), WallTime(0), line);
     tracing::subscriber::with_default(Events::new(log.clone()), || {
@@ -141,6 +144,8 @@ fn a_full_queue_drops_counts_and_tells() {
     let config = LogConfig {
         path: Some(path.clone()),
         stdout: false,
+        journal: LogConfig::JOURNAL.into(),
+        format: Format::Text,
         banner: String::new(),
         settings,
     };
@@ -162,6 +167,8 @@ fn an_unwritable_folder_is_a_clear_error() {
     let config = LogConfig {
         path: Some(path.to_owned()),
         stdout: false,
+        journal: LogConfig::JOURNAL.into(),
+        format: Format::Text,
         banner: String::new(),
         settings: LogSettings::default(),
     };

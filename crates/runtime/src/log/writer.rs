@@ -8,7 +8,9 @@ use jiff::tz::TimeZone;
 use tidegate_session::Level;
 
 use super::files::{FileOptions, Files, LogFile, Trouble};
+use super::journal::Journal;
 use super::line::Formatter;
+use super::severity::Label;
 use super::throttle::{Throttle, Verdict};
 use super::{Command, Entry, Line, Log, LogConfig, LogError, LogSettings, QUEUE_LINES, wall_now};
 
@@ -21,7 +23,9 @@ const SILENCE_CHECK: Duration = Duration::from_millis(500);
 /// What the log thread owns.
 pub(crate) struct Writer {
     log: Log,
+    settings: LogSettings,
     main: Option<LogFile>,
+    journal: Journal,
     /// What goes to standard output next.
     stdout: Vec<u8>,
     /// The log goes there too.
@@ -39,23 +43,24 @@ impl Writer {
     pub(crate) fn open(config: LogConfig, log: Log) -> Result<Writer, LogError> {
         let mut writer = Writer {
             log,
-            main: None,
+            settings: config.settings,
+            main: config.path.map(|path| LogFile::new(path.into())),
+            journal: Journal::new(config.journal.into()),
             stdout: Vec::new(),
             to_stdout: config.stdout,
             others: Files::default(),
-            formatter: Formatter::new(TimeZone::system()),
+            formatter: Formatter::new(TimeZone::system(), config.format),
             throttle: Throttle::default(),
             banner: config.banner,
             start: Instant::now(),
             dropped_told: 0,
             trouble: Vec::new(),
         };
-        writer.set(&config.settings);
-        if let Some(path) = config.path {
-            let mut file = LogFile::new(path.as_path().into());
+        writer.set(config.settings);
+        if let Some(file) = writer.main.as_mut().filter(|_| config.settings.file) {
+            let path = file.path().to_owned();
             file.open(false)
                 .map_err(|error| LogError::Open { path, error })?;
-            writer.main = Some(file);
             writer.write_banner();
         }
         Ok(writer)
@@ -97,7 +102,7 @@ impl Writer {
         for command in self.log.take_commands() {
             match command {
                 Command::Reopen => self.reopen(),
-                Command::Settings(settings) => self.set(&settings),
+                Command::Settings(settings) => self.change(settings),
                 Command::Flush(done) => {
                     self.drain(entries, QUEUE_LINES);
                     self.tell_dropped();
@@ -114,12 +119,32 @@ impl Writer {
         true
     }
 
-    fn set(&mut self, settings: &LogSettings) {
+    /// Other settings; a file that is switched on begins with its banner.
+    fn change(&mut self, settings: LogSettings) {
+        let was_on = self.settings.file;
+        if was_on && !settings.file {
+            self.flush();
+        }
+        self.set(settings);
+        if settings.file && !was_on {
+            self.write_banner();
+        } else if let Some(file) = self.main.as_mut().filter(|_| !settings.file) {
+            file.close();
+        }
+    }
+
+    fn set(&mut self, settings: LogSettings) {
+        self.settings = settings;
         self.formatter.milliseconds = settings.milliseconds;
         self.formatter.augmentation = settings.augmentation;
         // Whoever follows sessions wants to see everything.
         self.throttle
             .set(settings.throttling.filter(|_| !settings.levels.info));
+    }
+
+    /// The main file, if it is to be written.
+    fn file(&mut self) -> Option<&mut LogFile> {
+        self.main.as_mut().filter(|_| self.settings.file)
     }
 
     fn handle(&mut self, entry: Entry) {
@@ -144,9 +169,15 @@ impl Writer {
     }
 
     fn line(&mut self, line: &Line) {
+        let label = self.label(line);
+        let level = label.severity.level();
+        // Whether anything else is worth it has been decided by whoever said it.
+        if line.event.is_some() && !self.log.enabled(level) {
+            return;
+        }
         match self
             .throttle
-            .admit(line.source, line.level, &line.text, self.start.elapsed())
+            .admit(line.source, level, &line.text, self.start.elapsed())
         {
             Verdict::Suppress => {}
             Verdict::Pass => self.write(line),
@@ -156,6 +187,7 @@ impl Writer {
                 let note = Line {
                     text: text.into(),
                     object: None,
+                    fields: Vec::new(),
                     ..line.clone()
                 };
                 self.write(&note);
@@ -163,23 +195,35 @@ impl Writer {
         }
     }
 
+    fn label(&self, line: &Line) -> Label {
+        let events = &self.settings.events;
+        line.event
+            .map_or(Label::ordinary(line.level), |event| events.of(event))
+    }
+
     fn write(&mut self, line: &Line) {
+        let label = self.label(line);
+        let now = self.start.elapsed();
         if self.to_stdout {
-            self.formatter.write(line, &mut self.stdout);
+            self.formatter.write(line, label.severity, &mut self.stdout);
         }
-        if let Some(file) = &mut self.main {
-            self.formatter.write(line, file.pending());
+        if let Some(file) = self.main.as_mut().filter(|_| self.settings.file) {
+            self.formatter.write(line, label.severity, file.pending());
             if file.added() {
-                let trouble = file.flush(&FileOptions::default(), self.start.elapsed());
+                let trouble = file.flush(&FileOptions::default(), now);
                 self.trouble.extend(trouble);
             }
+        }
+        if self.settings.journal {
+            let trouble = self.journal.send(line, label, now);
+            self.trouble.extend(trouble);
         }
     }
 
     fn reopen(&mut self) {
         self.flush();
         self.others.close_all();
-        if let Some(file) = &mut self.main {
+        if let Some(file) = self.file() {
             file.close();
             if let Err(error) = file.open(false) {
                 complain(&format!(
@@ -192,7 +236,7 @@ impl Writer {
     }
 
     fn write_banner(&mut self) {
-        if let Some(file) = &mut self.main {
+        if let Some(file) = self.main.as_mut().filter(|_| self.settings.file) {
             let path = file.path().display().to_string();
             self.formatter
                 .banner(&self.banner, &path, wall_now(), file.pending());
@@ -228,7 +272,7 @@ impl Writer {
         let now = self.start.elapsed();
         self.others.flush(now, &mut self.trouble);
         self.tell_trouble();
-        if let Some(file) = &mut self.main {
+        if let Some(file) = self.file() {
             let trouble = file.flush(&FileOptions::default(), now);
             self.trouble.extend(trouble);
         }

@@ -145,7 +145,7 @@ impl Conn {
                 Io::Blocked => {}
                 Io::Broken(_) => return self.break_off(bench),
             }
-            let total = pieces.iter().map(|piece| piece.len()).sum();
+            let total: usize = pieces.iter().map(|piece| piece.len()).sum();
             if sent == total {
                 return;
             }

@@ -14,6 +14,7 @@ use super::Worker;
 use super::conn::Conn;
 use super::desk::Flow;
 use super::seat::Seated;
+use crate::figures::Holdings;
 use crate::gather::Share;
 use crate::message::Which;
 
@@ -35,6 +36,12 @@ pub(crate) enum Job {
         ids: Arc<[SessionId]>,
         views: Vec<SessionView>,
         share: Share<SessionView>,
+    },
+    /// What everything holds.
+    Holdings {
+        cursor: usize,
+        session_bytes: usize,
+        share: Share<Holdings>,
     },
     /// The servers changed.
     Servers { cursor: usize },
@@ -75,6 +82,14 @@ impl Jobs {
                 views,
                 share,
             },
+        });
+    }
+
+    pub(crate) fn holdings(&mut self, share: Share<Holdings>) {
+        self.0.push_back(Job::Holdings {
+            cursor: 0,
+            session_bytes: 0,
+            share,
         });
     }
 
@@ -145,6 +160,28 @@ impl Worker {
                 } else {
                     share.give(views);
                     None
+                }
+            }
+            Job::Holdings {
+                cursor,
+                mut session_bytes,
+                share,
+            } => {
+                let end = self.visit(cursor, |worker, seat| session_bytes += worker.memory(seat));
+                match end {
+                    Some(cursor) => Some(Job::Holdings {
+                        cursor,
+                        session_bytes,
+                        share,
+                    }),
+                    None => {
+                        share.give(vec![Holdings {
+                            worker: self.desk.index,
+                            classifier: self.desk.classifier.stats(),
+                            session_bytes,
+                        }]);
+                        None
+                    }
                 }
             }
             Job::Servers { cursor } => {
@@ -222,6 +259,19 @@ impl Worker {
             Ok(())
         });
         refused
+    }
+
+    /// What a session holds in memory, its buffers included.
+    fn memory(&mut self, seat: usize) -> usize {
+        let mut bytes = 0;
+        self.with_session(seat, |desk, seated: &mut Seated| -> Flow {
+            let servers = Arc::clone(&desk.servers.views);
+            let mut memory = desk.enter(seated, |session, _| session.memory(&servers))?;
+            add_buffers(&mut memory, seated);
+            bytes = memory.total();
+            Ok(())
+        });
+        bytes
     }
 
     /// A session as REST shows it; `None` before its login is complete.

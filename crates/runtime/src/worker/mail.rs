@@ -27,6 +27,7 @@ impl Worker {
             match message {
                 Optional::List { which, share } => self.jobs.list(which, share),
                 Optional::Ids { share } => share.give(self.logged_in()),
+                Optional::Holdings { share } => self.jobs.holdings(share),
                 Optional::Digests { service, share } => {
                     share.give(vec![self.desk.digests.of(&service)]);
                 }

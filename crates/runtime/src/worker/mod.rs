@@ -185,6 +185,9 @@ impl Worker {
         }
         self.report_refusals();
         self.job();
+        let spent = clock::coarse().since(self.desk.now);
+        let spent_us = u64::try_from(spent.as_micros()).unwrap_or(u64::MAX);
+        self.desk.shard().max_round_us.raise(spent_us);
         Ok(())
     }
 

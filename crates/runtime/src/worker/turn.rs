@@ -252,6 +252,7 @@ impl Desk {
         let line = LogLine {
             level: Level::Warning,
             text: error.to_string(),
+            event: None,
         };
         self.log
             .session(seated.id, &seated.session.service().name, self.wall, line);

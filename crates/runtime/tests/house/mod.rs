@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tidegate_config::Values;
 use tidegate_routers::router;
-use tidegate_runtime::log::{LogConfig, LogSettings, LogThread};
+use tidegate_runtime::log::{Format, LogConfig, LogSettings, LogThread};
 use tidegate_runtime::{
     Answers, Endpoint, ListenerSpec, Refusal, Reply, Runtime, RuntimeConfig, ServerEndpoint,
     Servers, Tuning, Which,
@@ -24,8 +24,8 @@ use tidegate_runtime::{
 use tidegate_session::question::{AccountAnswer, Answer, Question};
 use tidegate_session::world::{Counters, Rank, ServerStatus, ServerView, ServerViews};
 use tidegate_session::{
-    Control, DumpStatements, HistoryLimits, LogSwitches, ServerId, ServiceSpec, SessionId,
-    SessionTrace, SessionView, TargetSpec,
+    Control, DumpStatements, HistoryLimits, LogSwitches, LoginLog, ServerId, ServiceSpec,
+    SessionId, SessionTrace, SessionView, TargetSpec,
 };
 use tidegate_testkit::PATIENCE;
 use tidegate_testkit::mariadb::Account;
@@ -47,6 +47,7 @@ impl OneAccount {
     pub fn answer() -> Answer {
         Answer::Account(AccountAnswer::Found {
             hash: native::hash(PASSWORD.as_bytes()),
+            is_super: false,
             after_password: Ok(()),
         })
     }
@@ -119,6 +120,8 @@ impl House {
         let log = LogThread::start(LogConfig {
             path: Some(log_path.clone()),
             stdout: false,
+            journal: LogConfig::JOURNAL.into(),
+            format: Format::Text,
             banner: "Tidegate test".into(),
             settings: LogSettings {
                 throttling: None,
@@ -259,6 +262,7 @@ pub fn service(servers: usize, workers: usize) -> ServiceSpec {
         session_trace: SessionTrace::default(),
         dump_last_statements: DumpStatements::Never,
         log_switches: LogSwitches::default(),
+        login_log: LoginLog::default(),
         history: HistoryLimits::default(),
         statement_digests: 100,
         max_connections: 0,

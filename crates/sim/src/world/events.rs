@@ -325,11 +325,13 @@ impl World {
                 // An account manager that has old data: it will be asked again.
                 AccountAnswer::Found {
                     hash: hash(b"old"),
+                    is_super: false,
                     after_password: Ok(()),
                 }
             }
             Some(password) => AccountAnswer::Found {
                 hash: hash(password.as_bytes()),
+                is_super: false,
                 after_password: Ok(()),
             },
             None => AccountAnswer::Denied {

@@ -10,8 +10,8 @@ use tidegate_session::filter::Filter;
 use tidegate_session::router::Router;
 use tidegate_session::world::{Counters, Rank};
 use tidegate_session::{
-    DumpStatements, Filters, HistoryLimits, LogSwitches, ServerId, ServiceSpec, SessionTrace,
-    TargetSpec,
+    DumpStatements, Filters, HistoryLimits, LogSwitches, LoginLog, ServerId, ServiceSpec,
+    SessionTrace, TargetSpec,
 };
 
 use crate::modules::counting::{Counting, Ledger};
@@ -195,6 +195,7 @@ fn service(
             DumpStatements::Never
         },
         log_switches: LogSwitches::default(),
+        login_log: LoginLog::default(),
         history: HistoryLimits {
             disabled: max == 0,
             max,

@@ -13,8 +13,8 @@ use tidegate_session::filter::Filter;
 use tidegate_session::router::Router;
 use tidegate_session::world::{Counters, Rank, ServerStatus, ServerView, ServerViews};
 use tidegate_session::{
-    DumpStatements, Filters, GreetingFacts, HistoryLimits, LogSwitches, ServerId, ServiceSpec,
-    SessionTrace, TargetSpec,
+    DumpStatements, Filters, GreetingFacts, HistoryLimits, LogSwitches, LoginLog, ServerId,
+    ServiceSpec, SessionTrace, TargetSpec,
 };
 use tidegate_wire::Caps;
 
@@ -176,6 +176,7 @@ fn spec(
             dump_if: None,
         },
         dump_last_statements: DumpStatements::OnError,
+        login_log: LoginLog::default(),
         log_switches: LogSwitches {
             info: has(5),
             ..LogSwitches::default()

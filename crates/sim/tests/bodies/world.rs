@@ -293,14 +293,17 @@ impl World {
         let answer = match choice & 7 {
             0..=2 => AccountAnswer::Found {
                 hash: NativeHash::EMPTY,
+                is_super: false,
                 after_password: Ok(()),
             },
             3 => AccountAnswer::Found {
                 hash: NativeHash::UNKNOWN_USER,
+                is_super: false,
                 after_password: Ok(()),
             },
             4 => AccountAnswer::Found {
                 hash: NativeHash::EMPTY,
+                is_super: false,
                 after_password: Err(ErrReply::new(1044, b"42000", "no such database for you")),
             },
             5 => AccountAnswer::Denied {

@@ -6,7 +6,8 @@ use tidegate_config::{Registry, load_text};
 use tidegate_routers::readwritesplit::{MODULE, ReadWriteSplit, ReadWriteSplitParams};
 use tidegate_session::world::{Counters, Rank};
 use tidegate_session::{
-    DumpStatements, HistoryLimits, LogSwitches, ServerId, ServiceSpec, SessionTrace, TargetSpec,
+    DumpStatements, HistoryLimits, LogSwitches, LoginLog, ServerId, ServiceSpec, SessionTrace,
+    TargetSpec,
 };
 
 /// A service over so many servers, in this failure mode, with these lines more.
@@ -33,6 +34,7 @@ pub(crate) fn service(servers: usize, mode: &str, lines: &str) -> Arc<ServiceSpe
         retain_last_statements: 0,
         session_trace: SessionTrace::default(),
         dump_last_statements: DumpStatements::Never,
+        login_log: LoginLog::default(),
         log_switches: LogSwitches {
             info: true,
             ..LogSwitches::default()

@@ -215,6 +215,7 @@ impl Stage {
         if let Some(token) = self.asked.pop() {
             let answer = Answer::Account(AccountAnswer::Found {
                 hash: NativeHash::EMPTY,
+                is_super: false,
                 after_password: Ok(()),
             });
             event(self, |session, env| session.on_answer(token, answer, env));

@@ -6,6 +6,7 @@ mod control;
 mod diagnostics;
 mod insight;
 mod json;
+mod load;
 mod objects;
 mod process;
 mod route;
@@ -18,15 +19,24 @@ use std::time::SystemTime;
 
 use tidegate_catalog::Catalog;
 
+use self::load::Load;
+
 /// The house, live.
 #[derive(Debug)]
 pub(crate) struct Live {
     catalog: Arc<Catalog>,
     started: SystemTime,
+    load: Arc<Load>,
 }
 
 impl Live {
+    /// Must be called on the control plane's runtime.
     pub(crate) fn new(catalog: Arc<Catalog>, started: SystemTime) -> Live {
-        Live { catalog, started }
+        let load = Load::watch(catalog.runtime());
+        Live {
+            catalog,
+            started,
+            load,
+        }
     }
 }

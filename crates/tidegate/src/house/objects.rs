@@ -41,7 +41,7 @@ impl Objects for Live {
     }
 
     fn threads(&self) -> Pending<'_, Result<Vec<ThreadView>, Unanswered>> {
-        Box::pin(async move { Ok(self.thread_views()) })
+        Box::pin(self.thread_views())
     }
 }
 

@@ -1,8 +1,13 @@
 //! The process and its workers.
 
-use tidegate_admin::views::{MaxScaleView, OsView, SystemView, ThreadState, ThreadView};
-use tidegate_runtime::WorkerShard;
+use tidegate_admin::house::Unanswered;
+use tidegate_admin::views::{
+    ClassifierCacheView, MaxScaleView, OsView, SystemView, ThreadMemory, ThreadState, ThreadView,
+};
+use tidegate_runtime::{Holdings, Machine, WorkerShard};
+use tokio::sync::oneshot;
 
+use super::sessions::gathered;
 use super::{Live, json};
 
 impl Live {
@@ -11,7 +16,7 @@ impl Live {
         let globals = &config.maxscale;
         MaxScaleView {
             version: crate::VERSION.to_owned(),
-            commit: String::new(),
+            commit: crate::COMMIT.to_owned(),
             started_at: self.started,
             activated_at: self.started,
             uptime: self.started.elapsed().unwrap_or_default(),
@@ -23,36 +28,43 @@ impl Live {
 
     fn system_view(&self) -> SystemView {
         let globals = &self.catalog.config().maxscale.params;
-        let memory = crate::load::memory_bytes();
-        let cores = tidegate_runtime::available_cores();
-        let physical = std::thread::available_parallelism().map_or(cores, usize::from);
+        let machine = Machine::look();
         SystemView {
-            cores_available: cores as u64,
-            cores_physical: physical as u64,
-            cores_virtual: cores as f64,
-            memory_available_bytes: memory,
-            memory_physical_bytes: memory,
+            cores_available: machine.cores_available as u64,
+            cores_physical: machine.cores_physical as u64,
+            cores_virtual: machine.cores_virtual,
+            memory_available_bytes: machine.memory_available_bytes,
+            memory_physical_bytes: machine.memory_physical_bytes,
             threads: self.catalog.workers() as u64,
             query_classifier_cache_size_bytes: globals.statements.query_classifier_cache_size.0,
             os: os(),
         }
     }
 
-    pub(super) fn thread_views(&self) -> Vec<ThreadView> {
-        self.catalog
-            .runtime()
-            .counters()
+    pub(super) async fn thread_views(&self) -> Result<Vec<ThreadView>, Unanswered> {
+        let (send, receive) = oneshot::channel();
+        let asked = self.catalog.runtime().holdings(move |result| {
+            let _ = send.send(result);
+        });
+        let holdings = gathered(receive, || asked.missing()).await?;
+        let shards = self.catalog.runtime().counters().iter();
+        Ok(holdings
             .iter()
-            .zip(0..)
-            .map(|(shard, id)| thread(id, shard))
-            .collect()
+            .zip(shards)
+            .map(|(holdings, shard)| ThreadView {
+                load: self.load.of(holdings.worker),
+                ..thread(holdings, shard)
+            })
+            .collect())
     }
 }
 
-fn thread(id: u32, shard: &WorkerShard) -> ThreadView {
+fn thread(holdings: &Holdings, shard: &WorkerShard) -> ThreadView {
     let rounds = shard.rounds.get();
+    let longest = shard.max_round_us.get() / 100_000;
+    let cache = &holdings.classifier;
     ThreadView {
-        id,
+        id: u32::try_from(holdings.worker).unwrap_or(u32::MAX),
         state: ThreadState::Active,
         listening: true,
         accepts: shard.accepts.get(),
@@ -62,9 +74,24 @@ fn thread(id: u32, shard: &WorkerShard) -> ThreadView {
         hangups: shard.hangups.get(),
         avg_event_queue_length: shard.events.get().checked_div(rounds).unwrap_or(0),
         max_event_queue_length: shard.max_events.get(),
+        max_exec_time: longest,
+        max_queue_time: longest,
         current_descriptors: shard.sockets.get(),
         total_descriptors: shard.total_sockets.get(),
         sessions: shard.sessions.get(),
+        memory: ThreadMemory {
+            query_classifier_bytes: cache.size as u64,
+            sessions_bytes: holdings.session_bytes as u64,
+            // What a session held is given back when it ends.
+            zombies_bytes: 0,
+        },
+        classifier_cache: ClassifierCacheView {
+            size_bytes: cache.size as u64,
+            inserts: cache.inserts,
+            hits: cache.hits,
+            misses: cache.misses,
+            evictions: cache.evictions,
+        },
         ..ThreadView::default()
     }
 }

@@ -80,7 +80,7 @@ fn statistics(entry: &BoardEntry) -> ServerStatistics {
     ServerStatistics {
         connections: counters.sum(|shard| &shard.connections),
         total_connections: counters.sum(|shard| &shard.total_connections),
-        max_connections: counters.sum(|shard| &shard.max_connections),
+        max_connections: counters.highest(|shard| &shard.max_connections),
         active_operations: counters.sum(|shard| &shard.operations),
         routed_packets: counters.sum(|shard| &shard.packets),
         routed_reads: counters.sum(|shard| &shard.reads),

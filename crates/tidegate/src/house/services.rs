@@ -100,7 +100,7 @@ fn account(row: &tidegate_accounts::AccountRow) -> AccountView {
         ssl: row.tls != tidegate_accounts::TlsDemand::None,
         super_priv: row.is_super,
         global_priv: row.global_access,
-        proxy_priv: false,
+        proxy_priv: row.may_proxy,
     }
 }
 
@@ -123,28 +123,20 @@ fn statistics(spec: &ServiceSpec) -> ServiceStatistics {
     ServiceStatistics {
         connections,
         total_connections: total,
-        max_connections: counters.sum(|shard| &shard.max_sessions),
+        max_connections: counters.highest(|shard| &shard.max_sessions),
         active_operations: counters.sum(|shard| &shard.operations),
         routed_packets: counters.sum(|shard| &shard.queries),
         routed_reads: reads,
         routed_writes: writes,
         failed_auths: counters.sum(|shard| &shard.failed_auths),
-        max_sescmd_history_length: counters
-            .iter()
-            .map(|shard| shard.max_history_len.get())
-            .max()
-            .unwrap_or(0),
+        max_sescmd_history_length: counters.highest(|shard| &shard.max_history_len),
         avg_sescmd_history_length: if ended == 0 {
             0.0
         } else {
             history as f64 / ended as f64
         },
         max_session_lifetime: Duration::from_micros(
-            counters
-                .iter()
-                .map(|shard| shard.max_lifetime_us.get())
-                .max()
-                .unwrap_or(0),
+            counters.highest(|shard| &shard.max_lifetime_us),
         ),
         avg_session_lifetime: Duration::from_micros(
             counters

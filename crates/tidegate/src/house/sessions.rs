@@ -298,7 +298,7 @@ fn memory(session: &tidegate_session::SessionView) -> SessionMemory {
         sescmd_history_bytes: memory.history as u64,
         exec_metadata_bytes: memory.statements as u64,
         last_queries_bytes: memory.queries as u64,
-        variables_bytes: 0,
+        variables_bytes: memory.variables as u64,
     }
 }
 

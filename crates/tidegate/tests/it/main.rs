@@ -10,6 +10,7 @@ mod failures;
 mod house;
 mod insight;
 mod killed;
+mod logging;
 mod login;
 mod protocol;
 mod readconnroute;

@@ -1,9 +1,9 @@
 //! The REST interface over real servers: all but the sessions.
 
 use serde_json::Value;
-use tidegate_testkit::{Rest, wait_until};
+use tidegate_testkit::{Rest, Tidegate, wait_until};
 
-use crate::house::{Plan, connect, document, group, value, wait_document};
+use crate::house::{Plan, connect, document, group, run, value, wait_document};
 use crate::sessions::FILTERS;
 
 #[test]
@@ -196,4 +196,112 @@ fn accounts_are_read_again_on_demand() {
         .expect("an answer");
     assert_eq!(answer.status, 204, "{answer:?}");
     assert!(known("on_demand"));
+}
+
+#[test]
+fn the_workers_tell_what_they_hold_and_how_busy_they_are() {
+    let tidegate = Plan::new(group()).start();
+    let mut client = connect(&tidegate, "rw");
+    for number in 0..20 {
+        value(&mut client, &format!("SELECT {number} + 1"));
+    }
+    wait_document(&tidegate, "/v1/maxscale/threads", |threads| {
+        let sum = |path: &str| -> u64 {
+            let threads = threads["data"].as_array().expect("workers").iter();
+            let stats = threads.map(|thread| &thread["attributes"]["stats"]);
+            let numbers = stats.map(|stats| stats.pointer(path).and_then(Value::as_u64));
+            numbers.map(|number| number.expect(path)).sum()
+        };
+        sum("/sessions") == 1
+            && sum("/memory/sessions") > 1000
+            && sum("/memory/query_classifier") > 0
+            && sum("/query_classifier_cache/hits") > 10
+            && sum("/query_classifier_cache/inserts") > 0
+    });
+    let machine =
+        document(&tidegate, "/v1/maxscale")["data"]["attributes"]["system"]["machine"].clone();
+    let number = |name: &str| machine[name].as_f64().expect("a number");
+    assert!(
+        number("cores_virtual") <= number("cores_available"),
+        "{machine}"
+    );
+    assert!(
+        number("cores_available") <= number("cores_physical"),
+        "{machine}"
+    );
+    assert!(
+        number("memory_available") <= number("memory_physical"),
+        "{machine}"
+    );
+}
+
+#[test]
+fn a_maximum_is_one_of_a_moment_and_not_of_each_worker() {
+    let tidegate = Plan::new(group())
+        .split("max_slave_connections=0\n")
+        .start();
+    let maximum = |path: &str| -> (u64, u64) {
+        let document = document(&tidegate, path);
+        let statistics = &document["data"]["attributes"]["statistics"];
+        let number = |name: &str| statistics[name].as_u64().expect("a number");
+        (number("max_connections"), number("total_connections"))
+    };
+    // One at a time, by either of the two workers.
+    for _ in 0..8 {
+        let mut client = connect(&tidegate, "rw");
+        value(&mut client, "SELECT @@server_id FOR UPDATE");
+        drop(client);
+        wait_document(&tidegate, "/v1/servers/primary", |server| {
+            server["data"]["attributes"]["statistics"]["connections"] == 0
+        });
+    }
+    assert_eq!(maximum("/v1/servers/primary"), (1, 8));
+    assert_eq!(maximum("/v1/services/RW-Split-Router"), (1, 8));
+    let mut clients: Vec<_> = (0..3).map(|_| connect(&tidegate, "rw")).collect();
+    for client in &mut clients {
+        value(client, "SELECT @@server_id FOR UPDATE");
+    }
+    assert_eq!(maximum("/v1/servers/primary").0, 3);
+    assert_eq!(maximum("/v1/services/RW-Split-Router").0, 3);
+}
+
+#[test]
+fn what_is_known_of_variables_and_proxies_is_shown() {
+    let primary = group().primary();
+    primary
+        .sql(
+            "CREATE USER may_proxy@'%' IDENTIFIED BY 'x'; CREATE USER proxied@'%';
+             INSERT INTO mysql.proxies_priv (Host, User, Proxied_host, Proxied_user, Grantor)
+             VALUES ('%', 'may_proxy', '%', 'proxied', '');
+             FLUSH PRIVILEGES;
+             CREATE TABLE IF NOT EXISTS test.variables_shown (id INT)",
+        )
+        .expect("accounts");
+    group().wait_replicated().expect("on all servers");
+    let tidegate = Plan::new(group()).start();
+    let mut client = connect(&tidegate, "rw");
+    let bytes = |tidegate: &Tidegate| {
+        let sessions = document(tidegate, "/v1/sessions");
+        let memory = &sessions["data"][0]["attributes"]["memory"];
+        memory["variables"].as_u64().expect("bytes")
+    };
+    assert_eq!(bytes(&tidegate), 0);
+    run(
+        &mut client,
+        "INSERT INTO test.variables_shown VALUES (@one := 1)",
+    );
+    assert!(bytes(&tidegate) > 3);
+    let service = document(&tidegate, "/v1/services/RW-Split-Router");
+    let users = service["data"]["attributes"]["users"]
+        .as_array()
+        .expect("accounts")
+        .clone();
+    let may = |name: &str| {
+        let user = users.iter().find(|user| user["user"] == name);
+        user.unwrap_or_else(|| panic!("{users:?}"))["proxy_priv"].clone()
+    };
+    assert_eq!(
+        (may("may_proxy"), may("proxied")),
+        (true.into(), false.into())
+    );
 }

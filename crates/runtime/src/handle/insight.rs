@@ -1,10 +1,11 @@
-//! Looking at the statements that the workers count.
+//! Looking at what the workers keep: statements that they count, memory.
 
 use std::sync::Arc;
 
 use tidegate_session::digests::Digests;
 
 use super::Runtime;
+use crate::figures::Holdings;
 use crate::gather::{Gathered, Pending, Unanswered};
 use crate::message::{Message, Optional};
 
@@ -20,6 +21,14 @@ impl Runtime {
             service: Arc::clone(&service),
             share,
         })
+    }
+
+    /// What each worker holds.
+    pub fn holdings(
+        &self,
+        done: impl FnOnce(Result<Gathered<Holdings>, Unanswered>) + Send + 'static,
+    ) -> Pending<Holdings> {
+        self.offer_all(Box::new(done), |share| Optional::Holdings { share })
     }
 
     /// Begins the statement digests of a service anew.
