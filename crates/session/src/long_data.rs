@@ -51,12 +51,24 @@ impl Session {
         let Some(prepared) = self.stmts.get_mut(id) else {
             return;
         };
-        prepared.long_data_lost = false;
         // As a server does, whatever becomes of the execution.
         prepared.executed_on = None;
+        self.recall_long_data(id, cx);
+    }
+
+    /// Makes a server forget the long data that it has of a statement, as if they had not been sent.
+    pub(crate) fn recall_long_data(&mut self, id: ClientStmtId, cx: &mut Cx<'_>) {
+        let Some(prepared) = self.stmts.get_mut(id) else {
+            return;
+        };
+        prepared.long_data_lost = false;
         let Some(holder) = prepared.long_data_on.take() else {
             return;
         };
+        // What makes it forget them closes the statement's cursor there.
+        if prepared.executed_on == Some(holder) {
+            prepared.executed_on = None;
+        }
         let Some(backend) = self.backend_mut(holder) else {
             return;
         };

@@ -48,8 +48,10 @@ impl Session {
         let payload = run
             .get(packet.start + Header::LEN..packet.end)
             .unwrap_or_default();
+        // Of this server's own words the client has none.
+        let unheard = !started || self.is_behind();
         if matches!(progress.event, Event::Err { .. })
-            && !started
+            && unheard
             && self.replays_error(id, part, payload, cx)
         {
             return Follow::Gone;

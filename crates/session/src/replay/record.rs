@@ -94,11 +94,17 @@ impl Record {
         self.snapshot = None;
     }
 
-    /// A cursor that was opened before the transaction is none of it.
+    /// A cursor that was opened before the transaction is none of it, nor are long data that were sent
+    /// before.
     fn knows_cursor(&self, order: &Order) -> bool {
-        let on_cursor = matches!(order.command, Command::StmtFetch | Command::StmtReset);
-        let known = |id| self.executed.contains(&id) || self.long_data.contains(&id);
-        !on_cursor || order.stmt.is_some_and(known)
+        let executed = |id| self.executed.contains(&id);
+        match order.command {
+            Command::StmtFetch => order.stmt.is_some_and(executed),
+            Command::StmtReset => order
+                .stmt
+                .is_some_and(|id| executed(id) || self.long_data.contains(&id)),
+            _ => true,
+        }
     }
 
     pub(super) fn memory(&self) -> usize {

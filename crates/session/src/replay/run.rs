@@ -117,6 +117,12 @@ impl Session {
         })
     }
 
+    /// Is the answer in progress one of which the client has more than what has come again?
+    pub(super) fn is_behind(&self) -> bool {
+        let run = self.replay.as_ref().and_then(|replay| replay.run.as_ref());
+        run.is_some_and(|run| run.stage == (Stage::Last { caught_up: false }))
+    }
+
     /// Does the client have a part of the answer to the statement that the replay ends with?
     fn is_amid_answer(&self) -> bool {
         let run = self.replay.as_ref().and_then(|replay| replay.run.as_ref());
@@ -374,12 +380,7 @@ impl Session {
         self.look_for_spare.set(true);
         replay.record.on = None;
         let snapshot = replay.record.snapshot.clone();
-        for id in replay.record.long_data.clone() {
-            if let Some(prepared) = self.stmts.get_mut(id) {
-                prepared.long_data_on = None;
-                prepared.long_data_lost = false;
-            }
-        }
+        let long_data = replay.record.long_data.clone();
         if let Some(old) = snapshot {
             // Every connection has been told what the transaction changed.
             for id in self.backend_ids() {
@@ -389,6 +390,10 @@ impl Session {
             self.client.database = old.database;
             self.modes = old.modes;
             self.client.caps = old.caps;
+        }
+        // They are sent again; a connection that stays has those of the first time.
+        for id in long_data {
+            self.recall_long_data(id, cx);
         }
         for node in &mut self.nodes {
             if let Some(router) = &mut node.router {
