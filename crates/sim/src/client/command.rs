@@ -220,11 +220,19 @@ impl Client {
     }
 
     /// Writes a command and lets the model know. `payload` starts with the command byte.
-    fn send(&mut self, payload: &[u8], what: What, long: (usize, u64), lent: &mut Lent<'_>) {
-        let silent = matches!(what, What::Silent);
+    fn send(&mut self, payload: &[u8], what: What, lent: &mut Lent<'_>) {
+        let issued = self.issued(payload, what, lent);
+        self.send_issued(payload, issued, lent);
+    }
+
+    fn issued(&self, payload: &[u8], what: What, lent: &Lent<'_>) -> Issued {
         let mut issued = Issued::new(self.session, lent.model.step, payload[0], what);
         issued.frames = frames_of(payload.len());
-        issued.long = long;
+        issued
+    }
+
+    fn send_issued(&mut self, payload: &[u8], issued: Issued, lent: &mut Lent<'_>) {
+        let silent = matches!(issued.what, What::Silent);
         lent.model.issue(issued);
         let mut bytes = Vec::with_capacity(payload.len() + 8);
         put_packet(&mut bytes, &mut 0, payload);
@@ -240,7 +248,7 @@ impl Client {
     fn plain(&mut self, command: u8, body: &[u8], what: What, lent: &mut Lent<'_>) {
         let mut payload = vec![command];
         payload.extend_from_slice(body);
-        self.send(&payload, what, (0, 0), lent);
+        self.send(&payload, what, lent);
     }
 
     fn query(&mut self, text: &str, lent: &mut Lent<'_>) {
@@ -447,7 +455,6 @@ impl Client {
                 database,
                 good,
             },
-            (0, 0),
             lent,
         );
         self.stage = Stage::Alone;
@@ -523,6 +530,7 @@ impl Client {
         put_int(&mut payload, u64::from(id), 4);
         payload.push(u8::from(cursor));
         put_int(&mut payload, 1, 4);
+        let bound_since = statement.bound_since.take();
         let long = statement.put_params(&mut payload, token, &mut self.rng);
         let what = What::Execute {
             stmt: statement.token,
@@ -532,7 +540,10 @@ impl Client {
         if cursor && !self.cursors.contains(&id) {
             self.cursors.push(id);
         }
-        self.send(&payload, what, long, lent);
+        let mut issued = self.issued(&payload, what, lent);
+        issued.long = long;
+        issued.bound_since = bound_since.unwrap_or(issued.step);
+        self.send_issued(&payload, issued, lent);
     }
 
     fn fetch(&mut self, lent: &mut Lent<'_>) -> bool {
@@ -563,6 +574,7 @@ impl Client {
             .long
             .get_or_insert_default()
             .extend_from_slice(&piece);
+        statement.bound_since.get_or_insert(lent.model.step);
         let mut body = Vec::new();
         put_int(&mut body, u64::from(id), 4);
         put_int(&mut body, 1, 2);
@@ -574,6 +586,7 @@ impl Client {
     fn reset_statement(&mut self, id: u32, lent: &mut Lent<'_>) {
         if let Some(statement) = self.statements.get_mut(&id) {
             statement.long = None;
+            statement.bound_since = None;
         }
         self.plain(
             0x1A,
@@ -638,7 +651,7 @@ impl Client {
         let what = What::Bulk {
             stmt: statement.token,
         };
-        self.send(&payload, what, (0, 0), lent);
+        self.send(&payload, what, lent);
         true
     }
 }

@@ -62,6 +62,8 @@ pub(crate) struct Statement {
     typed: bool,
     /// Long data sent for the next execution, which is its second parameter.
     long: Option<Vec<u8>>,
+    /// The step at which the first of them was sent.
+    bound_since: Option<u64>,
     writes: bool,
 }
 
@@ -226,6 +228,7 @@ impl Client {
                     types: Vec::new(),
                     typed: false,
                     long: None,
+                    bound_since: None,
                     writes,
                 };
                 self.statements.insert(id, statement);

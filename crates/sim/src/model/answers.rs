@@ -182,7 +182,7 @@ impl Model {
         else {
             return;
         };
-        if self.sessions[session].trx != Trx::None {
+        if self.sessions[session].in_transaction() {
             self.sessions[session].log.push(token);
         }
         let token = if *carries_token { token } else { *stmt };
@@ -271,7 +271,7 @@ impl Model {
         if text.writes() && !failed {
             self.acknowledged(session, token);
         }
-        if self.sessions[session].trx != Trx::None && !runs::is_repeatable(text) && !text.everywhere
+        if self.sessions[session].in_transaction() && !runs::is_repeatable(text) && !text.everywhere
         {
             self.sessions[session].log.push(token);
         }
@@ -306,7 +306,7 @@ impl Model {
             return;
         };
         let known = &self.sessions[session];
-        let in_transaction = known.trx != Trx::None || !known.state.autocommit();
+        let in_transaction = known.in_transaction();
         match (issued.fate(), issued.executions) {
             (_, 0) => self.breach(format!(
                 "session {session}: write {token} was acknowledged and never ran"

@@ -86,6 +86,8 @@ pub(crate) struct Issued {
     /// When: the world's step.
     pub(crate) step: u64,
     pub(crate) command: u8,
+    /// The step of the first command that fixed where it runs: its own, or the long data sent for it.
+    pub(crate) bound_since: u64,
     /// Frames of the command's packet.
     pub(crate) frames: u8,
     pub(crate) what: What,
@@ -114,6 +116,7 @@ impl Issued {
             session,
             step,
             command,
+            bound_since: step,
             frames: 1,
             what,
             long: (0, 0),
@@ -231,6 +234,11 @@ impl Known {
             told: Position::default(),
             timed_out: 0,
         }
+    }
+
+    /// Does its client have a transaction open? With autocommit off it always has.
+    pub(crate) fn in_transaction(&self) -> bool {
+        self.trx != Trx::None || !self.state.autocommit()
     }
 
     /// May its reads go to any server, as far as the client's statements say?

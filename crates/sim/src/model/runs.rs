@@ -28,6 +28,13 @@ pub(crate) struct Run<'a> {
     pub(crate) applied: Position,
 }
 
+impl Run<'_> {
+    /// Is it a part of a transaction there? With autocommit off everything is.
+    fn in_transaction(&self) -> bool {
+        self.trx != Trx::None || !self.state.autocommit()
+    }
+}
+
 impl Model {
     /// A server is about to run a statement. Returns the command's token.
     pub(crate) fn runs(&mut self, run: &Run<'_>) -> Option<u32> {
@@ -89,8 +96,8 @@ impl Model {
             .iter()
             .filter_map(|token| Some((*token, runs_of(token)?)));
         let oldest = executions.clone().next();
-        let in_transaction = known.replays && run.trx != Trx::None && known.trx != Trx::None;
-        let caught_up = in_transaction && self.ran.get(&run.conn) == Some(&known.log);
+        let repeats = known.replays && run.in_transaction() && known.in_transaction();
+        let caught_up = repeats && self.ran_on(run.conn) == known.log;
         executions
             .find(|(_, runs)| caught_up || *runs == 0)
             .or(oldest)
@@ -101,12 +108,22 @@ impl Model {
     fn silent_repetition(&self, run: &Run<'_>) -> Option<u32> {
         let known = self.sessions.get(run.session)?;
         let (stmt, _) = run.prepared?;
-        if !known.replays || run.trx == Trx::None || known.trx == Trx::None {
+        if !known.replays || !run.in_transaction() || !known.in_transaction() {
             return None;
         }
-        let token = *known.log.get(self.ran.get(&run.conn)?.len())?;
+        let token = *known.log.get(self.ran_on(run.conn).len())?;
         matches!(self.get(token)?.what, What::Execute { stmt: of, carries_token: false, .. } if of == stmt)
             .then_some(token)
+    }
+
+    /// What a connection has run in its open transaction.
+    fn ran_on(&self, conn: u32) -> &[u32] {
+        self.ran.get(&conn).map_or(&[], Vec::as_slice)
+    }
+
+    /// A connection has no transaction open any more.
+    pub(crate) fn left_transaction(&mut self, conn: u32) {
+        self.ran.remove(&conn);
     }
 
     /// What a connection runs in a transaction is what the client has been told, in that order, and
@@ -116,17 +133,21 @@ impl Model {
             return;
         }
         let begins = matches!(run.text.stmts.as_slice(), [crate::sql::Stmt::Begin { .. }]);
-        let ran = self.ran.entry(run.conn).or_default();
-        if begins || run.trx == Trx::None {
-            ran.clear();
+        if begins {
+            self.left_transaction(run.conn);
         }
-        ran.push(token);
+        if begins || run.in_transaction() {
+            self.ran.entry(run.conn).or_default().push(token);
+        }
         let Some(known) = self.sessions.get(run.session) else {
             return;
         };
         let answered = self.get(token).is_some_and(|issued| issued.answered);
         self.repeated += u64::from(answered);
-        let ran = self.ran.get(&run.conn).map_or(&[][..], Vec::as_slice);
+        let ran = match self.ran_on(run.conn) {
+            [] => &[token],
+            ran => ran,
+        };
         let (_, before) = ran.split_last().unwrap_or((&0, &[]));
         let bound = self.get(token).is_some_and(|issued| issued.long.0 > 0);
         let exempt = !known.replays
@@ -135,7 +156,7 @@ impl Model {
             || bound
             || known.uncertain
             || known.over.is_some()
-            || known.trx == Trx::None
+            || !known.in_transaction()
             || !answered && self.is_settled(run.session, token) != Some(true);
         if exempt {
             return;
@@ -305,8 +326,9 @@ impl Model {
         let writing = run.text.needs_primary() && !(known.optimistic && begins)
             || known.trx == Trx::ReadWrite && !known.optimistic
             || known.trx == Trx::None && !known.state.autocommit();
-        let lags = !self.was_near(run.server, issued.step);
-        if !writing && lags && !self.was_primary(run.server, issued.step) && known.reads_freely() {
+        let chosen = issued.bound_since;
+        let lags = !self.was_near(run.server, chosen);
+        if !writing && lags && !self.was_primary(run.server, chosen) && known.reads_freely() {
             return Err("it reads from a replica that is too far behind".to_owned());
         }
         if writing && !self.was_primary(run.server, issued.step) {

@@ -321,6 +321,7 @@ impl Conn {
 
     fn end_transaction(&mut self, model: &mut Model, fate: Fate) {
         self.trx = Trx::None;
+        model.left_transaction(self.id);
         for token in std::mem::take(&mut self.pending) {
             model.settle(token, self.id, fate);
         }

@@ -116,6 +116,10 @@ impl Conn {
             }
             _ => {}
         }
+        let begins = matches!(stmt, Stmt::Begin { .. });
+        if !failed && stmt.commits(&was) && !begins {
+            lent.model.left_transaction(self.id);
+        }
         self.changes(&was)
     }
 
