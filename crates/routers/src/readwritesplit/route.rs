@@ -129,6 +129,10 @@ pub(crate) fn decide(request: &Request<'_>, state: State<'_>) -> (Class, Rule) {
         }
         Command::Ping | Command::Statistics | Command::FieldList => match state.pinned {
             Some(pin) => (Class::Primary, pin.rule()),
+            // It may name one of them.
+            None if request.command == Command::FieldList && !state.temporary.is_empty() => {
+                (Class::Primary, Rule::TemporaryTable)
+            }
             None => (Class::Replica, Rule::Harmless),
         },
         _ => (Class::Primary, Rule::Command),
@@ -139,7 +143,7 @@ pub(crate) fn decide(request: &Request<'_>, state: State<'_>) -> (Class, Rule) {
 /// has the table.
 fn of_prepare(request: &Request<'_>, state: State<'_>) -> (Class, Rule) {
     match request.statement {
-        Some(statement) if reads_temporary(statement, state) => {
+        Some(statement) if needs_temporary(statement, state) => {
             (Class::Primary, Rule::PreparedOnPrimary)
         }
         _ => (Class::All, Rule::SessionCommand),
@@ -261,9 +265,16 @@ fn prepares_temporary(statement: &Statement, state: State<'_>) -> bool {
     match &statement.effect {
         Some(tidegate_sql::SessionEffect::Prepare {
             inner: Some(inner), ..
-        }) => reads_temporary(inner, state),
+        }) => needs_temporary(inner, state),
         _ => false,
     }
+}
+
+/// Could it not be prepared where the session's temporary tables are not? Which table a statement
+/// writes to is not looked at: it runs on the primary anyway.
+fn needs_temporary(statement: &Statement, state: State<'_>) -> bool {
+    let writes = statement.mask.contains(TypeMask::WRITE);
+    reads_temporary(statement, state) || writes && !state.temporary.is_empty()
 }
 
 /// Does the hint name a target?

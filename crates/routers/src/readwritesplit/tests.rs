@@ -108,11 +108,22 @@ fn in_a_transaction_everything_but_session_state_stays() {
 
 #[test]
 fn temporary_tables_are_where_they_were_made() {
-    Bench::after(&["CREATE TEMPORARY TABLE tt (a INT)"]).check(&[
+    let bench = Bench::after(&["CREATE TEMPORARY TABLE tt (a INT)"]);
+    bench.check(&[
         ("SELECT a FROM tt", Class::Primary),
         ("SELECT a FROM other", Class::Replica),
         ("PREPARE s FROM 'SELECT a FROM tt'", Class::Primary),
+        ("PREPARE s FROM 'INSERT INTO tt VALUES (1)'", Class::Primary),
+        ("PREPARE s FROM 'SELECT a FROM other'", Class::All),
     ]);
+    for (text, expected) in [
+        ("SELECT a FROM tt", Class::Primary),
+        ("INSERT INTO tt VALUES (1)", Class::Primary),
+        ("SELECT a FROM other", Class::All),
+    ] {
+        assert_eq!(bench.class(Command::StmtPrepare, text), expected, "{text}");
+    }
+    assert_eq!(bench.class(Command::FieldList, ""), Class::Primary);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! that breaks a server starts its own. What is asked here is what a user notices: results,
 //! error texts, the log, the REST interface, the exit status.
 
+mod arrivals;
 mod causal;
 mod daemon;
 mod failures;
