@@ -215,7 +215,8 @@ impl Session {
                 dialogue.account = Some(AccountAnswer::Denied { reason });
                 self.try_again_or_deny(login, cx);
             }
-            AccountAnswer::Unchanged => self.deny(login, cx),
+            // With nothing left to ask, the verdict is the same as before and final.
+            AccountAnswer::Unchanged => self.verify(login, cx),
         }
     }
 
@@ -244,24 +245,34 @@ impl Session {
             Verify::Granted(proof) => match after_password.clone() {
                 Ok(()) => self.granted(login, proof, cx),
                 Err(reply) => {
-                    self.refuse_login(login, reply, "the account may not log in like this", cx);
+                    if let Some(login) = self.try_again(login, cx) {
+                        let reason = "the account may not log in like this";
+                        self.refuse_login(login, reply, reason, cx);
+                    }
                 }
             },
         }
     }
 
-    /// The data may be stale: once more with fresh data, if there is any.
     fn try_again_or_deny(&mut self, login: ServerLogin, cx: &mut Cx<'_>) {
+        if let Some(login) = self.try_again(login, cx) {
+            self.deny(login, cx);
+        }
+    }
+
+    /// The data may be stale: once more with fresh data, if there is any. Gives the login back
+    /// when it was the second time.
+    fn try_again(&mut self, login: ServerLogin, cx: &mut Cx<'_>) -> Option<ServerLogin> {
         let Phase::Dialogue(dialogue) = &mut self.phase else {
-            return;
+            return None;
         };
         if dialogue.asked_again {
-            self.deny(login, cx);
-            return;
+            return Some(login);
         }
         dialogue.asked_again = true;
         dialogue.step = Step::Answer(login);
         self.ask_account(true, cx);
+        None
     }
 
     fn deny(&mut self, login: ServerLogin, cx: &mut Cx<'_>) {

@@ -132,6 +132,27 @@ fn an_account_made_after_the_start_is_found() {
 }
 
 #[test]
+fn a_database_made_after_the_start_is_found() {
+    let group = ServerGroup::start(0).expect("a server");
+    let near = account("near", "near");
+    group
+        .primary()
+        .sql("CREATE USER near@'%' IDENTIFIED BY 'near'")
+        .expect("an account");
+    let tidegate = Plan::new(&group).start();
+    group
+        .primary()
+        .sql("CREATE DATABASE late; GRANT SELECT ON late.* TO near@'%'")
+        .expect("a database");
+    for who in [&near, &group.accounts().admin] {
+        let login = Login::new(who).database("late");
+        let mut client = RawClient::connect(tidegate.address("rw"), &login)
+            .unwrap_or_else(|error| panic!("{error:#}\n{}", tidegate.log()));
+        assert_eq!(value(&mut client, "SELECT DATABASE()"), "late");
+    }
+}
+
+#[test]
 fn a_password_changed_after_the_start_is_found() {
     let old = group()
         .create_account("changes_password", "SELECT ON test.*")
