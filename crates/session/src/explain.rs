@@ -252,8 +252,7 @@ impl<'a> Imagined<'a> {
         };
         let scene = self.session.scene(node, &cx)?;
         Some(look(Scene {
-            counters: &self.counters,
-            imagined: true,
+            imagined: Some(&self.counters),
             ..scene
         }))
     }
@@ -271,7 +270,7 @@ impl<'a> Imagined<'a> {
         let mut trx = before;
         trx.predict(&statement);
         while let Some(ix) = node {
-            let request = request(text, &statement, &[], &before, &before);
+            let request = request(text, &statement, &[], &before);
             let Some(decision) = self.route(ix, &request) else {
                 break;
             };
@@ -279,11 +278,9 @@ impl<'a> Imagined<'a> {
                 break;
             };
             self.session.trx = trx;
-            let told = Request {
-                trx: &trx,
-                ..request
-            };
-            self.at(ix, |scene| router.on_routed(&told, &decision, &scene));
+            if let Some(course) = decision.course() {
+                self.at(ix, |scene| router.on_routed(&request, course, &scene));
+            }
             self.session.trx = before;
             if let Some(node) = self.session.nodes.get_mut(ix) {
                 node.router = Some(router);
@@ -327,7 +324,7 @@ impl<'a> Imagined<'a> {
 
     fn steps(&mut self, question: &Question<'_>, statement: &Statement) -> Vec<Step> {
         let trx = self.session.trx;
-        let request = request(question.text, statement, question.hints, &trx, &trx);
+        let request = request(question.text, statement, question.hints, &trx);
         let mut steps = Vec::new();
         let mut node = Some(0);
         while let Some(ix) = node {
@@ -356,7 +353,6 @@ fn request<'a>(
     statement: &'a Statement,
     hints: &'a [Hint],
     trx: &'a TrxTracker,
-    before: &'a TrxTracker,
 ) -> Request<'a> {
     Request {
         command: Command::Query,
@@ -367,7 +363,6 @@ fn request<'a>(
         prepared: None,
         hints,
         trx,
-        before,
     }
 }
 
@@ -375,7 +370,7 @@ fn step(scene: &Scene<'_>, decision: &Decision, reasoning: Reasoning) -> Step {
     let name = |id: TargetId| -> Arc<str> {
         scene
             .target(id)
-            .map_or_else(|| "?".into(), |view| view.name.into())
+            .map_or_else(|| "?".into(), |view| view.name().into())
     };
     let outcome = match decision {
         Decision::One { target, .. } => Outcome::One(name(*target)),
@@ -408,11 +403,11 @@ fn step(scene: &Scene<'_>, decision: &Decision, reasoning: Reasoning) -> Step {
         let view = scene.target(id)?;
         let verdict = reasoning.verdicts.iter().find(|(target, _)| *target == id);
         Some(Candidate {
-            name: view.name.into(),
+            name: view.name().into(),
             is_service: view.is_service(),
-            state: format!("{:?}", view.status),
-            rank: view.rank,
-            lag: view.lag,
+            state: format!("{:?}", view.status()),
+            rank: view.rank(),
+            lag: view.lag(),
             connections: view.connections(),
             operations: view.operations(),
             chosen: gets_it(id),
@@ -420,8 +415,8 @@ fn step(scene: &Scene<'_>, decision: &Decision, reasoning: Reasoning) -> Step {
         })
     });
     Step {
-        service: Arc::clone(&scene.spec.name),
-        router: scene.spec.router.name(),
+        service: Arc::clone(&scene.node.spec.name),
+        router: scene.node.spec.router.name(),
         rule: (reasoning.rule, reasoning.sentence),
         outcome,
         candidates: candidates.collect(),

@@ -73,6 +73,7 @@ mod service;
 mod session;
 mod setup;
 mod stmts;
+mod target_view;
 mod thaw;
 mod ticket;
 mod time;
@@ -88,12 +89,13 @@ pub use fault::{Blame, ErrReply, Fault, Retry, SessionFault};
 pub use ids::{BackendId, BackendStmtId, ClientStmtId, ServerId, SessionId, Side, TargetId, Token};
 pub use output::{Event, Level, LogLine, Op, Output};
 pub use replay::{Checksum, ReplayRules};
-pub use scene::{Scene, TargetView};
+pub use scene::Scene;
 pub use service::{
     Counted, DumpStatements, HistoryLimits, LineMatch, LogSwitches, LoginLog, ServiceShard,
     ServiceSpec, SessionTrace, TargetShard, TargetSpec,
 };
 pub use session::{Backlog, Birth, CONNECT_TIMEOUT, Env, GreetingFacts, LOGIN_TIMEOUT, Session};
+pub use target_view::TargetView;
 pub use thaw::{Filters, Thawing};
 pub use time::{Instant, WallTime};
 pub use view::{BufferView, ConnectionView, MemoryView, QueryView, SessionView};

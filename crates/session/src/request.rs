@@ -27,14 +27,17 @@ pub struct Request<'a> {
     pub prepared: Option<ClientStmtId>,
     /// What the filters said where it should go, the most recent last.
     pub hints: &'a [Hint],
-    /// The session's transaction: before this command while it is being routed, after it when the
-    /// decision is carried out.
-    pub trx: &'a TrxTracker,
     /// The session's transaction before this command.
-    pub before: &'a TrxTracker,
+    pub trx: &'a TrxTracker,
 }
 
-impl Request<'_> {
+impl<'a> Request<'a> {
+    /// The same with what filters said; `None` if they said nothing.
+    #[inline]
+    pub(crate) fn hinted(&self, hints: &'a [Hint]) -> Option<Request<'a>> {
+        (!hints.is_empty()).then_some(Request { hints, ..*self })
+    }
+
     /// Does it run its statement? Preparing one, sending data for it, fetching its rows, resetting
     /// and closing it do not.
     #[inline]

@@ -18,7 +18,7 @@ use crate::ids::{BackendId, ClientStmtId, TargetId};
 use crate::long_data::long_data_lost;
 use crate::position::Wait;
 use crate::request::{OwnAnswer, Request};
-use crate::router::{Decision, TargetSet};
+use crate::router::{Course, Decision, TargetSet};
 use crate::scene::Scene;
 use crate::service::Counted;
 use crate::session::{Cx, Env, Session};
@@ -39,10 +39,10 @@ pub(crate) struct Leaves {
     pub(crate) retry: bool,
     /// It is a session command.
     pub(crate) all: bool,
-    /// What the client's service decided.
-    pub(crate) root: Option<Decision>,
-    /// What the services behind it decided.
-    pub(crate) inner: Vec<(usize, Decision)>,
+    /// The way through the client's service.
+    pub(crate) root: Option<Course>,
+    /// The ways through the services behind it.
+    pub(crate) inner: Vec<(usize, Course)>,
 }
 
 /// Why a command goes nowhere now.
@@ -162,7 +162,6 @@ impl Session {
                 prepared: subject.prepared,
                 hints: &[],
                 trx: &trx,
-                before: &trx,
             };
             match self.plan(&request, &mut cx) {
                 Ok(leaves) => {
@@ -304,11 +303,11 @@ impl Session {
         leaves: &mut Leaves,
         cx: &mut Cx<'_>,
     ) -> Result<(), Stop> {
-        let decision = self.consult(node, request, cx)?;
-        match decision {
+        let course = match self.consult(node, request, cx)? {
             Decision::One { target, retry } => {
                 leaves.retry = retry;
                 self.one(node, target, request, leaves, cx)?;
+                Course::One(target)
             }
             Decision::All { to, answer } => {
                 leaves.all = true;
@@ -316,6 +315,7 @@ impl Session {
                 for target in to.without(answer).iter() {
                     self.another(node, target, request, leaves, cx)?;
                 }
+                Course::All { to, answer }
             }
             Decision::Own(answer) => return Err(Stop::Own(answer)),
             Decision::Reject(reply) => return Err(Stop::Reject(reply)),
@@ -324,11 +324,11 @@ impl Session {
             Decision::Move(fault) => return Err(Stop::Move(fault)),
             Decision::Wait => return Err(Stop::Wait),
             Decision::Later(at) => return Err(Stop::Later(at)),
-        }
+        };
         if node == 0 {
-            leaves.root = Some(decision);
+            leaves.root = Some(course);
         } else {
-            leaves.inner.push((node, decision));
+            leaves.inner.push((node, course));
         }
         Ok(())
     }
@@ -347,16 +347,8 @@ impl Session {
             self.run_filters(Some(node), request, cx)?;
         }
         let hints = self.hints_at(node);
-        let hinted;
-        let request = if hints.is_empty() {
-            request
-        } else {
-            hinted = Request {
-                hints: &hints,
-                ..*request
-            };
-            &hinted
-        };
+        let hinted = request.hinted(&hints);
+        let request = hinted.as_ref().unwrap_or(request);
         let Some(scene) = self.scene(node, cx) else {
             return Err(Stop::Wait);
         };
@@ -476,22 +468,18 @@ impl Session {
             }
             Err(stop) => return Err(stop),
         };
-        let to = match &decision {
-            Decision::One { target, .. } => TargetSet::one(*target),
-            Decision::All { to, .. } => *to,
-            // A service without an open connection is told when it opens one.
-            Decision::Own(_)
-            | Decision::Reject(_)
-            | Decision::End(_)
-            | Decision::Replay(_)
-            | Decision::Move(_)
-            | Decision::Wait
-            | Decision::Later(_) => return Ok(()),
+        // A service without an open connection is told when it opens one.
+        let Some(course) = decision.course() else {
+            return Ok(());
+        };
+        let to = match course {
+            Course::One(target) => TargetSet::one(target),
+            Course::All { to, .. } => to,
         };
         for target in to.iter() {
             self.another(node, target, request, leaves, cx)?;
         }
-        leaves.inner.push((node, decision));
+        leaves.inner.push((node, course));
         Ok(())
     }
 
@@ -574,38 +562,38 @@ impl Session {
     /// Tells the routers that their decisions are being carried out.
     fn announce(&mut self, request: &Request<'_>, leaves: &Leaves, cx: &Cx<'_>) {
         self.counted.set(Counted::Other);
-        let root = leaves.root.iter().map(|decision| (0, decision));
-        for (node, decision) in root.chain(
-            leaves
-                .inner
-                .iter()
-                .map(|(node, decision)| (*node, decision)),
-        ) {
-            let Some(mut router) = self.nodes.get_mut(node).and_then(|node| node.router.take())
-            else {
-                continue;
-            };
-            let hints = self.hints_at(node);
-            let request = Request {
-                hints: &hints,
-                trx: &self.trx,
-                ..*request
-            };
-            // What is bound to a connection goes there, wherever the router would have sent it.
-            let bound = leaves.answer.and_then(|id| self.target_of(node, id));
-            let decision = match (decision, bound) {
-                (Decision::One { retry, .. }, Some(target)) => &Decision::One {
-                    target,
-                    retry: *retry,
-                },
-                (decision, _) => decision,
-            };
-            if let Some(scene) = self.scene(node, cx) {
-                router.on_routed(&request, decision, &scene);
-            }
-            if let Some(node) = self.nodes.get_mut(node) {
-                node.router = Some(router);
-            }
+        if let Some(course) = leaves.root {
+            self.tell_routed(0, course, request, leaves, cx);
+        }
+        for (node, course) in &leaves.inner {
+            self.tell_routed(*node, *course, request, leaves, cx);
+        }
+    }
+
+    fn tell_routed(
+        &mut self,
+        node: usize,
+        course: Course,
+        request: &Request<'_>,
+        leaves: &Leaves,
+        cx: &Cx<'_>,
+    ) {
+        let Some(mut router) = self.nodes.get_mut(node).and_then(|node| node.router.take()) else {
+            return;
+        };
+        // What is bound to a connection goes there, wherever the router would have sent it.
+        let bound = leaves.answer.and_then(|id| self.target_of(node, id));
+        let course = match (course, bound) {
+            (Course::One(_), Some(target)) => Course::One(target),
+            (course, _) => course,
+        };
+        let hints = self.hints_at(node);
+        if let Some(scene) = self.scene(node, cx) {
+            let hinted = request.hinted(&hints);
+            router.on_routed(hinted.as_ref().unwrap_or(request), course, &scene);
+        }
+        if let Some(node) = self.nodes.get_mut(node) {
+            node.router = Some(router);
         }
     }
 
@@ -678,37 +666,16 @@ impl Session {
     }
 
     /// What the router of `node` sees.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn scene<'a>(&'a self, node: usize, cx: &Cx<'a>) -> Option<Scene<'a>> {
-        let this = self.nodes.get(node)?;
-        let newest = self.tickets.back().and_then(|ticket| ticket.answer);
         Some(Scene {
             now: cx.now,
-            session: self.id,
-            database: self.client.database.as_deref(),
-            serializable: self.trx.is_serializable(),
+            session: self,
             servers: cx.servers,
-            outstanding: if planted!(AnswersOutOfOrder) {
-                0
-            } else {
-                self.tickets.len()
-            },
-            outstanding_on: newest.and_then(|backend| self.target_of(node, backend)),
-            // Where nothing was set nothing has to be rebuilt.
-            recoverable: self.history.recoverable() || self.last_seq == 0,
-            trx: &self.trx,
-            head: self.heads,
-            put_off_since: self.put_off.map(|put_off| put_off.since),
-            spare_wanted: &self.look_for_spare,
-            position: &this.spec.position,
-            counters: this.spec.counters.shard(cx.worker),
-            counted: &self.counted,
-            imagined: false,
             worker: cx.worker,
-            spec: &this.spec,
-            targets: &this.targets,
-            backends: &self.backends,
-            nodes: &self.nodes,
+            node: self.nodes.get(node)?,
+            ix: node,
+            imagined: None,
         })
     }
 

@@ -93,8 +93,8 @@ pub trait RouterSession: std::fmt::Debug + Send {
         let _ = (target, scene);
         Behind::Reroute
     }
-    /// The decision for this command has been carried out.
-    fn on_routed(&mut self, request: &Request<'_>, decision: &Decision, scene: &Scene<'_>);
+    /// The decision for this command has been carried out: it goes this way.
+    fn on_routed(&mut self, request: &Request<'_>, course: Course, scene: &Scene<'_>);
     /// The answer to a command is complete and its last byte on the way to the client.
     fn on_reply(&mut self, target: TargetId, reply: &ReplySummary<'_>, scene: &Scene<'_>);
     /// A target's connection is gone, or could not be opened.
@@ -193,6 +193,38 @@ pub enum Decision {
     /// Only if no answer is outstanding. What the client says meanwhile waits behind it. How long
     /// it has been put off so far is [`Scene::put_off_since`].
     Later(Instant),
+}
+
+/// The way that a command goes which goes to servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Course {
+    /// To one target.
+    One(TargetId),
+    /// To all of these.
+    All {
+        /// Everybody who gets it.
+        to: TargetSet,
+        /// Whose answer the client gets.
+        answer: TargetId,
+    },
+}
+
+impl Decision {
+    /// The way to the servers, if it leads there.
+    #[must_use]
+    pub fn course(&self) -> Option<Course> {
+        match *self {
+            Decision::One { target, .. } => Some(Course::One(target)),
+            Decision::All { to, answer } => Some(Course::All { to, answer }),
+            Decision::Own(_)
+            | Decision::Reject(_)
+            | Decision::End(_)
+            | Decision::Replay(_)
+            | Decision::Move(_)
+            | Decision::Wait
+            | Decision::Later(_) => None,
+        }
+    }
 }
 
 /// The writes that a session knows of.

@@ -1,236 +1,182 @@
 //! What a router is shown when it decides: its targets, the servers, the time.
 
-use std::cell::Cell;
-use std::time::Duration;
-
 use tidegate_sql::TrxTracker;
-use tidegate_wire::GtidList;
 
-use crate::average::{Average, Response};
 use crate::backend::{Backend, Link};
 use crate::chain::{Node, Target};
-use crate::ids::{BackendId, TargetId};
+use crate::ids::{BackendId, SessionId, TargetId};
 use crate::position::ServicePosition;
-use crate::service::{Counted, ServiceShard, ServiceSpec, TargetShard, TargetSpec};
+use crate::service::{Counted, ServiceShard, ServiceSpec, TargetSpec};
+use crate::session::Session;
+use crate::target_view::{Kind, Summary, TargetView};
 use crate::time::Instant;
-use crate::world::{Counters, Rank, ServerShard, ServerStatus, ServerViews};
+use crate::world::{ServerStatus, ServerViews};
 
-/// A router's view of its surroundings at one moment.
+/// A router's view of its surroundings at one moment: its session, its place in the tree of services
+/// and the servers. It only borrows; what nobody asks for is not looked up.
 #[derive(Debug, Clone, Copy)]
 pub struct Scene<'a> {
     /// The time of this turn.
     pub now: Instant,
-    /// The session's number: what `CONNECTION_ID()` means to a client.
-    pub session: crate::ids::SessionId,
-    /// The client's default database.
-    pub database: Option<&'a [u8]>,
-    /// The session's isolation level is SERIALIZABLE: plain reads lock.
-    pub serializable: bool,
-    /// All servers.
-    pub servers: &'a ServerViews,
-    /// Answers that the client is still waiting for.
-    pub outstanding: usize,
-    /// The target of this service that owes the newest of them.
-    pub outstanding_on: Option<TargetId>,
-    /// May connections be opened in mid-session: is the history able to rebuild the state?
-    pub recoverable: bool,
-    /// The session's transaction.
-    pub trx: &'a TrxTracker,
-    /// A number of the command that is routed next: another for every command, and for one that was
-    /// put off; the same as long as it waits for connections.
-    pub head: u64,
-    /// When the command at the head was first put off ([`Decision::Later`]); `None`: it was not.
-    ///
-    /// [`Decision::Later`]: crate::router::Decision::Later
-    pub put_off_since: Option<Instant>,
-    /// How far the writes have come that were acknowledged through this service.
-    pub position: &'a ServicePosition,
-    /// This worker's counters of this service.
-    pub counters: &'a ServiceShard,
-    /// How the router counted the command that is being announced.
-    pub(crate) counted: &'a Cell<Counted>,
-    pub(crate) spare_wanted: &'a Cell<bool>,
-    /// Nothing of it happens: what is counted counts nowhere.
-    pub(crate) imagined: bool,
+    pub(crate) session: &'a Session,
+    pub(crate) servers: &'a ServerViews,
     pub(crate) worker: usize,
-    pub(crate) spec: &'a ServiceSpec,
-    /// Empty before the session's connections exist (while the router starts).
-    pub(crate) targets: &'a [Target],
-    pub(crate) backends: &'a [Backend],
-    pub(crate) nodes: &'a [Node],
-}
-
-/// One target at one moment. A service as a target shows the best of what lies behind it.
-#[derive(Debug, Clone, Copy)]
-pub struct TargetView<'a> {
-    /// Its name in the configuration.
-    pub name: &'a str,
-    /// State bits.
-    pub status: ServerStatus,
-    /// This session's connection to it.
-    pub link: Link,
-    /// Its rank.
-    pub rank: Rank,
-    /// Replication lag; `None`: unknown.
-    pub lag: Option<Duration>,
-    /// How far the monitor saw it; `None`: unknown, as it is of a service.
-    pub position: Option<&'a GtidList>,
-    /// Answers to be thrown away that it still owes this session.
-    pub discards: usize,
-    /// When this session last used it; zero: never.
-    pub last_used: u64,
-    load: Load<'a>,
-}
-
-/// How busy a target is: counted only when somebody asks.
-#[derive(Debug, Clone, Copy)]
-enum Load<'a> {
-    /// A server's.
-    Server {
-        server: &'a Counters<ServerShard>,
-        target: Option<&'a Counters<TargetShard>>,
-    },
-    /// The sum of those behind a service.
-    Service {
-        operations: u64,
-        connections: u64,
-        service_connections: u64,
-        response: Option<Response>,
-    },
-}
-
-impl TargetView<'_> {
-    /// Does it stand for another service?
-    #[must_use]
-    pub fn is_service(&self) -> bool {
-        matches!(self.load, Load::Service { .. })
-    }
-
-    /// Statements in progress there, from the whole proxy.
-    #[must_use]
-    pub fn operations(&self) -> u64 {
-        match self.load {
-            Load::Server { server, .. } => server.sum(|shard| &shard.operations),
-            Load::Service { operations, .. } => operations,
-        }
-    }
-
-    /// How fast it has answered reads lately; of a service, its fastest target. `None`: it never has.
-    #[must_use]
-    pub fn response(&self) -> Option<Response> {
-        match self.load {
-            Load::Server { server, .. } => {
-                Average::merge(server.iter().map(|shard| &shard.first_bytes))
-            }
-            Load::Service { response, .. } => response,
-        }
-    }
-
-    /// Connections of the whole proxy to it.
-    #[must_use]
-    pub fn connections(&self) -> u64 {
-        match self.load {
-            Load::Server { server, .. } => server.sum(|shard| &shard.connections),
-            Load::Service { connections, .. } => connections,
-        }
-    }
-
-    /// Connections of this service's sessions to it.
-    #[must_use]
-    pub fn service_connections(&self) -> u64 {
-        match self.load {
-            Load::Server { target, .. } => {
-                target.map_or(0, |target| target.sum(|shard| &shard.connections))
-            }
-            Load::Service {
-                service_connections,
-                ..
-            } => service_connections,
-        }
-    }
+    /// The router's own node, and its index.
+    pub(crate) node: &'a Node,
+    pub(crate) ix: usize,
+    /// Nothing of it happens: what is counted is counted here.
+    pub(crate) imagined: Option<&'a ServiceShard>,
 }
 
 impl<'a> Scene<'a> {
+    /// The session's number: what `CONNECTION_ID()` means to a client.
+    #[must_use]
+    pub fn session(&self) -> SessionId {
+        self.session.id
+    }
+
+    /// The client's default database.
+    #[must_use]
+    pub fn database(&self) -> Option<&'a [u8]> {
+        self.session.client.database.as_deref()
+    }
+
+    /// The session's isolation level is SERIALIZABLE: plain reads lock.
+    #[inline]
+    #[must_use]
+    pub fn serializable(&self) -> bool {
+        self.session.trx.is_serializable()
+    }
+
+    /// Answers that the client is still waiting for.
+    #[inline]
+    #[must_use]
+    pub fn outstanding(&self) -> usize {
+        if planted!(AnswersOutOfOrder) {
+            0
+        } else {
+            self.session.tickets.len()
+        }
+    }
+
+    /// The target of this service that owes the newest of them.
+    #[must_use]
+    pub fn outstanding_on(&self) -> Option<TargetId> {
+        let newest = self.session.tickets.back()?.answer?;
+        self.session.target_of(self.ix, newest)
+    }
+
+    /// May connections be opened in mid-session: is the history able to rebuild the state?
+    #[inline]
+    #[must_use]
+    pub fn recoverable(&self) -> bool {
+        // Where nothing was set nothing has to be rebuilt.
+        self.session.history.recoverable() || self.session.last_seq == 0
+    }
+
+    /// The session's transaction: before a command while it is being routed, after it when the
+    /// decision is carried out.
+    #[inline]
+    #[must_use]
+    pub fn trx(&self) -> &'a TrxTracker {
+        &self.session.trx
+    }
+
+    /// A number of the command that is routed next: another for every command, and for one that was
+    /// put off; the same as long as it waits for connections.
+    #[inline]
+    #[must_use]
+    pub fn head(&self) -> u64 {
+        self.session.heads
+    }
+
+    /// When the command at the head was first put off ([`Decision::Later`]); `None`: it was not.
+    ///
+    /// [`Decision::Later`]: crate::router::Decision::Later
+    #[must_use]
+    pub fn put_off_since(&self) -> Option<Instant> {
+        self.session.put_off.map(|put_off| put_off.since)
+    }
+
+    /// How far the writes have come that were acknowledged through this service.
+    #[must_use]
+    pub fn position(&self) -> &'a ServicePosition {
+        &self.node.spec.position
+    }
+
+    /// This worker's counters of this service.
+    #[inline]
+    #[must_use]
+    pub fn counters(&self) -> &'a ServiceShard {
+        match self.imagined {
+            Some(nowhere) => nowhere,
+            None => self.node.spec.counters.shard(self.worker),
+        }
+    }
+
     /// The targets, in configuration order.
     #[inline]
     pub fn targets(&self) -> impl ExactSizeIterator<Item = TargetId> + use<> {
-        (0..u16::try_from(self.spec.targets.len()).unwrap_or(u16::MAX)).map(TargetId)
+        ids(&self.node.spec)
     }
 
     /// One target. `None` for an id that is not of this service.
-    ///
-    /// Routers ask this several times for each command: where it is inlined, what the caller does
-    /// not look at is not looked up.
     #[inline(always)]
     #[must_use]
     pub fn target(&self, id: TargetId) -> Option<TargetView<'a>> {
-        let spec = self.spec.targets.get(usize::from(id.0))?;
-        let target = self.targets.get(usize::from(id.0));
-        match spec {
+        self.target_of(&self.node.spec, &self.node.targets, id)
+    }
+
+    /// One target of a service that has these connections.
+    #[inline(always)]
+    fn target_of(
+        &self,
+        spec: &'a ServiceSpec,
+        targets: &[Target],
+        id: TargetId,
+    ) -> Option<TargetView<'a>> {
+        // There is none before the session's connections exist, while the router starts.
+        let target = targets.get(usize::from(id.0));
+        match spec.targets.get(usize::from(id.0))? {
             TargetSpec::Server(server) => {
                 let backend = match target {
                     Some(Target::Backend(backend)) => self.backend(*backend),
                     _ => None,
                 };
-                let view = self.servers.get(*server)?;
-                Some(TargetView {
-                    name: &view.name,
-                    status: view.status,
-                    link: backend.map_or(Link::Closed, Backend::link),
-                    rank: view.rank,
-                    lag: view.lag,
-                    position: view.position.as_deref(),
-                    discards: backend.map_or(0, Backend::discards),
-                    last_used: backend.map_or(0, Backend::last_used),
-                    load: Load::Server {
-                        server: &view.counters,
-                        target: self
-                            .spec
-                            .target_counters
-                            .get(usize::from(id.0))
-                            .map(|counters| &**counters),
-                    },
-                })
+                let counters = spec.target_counters.get(usize::from(id.0));
+                Some(TargetView(Kind::Server {
+                    server: self.servers.get(*server)?,
+                    backend,
+                    counters: counters.map(|counters| &**counters),
+                }))
             }
-            TargetSpec::Service(service) => Some(self.service(service, target)),
+            TargetSpec::Service(service) => {
+                Some(TargetView(Kind::Service(self.service(service, target))))
+            }
         }
     }
 
     /// At the session's next rest the router is asked which connections it does not want any more.
     pub fn want_spare(&self) {
-        self.spare_wanted.set(true);
-    }
-
-    #[cold]
-    fn service(&self, service: &'a ServiceSpec, target: Option<&Target>) -> TargetView<'a> {
-        let targets: &[Target] = match target {
-            Some(Target::Node(node)) => self.nodes.get(*node).map_or(&[], |node| &node.targets),
-            _ => &[],
-        };
-        let inner = Scene {
-            spec: service,
-            targets,
-            ..*self
-        };
-        inner.summary(&service.name, service.rank)
+        self.session.look_for_spare.set(true);
     }
 
     /// The position of a target by its name.
     #[must_use]
     pub fn target_named(&self, name: &str) -> Option<TargetId> {
         self.targets()
-            .find(|id| self.target(*id).is_some_and(|target| target.name == name))
+            .find(|id| self.target(*id).is_some_and(|target| target.name() == name))
     }
 
     /// Counts a command sent to a target, for this service and for the server.
     pub fn count(&self, id: TargetId, how: Counted) {
-        if self.imagined {
+        if self.imagined.is_some() {
             return;
         }
         if how != Counted::Other {
-            self.counted.set(how);
+            self.session.counted.set(how);
         }
-        if let Some(counters) = self.spec.target_counters.get(usize::from(id.0)) {
+        if let Some(counters) = self.node.spec.target_counters.get(usize::from(id.0)) {
             let shard = counters.shard(self.worker);
             shard.total.add(1);
             match how {
@@ -239,7 +185,7 @@ impl<'a> Scene<'a> {
                 Counted::Other => {}
             }
         }
-        let Some(TargetSpec::Server(server)) = self.spec.targets.get(usize::from(id.0)) else {
+        let Some(TargetSpec::Server(server)) = self.node.spec.targets.get(usize::from(id.0)) else {
             return;
         };
         let Some(view) = self.servers.get(*server) else {
@@ -255,72 +201,63 @@ impl<'a> Scene<'a> {
 
     /// Counts why a command went to the primary, by the router's number of the reason.
     pub fn count_primary_reason(&self, reason: usize) {
-        if let Some(count) = self.counters.primary_reasons.get(reason) {
+        if let Some(count) = self.counters().primary_reasons.get(reason) {
             count.add(1);
         }
     }
 
     #[inline]
     fn backend(&self, id: BackendId) -> Option<&'a Backend> {
-        self.backends.get(usize::from(id.0))
+        self.session.backends.get(usize::from(id.0))
     }
 
     /// A service seen as one target: any bit that one of its usable targets has, the smallest lag
     /// of its replicas, the most open link, the sums of its load.
-    fn summary(&self, name: &'a str, rank: Rank) -> TargetView<'a> {
-        let mut whole = TargetView {
-            name,
-            status: ServerStatus::default(),
-            link: Link::Closed,
-            rank,
-            lag: None,
-            position: None,
-            discards: 0,
-            last_used: 0,
-            load: Load::Service {
-                operations: 0,
-                connections: 0,
-                service_connections: 0,
-                response: None,
-            },
+    #[cold]
+    fn service(&self, service: &'a ServiceSpec, target: Option<&Target>) -> Summary<'a> {
+        let targets: &[Target] = match target {
+            Some(Target::Node(node)) => {
+                (self.session.nodes.get(*node)).map_or(&[], |node| &node.targets)
+            }
+            _ => &[],
         };
-        let mut response: Option<Response> = None;
+        let mut whole = Summary::new(&service.name, service.rank);
         let mut all_failed = true;
-        let (mut operations, mut connections, mut service_connections) = (0, 0, 0);
-        for view in self.targets().filter_map(|id| self.target(id)) {
-            all_failed &= view.link == Link::Failed;
-            whole.link = whole.link.max(if view.link == Link::Failed {
+        for view in ids(service).filter_map(|id| self.target_of(service, targets, id)) {
+            let (link, status) = (view.link(), view.status());
+            all_failed &= link == Link::Failed;
+            whole.link = whole.link.max(if link == Link::Failed {
                 Link::Closed
             } else {
-                view.link
+                link
             });
-            if view.status.connectable() || (view.link == Link::Open && view.status.usable()) {
+            if status.connectable() || (link == Link::Open && status.usable()) {
                 // The others are not less fit for it.
                 let marks = ServerStatus::MAINTENANCE.with(ServerStatus::DRAINING);
-                whole.status = whole.status.with(view.status.without(marks));
-                if view.lag.is_some() {
-                    whole.lag = whole.lag.min(view.lag).or(view.lag);
+                whole.status = whole.status.with(status.without(marks));
+                if view.lag().is_some() {
+                    whole.lag = whole.lag.min(view.lag()).or(view.lag());
                 }
             }
-            response = match (response, view.response()) {
+            whole.response = match (whole.response, view.response()) {
                 (Some(best), Some(own)) if best.average_us <= own.average_us => Some(best),
                 (best, own) => own.or(best),
             };
-            operations += view.operations();
-            connections += view.connections();
-            service_connections += view.service_connections();
-            whole.discards += view.discards;
-            whole.last_used = whole.last_used.max(view.last_used);
+            whole.operations += view.operations();
+            whole.connections += view.connections();
+            whole.service_connections += view.service_connections();
+            whole.discards += view.discards();
+            whole.last_used = whole.last_used.max(view.last_used());
         }
         if all_failed {
             whole.link = Link::Failed;
         }
-        whole.load = Load::Service {
-            operations,
-            connections,
-            service_connections,
-            response,
-        };
         whole
     }
+}
+
+/// The targets of a service, in configuration order.
+#[inline]
+fn ids(spec: &ServiceSpec) -> impl ExactSizeIterator<Item = TargetId> + use<> {
+    (0..u16::try_from(spec.targets.len()).unwrap_or(u16::MAX)).map(TargetId)
 }

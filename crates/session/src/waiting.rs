@@ -197,14 +197,12 @@ impl Session {
         let mut wait: Option<Wait> = None;
         for node in Node::path(&self.nodes, leaf) {
             let hints = self.hints_at(node);
-            let request = Request {
-                hints: &hints,
-                ..*request
-            };
+            let hinted = request.hinted(&hints);
+            let request = hinted.as_ref().unwrap_or(request);
             let target = self.target_of(node, answer)?;
             let scene = self.scene(node, cx)?;
             let router = self.nodes.get(node)?.router.as_ref()?;
-            match (router.before(&request, target, &scene), &mut wait) {
+            match (router.before(request, target, &scene), &mut wait) {
                 (Before::Nothing, _) => {}
                 (Before::Reach(more), Some(wait)) => {
                     wait.position.merge(&more.position);

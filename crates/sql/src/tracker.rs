@@ -97,42 +97,49 @@ impl TrxTracker {
     }
 
     /// Whether statements are in a transaction: an explicit one, or autocommit is off.
+    #[inline]
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.now.is_open()
     }
 
     /// Whether the statement predicted last found a transaction open.
+    #[inline]
     #[must_use]
     pub fn was_open(&self) -> bool {
         self.before.is_open()
     }
 
     /// Whether the open transaction is read-only.
+    #[inline]
     #[must_use]
     pub fn is_read_only(&self) -> bool {
         self.now.open && self.now.read_only
     }
 
     /// Whether autocommit is on.
+    #[inline]
     #[must_use]
     pub fn autocommit(&self) -> bool {
         !self.now.autocommit_off
     }
 
     /// Whether the statement predicted last opened a transaction.
+    #[inline]
     #[must_use]
     pub fn trx_starting(&self) -> bool {
         self.now.starting
     }
 
     /// Whether the statement predicted last ended a transaction.
+    #[inline]
     #[must_use]
     pub fn trx_ending(&self) -> bool {
         self.now.ending
     }
 
     /// Whether a SET TRANSACTION waits for the next transaction to end.
+    #[inline]
     #[must_use]
     pub fn is_next_pending(&self) -> bool {
         self.now.next.is_some()
@@ -145,6 +152,7 @@ impl TrxTracker {
     }
 
     /// Whether the isolation level of the session is SERIALIZABLE.
+    #[inline]
     #[must_use]
     pub fn is_serializable(&self) -> bool {
         self.now.serializable
@@ -210,6 +218,7 @@ impl TrxTracker {
 }
 
 impl State {
+    #[inline]
     fn is_open(&self) -> bool {
         self.open || self.autocommit_off
     }

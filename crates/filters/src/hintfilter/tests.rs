@@ -47,7 +47,6 @@ impl Bench {
             prepared: prepared.map(ClientStmtId),
             hints: &[],
             trx: &trx,
-            before: &trx,
         };
         let mut hints = Vec::new();
         assert_eq!(

@@ -98,7 +98,6 @@ impl Bench {
             prepared: None,
             hints: &[],
             trx: &self.trx,
-            before: &self.trx,
         };
         self.session.on_request(&request, &mut Vec::new(), &scene);
     }

@@ -50,7 +50,7 @@ impl Wish {
                 stand_in
                     && scene
                         .target(*id)
-                        .is_some_and(|view| view.status.has(ServerStatus::MASTER))
+                        .is_some_and(|view| view.status().has(ServerStatus::MASTER))
             })
             .collect();
         lightest(scene, &primaries)
@@ -58,11 +58,11 @@ impl Wish {
 
     /// Why a session cannot have that target, as the end of a sentence; `None`: it can.
     fn obstacle(&self, view: &TargetView<'_>) -> Option<&'static str> {
-        if !view.status.usable() {
+        if !view.status().usable() {
             Some("is down")
-        } else if !view.status.connectable() {
+        } else if !view.status().connectable() {
             Some("takes no new connections")
-        } else if view.link == Link::Failed {
+        } else if view.link() == Link::Failed {
             Some("refused this session")
         } else if !self.lag_fits(view) {
             Some("is too far behind, or nobody knows how far (max_replication_lag)")
@@ -102,7 +102,7 @@ impl Wish {
         let Some(view) = scene.target(id) else {
             return false;
         };
-        let has = |bit| view.status.has(bit);
+        let has = |bit| view.status().has(bit);
         if has(ServerStatus::MASTER) && !self.master_accept_reads && !self.roles.master {
             return false;
         }
@@ -115,8 +115,8 @@ impl Wish {
     /// Lag must be known and below the limit; a primary has none.
     fn lag_fits(&self, view: &TargetView<'_>) -> bool {
         self.max_replication_lag.is_zero()
-            || view.status.has(ServerStatus::MASTER)
-            || view.lag.is_some_and(|lag| lag < self.max_replication_lag)
+            || view.status().has(ServerStatus::MASTER)
+            || view.lag().is_some_and(|lag| lag < self.max_replication_lag)
     }
 
     /// A session that asked for nothing but the primary must not go on with a server that is none.
@@ -136,7 +136,7 @@ fn lightest(scene: &Scene<'_>, among: &[TargetId]) -> Option<TargetId> {
         scene
             .target(*id)
             .map_or((Rank::Secondary, u64::MAX), |view| {
-                (view.rank, view.service_connections())
+                (view.rank(), view.service_connections())
             })
     };
     among.iter().copied().min_by_key(key)

@@ -11,7 +11,7 @@ mod params;
 use tidegate_session::freeze::{Decoder, Encoder, FreezeError};
 use tidegate_session::request::{ReplySummary, Request};
 use tidegate_session::router::{
-    AfterLoss, Decision, Loss, Needs, Reasoning, Router, RouterSession, TargetSet, Tie,
+    AfterLoss, Course, Decision, Loss, Needs, Reasoning, Router, RouterSession, TargetSet, Tie,
 };
 use tidegate_session::world::ServerStatus;
 use tidegate_session::{Counted, Scene, SessionFault, TargetId};
@@ -109,11 +109,11 @@ impl RouterSession for Connection {
             && self.wish.only_primary()
             && scene
                 .target(self.target)
-                .is_some_and(|view| !view.status.has(ServerStatus::MASTER));
+                .is_some_and(|view| !view.status().has(ServerStatus::MASTER));
         if lost_its_role {
             let name = scene
                 .target(self.target)
-                .map_or("?", |view| view.name)
+                .map_or("?", |view| view.name())
                 .to_owned();
             return Decision::End(SessionFault::NoServer(format!(
                 "server '{name}' is no longer the primary"
@@ -136,7 +136,7 @@ impl RouterSession for Connection {
         }
     }
 
-    fn on_routed(&mut self, _request: &Request<'_>, _decision: &Decision, scene: &Scene<'_>) {
+    fn on_routed(&mut self, _request: &Request<'_>, _course: Course, scene: &Scene<'_>) {
         self.used = true;
         scene.count(self.target, Counted::Other);
     }
@@ -168,8 +168,8 @@ impl RouterSession for Connection {
     fn spare(&self, scene: &Scene<'_>) -> TargetSet {
         let maintained = scene
             .target(self.target)
-            .is_some_and(|view| view.status.has(ServerStatus::MAINTENANCE));
-        if maintained && !scene.trx.is_open() {
+            .is_some_and(|view| view.status().has(ServerStatus::MAINTENANCE));
+        if maintained && !scene.trx().is_open() {
             TargetSet::one(self.target)
         } else {
             TargetSet::EMPTY

@@ -88,28 +88,34 @@ impl Causal {
     ) -> bool {
         // Where long data go their execution goes, which could not be moved to the primary then.
         let binds = request.command == Command::StmtSendLongData;
-        let untold = settings.is_global() && scene.position.is_overflowed();
+        let untold = settings.is_global() && scene.position().is_overflowed();
         let nobody_to_ask = settings.asks() && primary.is_none();
         settings.is_on() && (self.unknown || binds || untold || nobody_to_ask)
     }
 
     /// Did the command at the head wait in vain?
     pub(crate) fn is_behind(&self, scene: &Scene<'_>) -> bool {
-        self.behind == Some(scene.head)
+        self.behind == Some(scene.head())
     }
 
     /// Targets that are not known to have what a read must find there.
+    #[inline]
     pub(crate) fn barred(&self, settings: Settings, scene: &Scene<'_>) -> TargetSet {
-        if !settings.is_fast() {
-            return TargetSet::EMPTY;
+        if settings.is_fast() {
+            self.not_far_enough(settings, scene)
+        } else {
+            TargetSet::EMPTY
         }
+    }
+
+    fn not_far_enough(&self, settings: Settings, scene: &Scene<'_>) -> TargetSet {
         let needed = self.needed(settings, scene);
         scene
             .targets()
             .filter(|id| {
                 let view = scene.target(*id);
-                let primary = view.is_some_and(|view| view.status.has(ServerStatus::MASTER));
-                let position = view.and_then(|view| view.position);
+                let primary = view.is_some_and(|view| view.status().has(ServerStatus::MASTER));
+                let position = view.and_then(|view| view.position());
                 match (&needed, position) {
                     _ if primary => false,
                     (Some(needed), _) if needed.is_empty() => false,
@@ -123,7 +129,7 @@ impl Causal {
     /// The position that a read must find; `None`: it is not known.
     fn needed(&self, settings: Settings, scene: &Scene<'_>) -> Option<GtidList> {
         if settings.is_global() {
-            scene.position.get()
+            scene.position().get()
         } else {
             Some(self.position.clone())
         }
@@ -144,7 +150,7 @@ impl Causal {
         if settings.asks() {
             match primary {
                 None => return Before::Refuse(nobody_told()),
-                Some(primary) if self.told != Some((primary, scene.head)) => {
+                Some(primary) if self.told != Some((primary, scene.head())) => {
                     return Before::Ask(primary);
                 }
                 Some(_) => {}
@@ -194,13 +200,13 @@ impl Causal {
                 self.unknown = false;
                 self.position.raise(id);
                 if settings.is_global() {
-                    scene.position.raise(id);
+                    scene.position().raise(id);
                 }
             }
             Told::Is(position) => {
                 self.unknown = false;
                 self.position.merge(position);
-                self.told = Some((target, scene.head));
+                self.told = Some((target, scene.head()));
             }
             Told::Unknown => self.unknown |= self.writing,
         }
@@ -211,7 +217,7 @@ impl Causal {
         if in_transaction {
             return Behind::Fail(timed_out());
         }
-        self.behind = Some(scene.head);
+        self.behind = Some(scene.head());
         Behind::Reroute
     }
 

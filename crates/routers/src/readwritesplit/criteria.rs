@@ -45,7 +45,7 @@ impl Yardstick {
             SelectionCriteria::LeastGlobalConnections => view.connections(),
             SelectionCriteria::LeastRouterConnections => view.service_connections(),
             SelectionCriteria::LeastBehindMaster if is_primary => 0,
-            SelectionCriteria::LeastBehindMaster => view.lag.map_or(u64::MAX, |lag| {
+            SelectionCriteria::LeastBehindMaster => view.lag().map_or(u64::MAX, |lag| {
                 u64::try_from(lag.as_micros()).unwrap_or(u64::MAX)
             }),
             SelectionCriteria::AdaptiveRouting => {

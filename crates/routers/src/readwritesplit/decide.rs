@@ -19,7 +19,7 @@ impl Split {
         let decision = if self.causal.is_behind(scene) {
             self.to_primary(scene, false)
         } else {
-            self.choose(&resolved, scene)
+            self.choose(resolved.as_ref().unwrap_or(request), scene)
         };
         if self.variables.is_empty() {
             return decision;
@@ -40,7 +40,7 @@ impl Split {
                     .and_then(|statement| statement.session_id_column.as_deref())
                     .map(|name| String::from_utf8_lossy(name).into_owned())
                     .unwrap_or_default(),
-                value: scene.session.to_string(),
+                value: scene.session().to_string(),
                 number: true,
             }),
             Class::Hinted => self.to_hinted(request, scene).unwrap_or_else(|| {
@@ -76,7 +76,7 @@ impl Split {
         };
         match self.variables.place(statement) {
             Place::On(owner) if owner != *target && request.executes() => {
-                let name = scene.target(owner).map_or("?", |view| view.name);
+                let name = scene.target(owner).map_or("?", |view| view.name());
                 Decision::Reject(ErrReply::new(
                     VARIABLE,
                     b"HY000",

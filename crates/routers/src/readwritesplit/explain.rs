@@ -37,7 +37,8 @@ impl Split {
 
     /// As `route` does: a hint that cannot be followed is none.
     fn decided(&self, request: &Request<'_>, scene: &Scene<'_>) -> (Class, Rule) {
-        let request = &self.named.resolve(request);
+        let resolved = self.named.resolve(request);
+        let request = resolved.as_ref().unwrap_or(request);
         let (class, rule) = route::decide(request, self.state(scene));
         if class == Class::Hinted && self.to_hinted(request, scene).is_none() {
             let plain = Request {
@@ -64,7 +65,7 @@ impl Split {
             }
             Class::Hinted if chosen == Some(id) => "chosen: a hint names it".to_owned(),
             Class::Hinted => "not chosen: a hint names another".to_owned(),
-            Class::All if view.link >= Link::Opening => {
+            Class::All if view.link() >= Link::Opening => {
                 "gets it: the session is connected to it".to_owned()
             }
             Class::All => "is told when the session connects to it".to_owned(),
@@ -89,10 +90,10 @@ impl Split {
         if rule == Rule::InTransaction {
             return "not chosen: the transaction runs elsewhere".to_owned();
         }
-        if !view.status.has(ServerStatus::MASTER) {
+        if !view.status().has(ServerStatus::MASTER) {
             return "not eligible: it is not the primary".to_owned();
         }
-        match choose::obstacle(view, scene.recoverable) {
+        match choose::obstacle(view, scene) {
             Some(obstacle) => format!("not eligible: it {obstacle}"),
             None => {
                 "not chosen: another primary is better by rank or has fewer connections".to_owned()
@@ -107,7 +108,7 @@ impl Split {
         chosen: Option<TargetId>,
         scene: &Scene<'_>,
     ) -> String {
-        let limits = self.settings.limits;
+        let limits = &self.settings.limits;
         let primary = self.find_primary(scene);
         if let Some(unfit) = choose::unfit(scene, limits, id, view, primary) {
             return format!("not eligible: {}", self.why_unfit(unfit, view, scene));
@@ -116,14 +117,12 @@ impl Split {
         let weight = |id: TargetId| {
             let view = scene.target(id)?;
             let is_primary = primary == Some(id);
-            Some(choose::weight(
-                &yardstick, scene, limits, id, &view, is_primary,
-            ))
+            Some(choose::weight(&yardstick, scene, limits, &view, is_primary))
         };
         let is_by_operations = limits.criterion == SelectionCriteria::LeastCurrentOperations;
         match (chosen, chosen.and_then(weight), weight(id)) {
             (Some(best), Some(of_best), Some(own)) if best != id => {
-                let name = scene.target(best).map_or("?", |view| view.name);
+                let name = scene.target(best).map_or("?", |view| view.name());
                 format!(
                     "eligible, but {}",
                     better(name, limits.criterion, &of_best, &own)
@@ -144,10 +143,10 @@ impl Split {
     }
 
     fn why_unfit(&self, unfit: Unfit, view: &TargetView<'_>, scene: &Scene<'_>) -> String {
-        let limits = self.settings.limits;
+        let limits = &self.settings.limits;
         match unfit {
             Unfit::Role => "it is neither a replica nor the primary".to_owned(),
-            Unfit::Unreachable => choose::obstacle(view, scene.recoverable).map_or_else(
+            Unfit::Unreachable => choose::obstacle(view, scene).map_or_else(
                 || "it cannot be reached".to_owned(),
                 |why| format!("it {why}"),
             ),
@@ -158,7 +157,7 @@ impl Split {
             ),
             Unfit::Lag => {
                 let limit = limits.max_replication_lag.as_secs();
-                match view.lag {
+                match view.lag() {
                     Some(lag) => format!(
                         "it is {} s behind, and max_replication_lag is {limit} s",
                         lag.as_secs()
@@ -168,7 +167,7 @@ impl Split {
                     }
                 }
             }
-            Unfit::Rank => match view.rank {
+            Unfit::Rank => match view.rank() {
                 Rank::Primary => "its rank is primary, and others are in use".to_owned(),
                 Rank::Secondary => {
                     "its rank is secondary, and servers of the primary rank will do".to_owned()

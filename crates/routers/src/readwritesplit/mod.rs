@@ -96,7 +96,7 @@ impl Router for ReadWriteSplit {
             )));
         }
         let mut eager =
-            choose::at_start(scene, settings.limits, settings.replicas_at_start, primary);
+            choose::at_start(scene, &settings.limits, settings.replicas_at_start, primary);
         if let Some(primary) = primary {
             eager = eager.with(primary);
         }

@@ -20,7 +20,7 @@ impl Named {
     /// What an EXECUTE executes.
     fn executed(&self, statement: &Statement) -> Option<&Statement> {
         match &statement.effect {
-            Some(SessionEffect::Execute { name, .. }) if !self.0.is_empty() => self
+            Some(SessionEffect::Execute { name, .. }) => self
                 .0
                 .get(&*name.to_ascii_lowercase())
                 .map(|inner| &**inner),
@@ -28,16 +28,16 @@ impl Named {
         }
     }
 
-    /// The request as routing looks at it: an EXECUTE is what it executes.
-    pub(super) fn resolve<'a>(&'a self, request: &Request<'a>) -> Request<'a> {
-        let executed = request
-            .statement
-            .filter(|_| request.command == Command::Query)
-            .and_then(|statement| self.executed(statement));
-        Request {
-            statement: executed.or(request.statement),
+    /// The request as routing looks at it, an EXECUTE being what it executes; `None`: it is what it
+    /// says.
+    #[inline]
+    pub(super) fn resolve<'a>(&'a self, request: &Request<'a>) -> Option<Request<'a>> {
+        let named = request.command == Command::Query && !self.0.is_empty();
+        let executed = self.executed(request.statement.filter(|_| named)?)?;
+        Some(Request {
+            statement: Some(executed),
             ..*request
-        }
+        })
     }
 
     /// A statement is on its way.

@@ -22,7 +22,7 @@ impl Split {
             && !self.settings.causal.is_on()
             && begins
             && !self.steady
-            && scene.recoverable
+            && scene.recoverable()
             && !request.trx.is_open()
             && self.pin(scene).is_none()
             && self.is_bare();
@@ -33,11 +33,11 @@ impl Split {
         let target = self.find_replica(scene, primary)?;
         let connected = scene
             .target(target)
-            .is_some_and(|view| view.link == Link::Open);
+            .is_some_and(|view| view.link() == Link::Open);
         if Some(target) == primary || !connected {
             return None;
         }
-        Some(if scene.outstanding > 0 {
+        Some(if scene.outstanding() > 0 {
             Decision::Wait
         } else {
             Decision::One {

@@ -4,7 +4,7 @@ use tidegate_session::freeze::Encoder;
 use tidegate_session::position::{Before, Behind, Told};
 use tidegate_session::request::{ReplySummary, Request};
 use tidegate_session::router::{
-    AfterLoss, Decision, Loss, Reasoning, Refusal, RouterSession, Seen, TargetSet, Tie,
+    AfterLoss, Course, Decision, Loss, Reasoning, Refusal, RouterSession, Seen, TargetSet, Tie,
 };
 use tidegate_session::world::ServerStatus;
 use tidegate_session::{Counted, Link, Scene, TargetId};
@@ -52,6 +52,8 @@ pub(crate) struct Split {
     pub(super) went_to_all: bool,
     /// The server of the statement before.
     pub(super) last: Option<TargetId>,
+    /// Where the newest command went that went to one server, and not to the primary.
+    pub(super) reader: Option<TargetId>,
     /// The statement before went to the primary as such, so that another may follow it unanswered.
     pub(super) follows_primary: bool,
     /// What the primary's connection holds that exists nowhere else, and the pins of strict modes.
@@ -80,6 +82,7 @@ impl Split {
             steady: false,
             went_to_all: false,
             last: None,
+            reader: None,
             follows_primary: false,
             held: Held::default(),
             variables: Variables::default(),
@@ -93,7 +96,7 @@ impl Split {
     pub(super) fn state<'a>(&'a self, scene: &Scene<'a>) -> State<'a> {
         State {
             temporary: &self.temporary,
-            database: scene.database,
+            database: scene.database(),
             pinned: self.pin(scene),
             variables: &self.variables,
             variables_on_primary: self.settings.variables_on_primary,
@@ -104,9 +107,9 @@ impl Split {
     pub(super) fn pin(&self, scene: &Scene<'_>) -> Option<Pin> {
         if let Some(pin) = self.held.pin() {
             Some(pin)
-        } else if scene.serializable {
+        } else if scene.serializable() {
             Some(Pin::Isolation)
-        } else if scene.trx.is_next_pending() {
+        } else if scene.trx().is_next_pending() {
             Some(Pin::NextTransaction)
         } else {
             None
@@ -118,12 +121,10 @@ impl Split {
         if self.causal.is_behind(scene) {
             return Rule::CausalWait;
         }
-        let request = Request {
-            trx: request.before,
-            ..self.named.resolve(request)
-        };
-        match route::decide(&request, self.state(scene)) {
-            (Class::Replica, _) if self.keeps_on_primary(&request, scene) => Rule::CausalRead,
+        let resolved = self.named.resolve(request);
+        let request = resolved.as_ref().unwrap_or(request);
+        match route::decide(request, self.state(scene)) {
+            (Class::Replica, _) if self.keeps_on_primary(request, scene) => Rule::CausalRead,
             (Class::Replica, _) => Rule::NoReplica,
             (_, rule) => rule,
         }
@@ -135,16 +136,17 @@ impl Split {
             // One that is not connected yet binds nobody.
             scene
                 .target(*id)
-                .is_some_and(|view| view.link >= Link::Opening)
+                .is_some_and(|view| view.link() >= Link::Opening)
         });
         if found.is_none() || found == self.primary {
             return;
         }
         if let Some(old) = std::mem::replace(&mut self.primary, found) {
             self.forget_tied(old);
+            self.reader = None;
             let leave = scene
                 .target(old)
-                .is_some_and(|view| view.link >= Link::Opening && !view.is_service());
+                .is_some_and(|view| view.link() >= Link::Opening && !view.is_service());
             if leave {
                 self.left_open = self.left_open.with(old);
             }
@@ -167,7 +169,7 @@ impl Split {
     pub(super) fn note_effects(
         &mut self,
         request: &Request<'_>,
-        decision: &Decision,
+        course: Course,
         database: Option<&[u8]>,
     ) {
         let Some(statement) = request.statement else {
@@ -177,9 +179,9 @@ impl Split {
         if !request.executes() {
             return;
         }
-        let alone = matches!(decision, Decision::One { .. });
+        let alone = matches!(course, Course::One(_));
         self.held.follow(statement, alone, &self.settings);
-        self.variables.follow(statement, decision);
+        self.variables.follow(statement, course);
         self.named.follow(statement);
         if changes_temporary(statement) {
             // Another may be on its way whose outcome is not known yet.
@@ -201,13 +203,13 @@ impl Split {
             Some(_) => self.repeatable,
             None => self.is_bare(),
         };
-        let bound = self.held.is_strict() || scene.serializable || !self.settings.reconnects;
+        let bound = self.held.is_strict() || scene.serializable() || !self.settings.reconnects;
         bare && !(self.on_primary && bound)
     }
 
-    fn counted(request: &Request<'_>, decision: &Decision) -> Counted {
-        match decision {
-            Decision::All { .. } => Counted::Read,
+    fn counted(request: &Request<'_>, course: Course) -> Counted {
+        match course {
+            Course::All { .. } => Counted::Read,
             _ if route::is_repeatable_read(request) => Counted::Read,
             _ => Counted::Write,
         }
@@ -224,15 +226,16 @@ impl RouterSession for Split {
     }
     fn before(&self, request: &Request<'_>, target: TargetId, scene: &Scene<'_>) -> Before {
         let primary = self.find_primary(scene);
-        let request = self.named.resolve(request);
+        let resolved = self.named.resolve(request);
+        let request = resolved.as_ref().unwrap_or(request);
         self.causal
-            .before(self.settings.causal, &request, target, primary, scene)
+            .before(self.settings.causal, request, target, primary, scene)
     }
 
     fn on_position(&mut self, target: TargetId, told: Told<'_>, scene: &Scene<'_>) {
         let view = scene.target(target);
         let is_primary = Some(target) == self.primary
-            || view.is_some_and(|view| view.status.has(ServerStatus::MASTER));
+            || view.is_some_and(|view| view.status().has(ServerStatus::MASTER));
         if is_primary || matches!(told, Told::Is(_)) {
             self.causal
                 .on_position(self.settings.causal, target, told, scene);
@@ -244,26 +247,31 @@ impl RouterSession for Split {
             .on_behind(self.transaction == Some(target), scene)
     }
 
-    fn on_routed(&mut self, request: &Request<'_>, decision: &Decision, scene: &Scene<'_>) {
+    fn on_routed(&mut self, request: &Request<'_>, course: Course, scene: &Scene<'_>) {
         self.renew_primary(scene);
-        if let Decision::One { target, .. } = decision
-            && Some(*target) == self.primary
+        if let Course::One(target) = course
+            && Some(target) == self.primary
         {
             scene.count_primary_reason(self.reason(request, scene) as usize);
         }
         let bare = self.is_bare();
-        self.note_effects(request, decision, scene.database);
-        self.went_to_all = matches!(decision, Decision::All { .. });
+        self.note_effects(request, course, scene.database());
+        self.went_to_all = matches!(course, Course::All { .. });
         let resolved = self.named.resolve(request);
-        let (writes, how) = (writes(&resolved), Split::counted(&resolved, decision));
+        let executed = resolved.as_ref().unwrap_or(request);
+        let (writes, how) = (writes(executed), Split::counted(executed, course));
         self.causal.on_routed(writes);
+        let trx = scene.trx();
         let predicted = request.statement.filter(|_| request.executes());
-        self.ends = predicted
-            .is_some_and(|statement| request.trx.trx_ending() || ends_transaction(statement));
-        match decision {
-            Decision::One { target, .. } => {
-                let to_primary = Some(*target) == self.primary;
-                self.last = Some(*target);
+        self.ends =
+            predicted.is_some_and(|statement| trx.trx_ending() || ends_transaction(statement));
+        match course {
+            Course::One(target) => {
+                let to_primary = Some(target) == self.primary;
+                self.last = Some(target);
+                if !to_primary {
+                    self.reader = Some(target);
+                }
                 let begins = request
                     .statement
                     .is_some_and(|statement| statement.mask.contains(TypeMask::BEGIN_TRX));
@@ -273,45 +281,37 @@ impl RouterSession for Split {
                     request.command,
                     Command::StmtFetch | Command::StmtSendLongData
                 );
-                let runs_in_it = request.trx.is_open() && !bound;
+                let runs_in_it = trx.is_open() && !bound;
                 if runs_in_it && (begins || self.transaction.is_none()) {
-                    let left = self.transaction.replace(*target);
-                    if let Some(left) = left.filter(|left| left != target) {
+                    let left = self.transaction.replace(target);
+                    if let Some(left) = left.filter(|left| *left != target) {
                         self.left_open = self.left_open.with(left);
                         scene.want_spare();
                     }
                     self.on_primary = to_primary;
                     self.only_reads = true;
                     self.repeatable = bare;
-                    self.hopeful = self.settings.optimistic
-                        && begins
-                        && !to_primary
-                        && !request.trx.is_read_only();
+                    self.hopeful =
+                        self.settings.optimistic && begins && !to_primary && !trx.is_read_only();
                 }
                 self.only_reads &= how == Counted::Read || !is_data_statement(request);
                 self.follows_primary = to_primary && how == Counted::Write && !self.ends;
                 if to_primary {
-                    scene.counters.route_primary.add(1)
+                    scene.counters().route_primary.add(1)
                 } else {
-                    scene.counters.route_replica.add(1)
+                    scene.counters().route_replica.add(1)
                 }
-                scene.count(*target, how);
+                scene.count(target, how);
             }
-            Decision::All { to, answer } => {
-                self.last = Some(*answer);
+            Course::All { to, answer } => {
+                self.last = Some(answer);
+                self.reader = None;
                 self.follows_primary = false;
-                scene.counters.route_all.add(1);
+                scene.counters().route_all.add(1);
                 for target in to.iter() {
                     scene.count(target, how);
                 }
             }
-            Decision::Own(_)
-            | Decision::Reject(_)
-            | Decision::End(_)
-            | Decision::Replay(_)
-            | Decision::Move(_)
-            | Decision::Wait
-            | Decision::Later(_) => {}
         }
     }
 
@@ -322,7 +322,7 @@ impl RouterSession for Split {
             self.temporary = after;
         }
         // With others on their way the transaction is already as the last of them leaves it.
-        if scene.outstanding > 0 {
+        if scene.outstanding() > 0 {
             return;
         }
         self.causal.on_quiet();
@@ -344,7 +344,7 @@ impl RouterSession for Split {
             self.transaction = None;
             self.hopeful = false;
             self.steady = false;
-            let counters = scene.counters;
+            let counters = scene.counters();
             if self.only_reads {
                 counters.ro_transactions.add(1)
             } else {
@@ -362,7 +362,7 @@ impl RouterSession for Split {
         let links = || {
             scene
                 .targets()
-                .filter_map(|id| Some(scene.target(id)?.link))
+                .filter_map(|id| Some(scene.target(id)?.link()))
         };
         let situation = Situation {
             owed: loss.owed,
@@ -372,11 +372,11 @@ impl RouterSession for Split {
             in_transaction: Some(loss.target) == self.transaction,
             irreplaceable: self.is_irreplaceable(),
             others: links()
-                .any(|link| link >= Link::Opening || link == Link::Closed && scene.recoverable),
+                .any(|link| link >= Link::Opening || link == Link::Closed && scene.recoverable()),
             all_failed: links().all(|link| link == Link::Failed),
         };
         let outcome = if is_primary {
-            let reconnects = self.may_replace_primary(scene) && scene.recoverable;
+            let reconnects = self.may_replace_primary(scene) && scene.recoverable();
             losses::of_primary(&situation, self.settings.failure_mode, reconnects)
         } else {
             losses::of_replica(&situation)
@@ -417,7 +417,7 @@ impl RouterSession for Split {
                 None => TargetSet::EMPTY,
             };
         }
-        let spare = choose::spare(scene, self.settings.limits, self.primary);
+        let spare = choose::spare(scene, &self.settings.limits, self.primary);
         self.left_open.union(spare)
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tidegate_session::TargetId;
 use tidegate_session::request::Request;
-use tidegate_session::router::{Decision, TargetSet};
+use tidegate_session::router::{Course, TargetSet};
 use tidegate_sql::hints::{Hint, Route};
 use tidegate_sql::{Modes, TempTables, TrxTracker, classify};
 use tidegate_wire::Command;
@@ -80,7 +80,6 @@ impl Session {
             prepared: None,
             hints,
             trx: &self.trx,
-            before: &self.trx,
         };
         let pin = self.trx.is_serializable().then_some(Pin::Isolation);
         let pending = self.trx.is_next_pending().then_some(Pin::NextTransaction);
@@ -91,29 +90,27 @@ impl Session {
             variables: &self.variables,
             variables_on_primary: self.settings.variables_on_primary,
         };
-        class(&self.named.resolve(&request), state)
+        let resolved = self.named.resolve(&request);
+        class(resolved.as_ref().unwrap_or(&request), state)
     }
 
     /// Runs a statement that succeeds.
     fn run(&mut self, text: &str) {
         let statement = classify(text.as_bytes(), self.modes);
         let primary = TargetId(0);
-        let decision = match self.class(text, &[]) {
-            Class::All => Decision::All {
+        let course = match self.class(text, &[]) {
+            Class::All => Course::All {
                 to: TargetSet::one(primary),
                 answer: primary,
             },
-            _ => Decision::One {
-                target: primary,
-                retry: false,
-            },
+            _ => Course::One(primary),
         };
-        let alone = matches!(decision, Decision::One { .. });
+        let alone = matches!(course, Course::One(_));
         self.trx.predict(&statement);
         self.modes = self.modes.after(&statement);
         self.temporary.follow(&statement, Some(b"test"));
         self.held.follow(&statement, alone, &self.settings);
-        self.variables.follow(&statement, &decision);
+        self.variables.follow(&statement, course);
         self.named.follow(&statement);
     }
 }

@@ -28,7 +28,9 @@ impl Split {
             // Nothing is bound to a connection that was never used.
             Some(current)
                 if !self.may_replace_primary(scene)
-                    && scene.target(current).is_some_and(|view| view.last_used > 0) =>
+                    && scene
+                        .target(current)
+                        .is_some_and(|view| view.last_used() > 0) =>
             {
                 None
             }
@@ -38,7 +40,7 @@ impl Split {
 
     /// May another connection take the place of the primary's?
     pub(super) fn may_replace_primary(&self, scene: &Scene<'_>) -> bool {
-        let pinned = self.held.is_strict() || scene.serializable || scene.trx.is_next_pending();
+        let pinned = self.held.is_strict() || scene.serializable() || scene.trx().is_next_pending();
         self.settings.reconnects && !pinned && !self.is_irreplaceable()
     }
 
@@ -75,10 +77,22 @@ impl Split {
         primary: Option<TargetId>,
     ) -> Option<TargetId> {
         let behind = self.causal.barred(self.settings.causal, scene);
+        // To another primary commands may have gone since.
+        let reader = self.reader.filter(|_| primary == self.primary);
         let choose = |barred: TargetSet| {
-            choose::replica(scene, self.settings.limits, primary, barred.union(behind))
+            choose::replica(
+                scene,
+                &self.settings.limits,
+                primary,
+                barred.union(behind),
+                reader,
+            )
         };
-        choose(self.avoided(scene)).or_else(|| choose(self.barred(scene)))
+        let avoided = self.avoided(scene);
+        choose(avoided).or_else(|| match self.barred(scene) {
+            barred if barred == avoided => None,
+            barred => choose(barred),
+        })
     }
 
     /// May a statement that waits since then wait on?
@@ -92,8 +106,8 @@ impl Split {
         let Some(primary) = self.find_primary(scene) else {
             return self.without(scene, &self.why_no_primary(scene));
         };
-        if scene.outstanding > 0
-            && !(in_order && self.follows_primary && scene.outstanding_on == Some(primary))
+        if scene.outstanding() > 0
+            && !(in_order && self.follows_primary && scene.outstanding_on() == Some(primary))
         {
             return Decision::Wait;
         }
@@ -104,7 +118,7 @@ impl Split {
     }
 
     pub(super) fn to_replica(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision {
-        if scene.outstanding > 0 {
+        if scene.outstanding() > 0 {
             return Decision::Wait;
         }
         if self.keeps_on_primary(request, scene) {
@@ -121,7 +135,7 @@ impl Split {
     }
 
     pub(super) fn to_transaction(&self, scene: &Scene<'_>) -> Decision {
-        if self.ends && scene.outstanding > 0 {
+        if self.ends && scene.outstanding() > 0 {
             return Decision::Wait;
         }
         let Some(target) = self.transaction else {
@@ -137,8 +151,8 @@ impl Split {
                 .with(ServerStatus::SLAVE)
                 .with(ServerStatus::RELAY)
         };
-        if view.link != Link::Open || !view.status.any(roles) {
-            let reason = if view.link != Link::Open {
+        if view.link() != Link::Open || !view.status().any(roles) {
+            let reason = if view.link() != Link::Open {
                 "is lost"
             } else if self.on_primary {
                 "is no longer the primary"
@@ -147,7 +161,7 @@ impl Split {
             };
             let fault = SessionFault::NoServer(format!(
                 "the open transaction ran on server '{}', which {reason}",
-                view.name,
+                view.name(),
             ));
             return if self.may_repeat(scene) {
                 Decision::Replay(fault)
@@ -155,7 +169,7 @@ impl Split {
                 Decision::End(fault)
             };
         }
-        if scene.outstanding > 0 && scene.outstanding_on != Some(target) {
+        if scene.outstanding() > 0 && scene.outstanding_on() != Some(target) {
             return Decision::Wait;
         }
         Decision::One {
@@ -170,10 +184,10 @@ impl Split {
     /// and the primary's if a transaction is open that will write. Where none may be opened, one
     /// that is being opened answers: it may have been told the history without this command.
     pub(super) fn to_all(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision {
-        if scene.outstanding > 0 {
+        if scene.outstanding() > 0 {
             return Decision::Wait;
         }
-        let link = |id: TargetId| scene.target(id).map(|view| view.link);
+        let link = |id: TargetId| scene.target(id).map(|view| view.link());
         let is_open = |id: &TargetId| link(*id) == Some(Link::Open);
         let to: TargetSet = scene
             .targets()
@@ -216,7 +230,7 @@ impl Split {
 
     /// The connection that has the variables; the values are nowhere else.
     pub(super) fn to_owner(&self, owner: TargetId, scene: &Scene<'_>) -> Decision {
-        if scene.outstanding > 0 {
+        if scene.outstanding() > 0 {
             return Decision::Wait;
         }
         Decision::One {
@@ -226,13 +240,13 @@ impl Split {
     }
 
     pub(super) fn to_last(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision {
-        if scene.outstanding > 0 {
+        if scene.outstanding() > 0 {
             return Decision::Wait;
         }
         let is_open = |id: &TargetId| {
             scene
                 .target(*id)
-                .is_some_and(|view| view.link == Link::Open)
+                .is_some_and(|view| view.link() == Link::Open)
         };
         // The core knows where the cursor is; any answer will do.
         let fetches = request.command == Command::StmtFetch;
@@ -259,7 +273,7 @@ impl Split {
             Hint::Route(Route::Last) => Some(self.to_last(request, scene)),
             Hint::Route(Route::All) => Some(self.to_all(request, scene)),
             Hint::Route(Route::Server(name)) => match scene.target_named(name) {
-                Some(_) if scene.outstanding > 0 => Some(Decision::Wait),
+                Some(_) if scene.outstanding() > 0 => Some(Decision::Wait),
                 Some(target) if self.is_usable(scene, target) => Some(Decision::One {
                     target,
                     retry: false,
@@ -272,23 +286,23 @@ impl Split {
 
     fn is_usable(&self, scene: &Scene<'_>, id: TargetId) -> bool {
         !self.unreachable.by_this_command(scene).contains(id)
-            && scene.target(id).is_some_and(|view| match view.link {
-                Link::Open | Link::Opening => view.status.usable(),
-                Link::Closed => view.status.connectable() && scene.recoverable,
+            && scene.target(id).is_some_and(|view| match view.link() {
+                Link::Open | Link::Opening => view.status().usable(),
+                Link::Closed => view.status().connectable() && scene.recoverable(),
                 Link::Failed => false,
             })
     }
 
     /// There is no server for a statement. It waits for one, or is refused, or ends the session.
     fn without(&self, scene: &Scene<'_>, why: &str) -> Decision {
-        if scene.outstanding > 0 || self.is_parting(scene) {
+        if scene.outstanding() > 0 || self.is_parting(scene) {
             return Decision::Wait;
         }
-        let since = scene.put_off_since.unwrap_or(scene.now);
+        let since = scene.put_off_since().unwrap_or(scene.now);
         if !self.is_in_transaction(scene) && self.has_patience(since, scene) {
             return Decision::Later(scene.now.after(NEXT_LOOK));
         }
-        let waited = match (scene.put_off_since, self.settings.patience) {
+        let waited = match (scene.put_off_since(), self.settings.patience) {
             (Some(_), Some(patience)) => {
                 format!(
                     "delayed_retry_timeout ({} s) exceeded: ",
@@ -320,10 +334,10 @@ impl Split {
         if refusal.reads {
             let others = self.avoided(scene).with(refusal.target);
             let primary = self.find_primary(scene).filter(|_| !is_primary);
-            let limits = self.settings.limits;
-            waits || choose::replica(scene, limits, primary, others).is_some()
+            let limits = &self.settings.limits;
+            waits || choose::replica(scene, limits, primary, others, None).is_some()
         } else {
-            waits && is_primary && self.may_replace_primary(scene) && scene.recoverable
+            waits && is_primary && self.may_replace_primary(scene) && scene.recoverable()
         }
     }
 
@@ -334,8 +348,8 @@ impl Split {
             .find_primary(scene)
             .filter(|primary| !others.contains(*primary));
         let is_primary = Some(loss.target) == self.primary;
-        let limits = self.settings.limits;
-        let replica = choose::replica(scene, limits, elsewhere, others);
+        let limits = &self.settings.limits;
+        let replica = choose::replica(scene, limits, elsewhere, others, None);
         if !is_primary && replica.is_some() {
             scene.now
         } else {
@@ -351,30 +365,30 @@ impl Split {
                 Some(id) != self.transaction
                     && scene
                         .target(id)
-                        .is_some_and(|view| view.link >= Link::Opening && !view.is_service())
+                        .is_some_and(|view| view.link() >= Link::Opening && !view.is_service())
             })
     }
 
     /// Is a transaction open? With autocommit off one is only if a statement has begun it.
     pub(super) fn is_in_transaction(&self, scene: &Scene<'_>) -> bool {
-        self.transaction.is_some() || scene.trx.is_open() && scene.trx.autocommit()
+        self.transaction.is_some() || scene.trx().is_open() && scene.trx().autocommit()
     }
 
     /// Why no primary can be used, in the words of the log.
     fn why_no_primary(&self, scene: &Scene<'_>) -> String {
-        let name = |id: TargetId| scene.target(id).map_or("?", |view| view.name);
+        let name = |id: TargetId| scene.target(id).map_or("?", |view| view.name());
         let primaries: Vec<TargetId> = scene
             .targets()
             .filter(|id| {
                 scene.target(*id).is_some_and(|view| {
-                    view.status.usable() && view.status.has(ServerStatus::MASTER)
+                    view.status().usable() && view.status().has(ServerStatus::MASTER)
                 })
             })
             .collect();
         let forbidden = || {
             if !self.settings.reconnects {
                 "master_reconnection is off"
-            } else if !scene.recoverable {
+            } else if !scene.recoverable() {
                 "the session's state cannot be rebuilt"
             } else if self.is_irreplaceable() {
                 "it held state that no other connection has"
@@ -382,7 +396,7 @@ impl Split {
                 "the session is bound to it"
             }
         };
-        let replaceable = self.may_replace_primary(scene) && scene.recoverable;
+        let replaceable = self.may_replace_primary(scene) && scene.recoverable();
         match (self.primary, primaries.as_slice()) {
             (None, []) => "the session was started without a primary, and there is none".to_owned(),
             (Some(_), []) => "no primary was found".to_owned(),

@@ -1,7 +1,7 @@
 //! Where statements go by their text and the session's state, row by row.
 
 use tidegate_session::request::Request;
-use tidegate_session::router::Decision;
+use tidegate_session::router::Course;
 use tidegate_session::{Link, TargetId};
 use tidegate_sql::hints::{Hint, Route};
 use tidegate_sql::{Modes, TempTables, TrxTracker, classify};
@@ -46,7 +46,6 @@ impl Bench {
             prepared: None,
             hints: &self.hints,
             trx: &self.trx,
-            before: &self.trx,
         };
         let state = State {
             temporary: &self.temporary,
@@ -141,12 +140,8 @@ fn a_pinned_session_reads_from_the_primary_and_still_sets_state_everywhere() {
 #[test]
 fn a_variable_that_only_one_server_has_is_read_there() {
     let mut variables = Variables::default();
-    let decision = Decision::One {
-        target: TargetId(2),
-        retry: false,
-    };
     let assigned = classify(b"SELECT MAX(id) INTO @a FROM t", Modes::default());
-    variables.follow(&assigned, &decision);
+    variables.follow(&assigned, Course::One(TargetId(2)));
     let bench = Bench {
         variables,
         ..Bench::default()
@@ -193,10 +188,6 @@ fn commands_without_text() {
 #[test]
 fn only_what_is_executed_ties_a_session_to_a_server() {
     let trx = TrxTracker::default();
-    let decision = Decision::One {
-        target: TargetId(0),
-        retry: false,
-    };
     for text in [
         "SET @a = @a + 1",
         "CREATE TEMPORARY TABLE t (a INT)",
@@ -222,9 +213,8 @@ fn only_what_is_executed_ties_a_session_to_a_server() {
                 prepared: None,
                 hints: &[],
                 trx: &trx,
-                before: &trx,
             };
-            split.note_effects(&request, &decision, Some(b"test"));
+            split.note_effects(&request, Course::One(TargetId(0)), Some(b"test"));
             let is_bare = split.is_bare() && split.temporary_after.is_none();
             assert_eq!(is_bare, bare, "{} of {text}", command.name());
         }

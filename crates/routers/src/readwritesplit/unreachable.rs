@@ -25,7 +25,7 @@ impl Unreachable {
         self.targets = self.lately(scene).with(loss.target);
         if loss.command_waits {
             let known = self.by_this_command(scene);
-            self.by_command = (known.with(loss.target), scene.head);
+            self.by_command = (known.with(loss.target), scene.head());
         }
         self.until = scene.now.after(WHILE);
     }
@@ -42,7 +42,7 @@ impl Unreachable {
     /// Those that the command at the head could not have connected.
     pub(super) fn by_this_command(&self, scene: &Scene<'_>) -> TargetSet {
         let (targets, command) = self.by_command;
-        if command == scene.head {
+        if command == scene.head() {
             unconnected(scene, targets)
         } else {
             TargetSet::EMPTY
@@ -57,7 +57,7 @@ fn unconnected(scene: &Scene<'_>, targets: TargetSet) -> TargetSet {
         .filter(|id| {
             scene
                 .target(*id)
-                .is_some_and(|view| view.link < Link::Opening)
+                .is_some_and(|view| view.link() < Link::Opening)
         })
         .collect()
 }

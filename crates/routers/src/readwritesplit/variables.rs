@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use tidegate_session::TargetId;
 use tidegate_session::freeze::{Decoder, Encoder, FreezeError};
-use tidegate_session::router::Decision;
+use tidegate_session::router::Course;
 use tidegate_sql::Statement;
 
 /// More variables than this are not told apart: what reads any goes to the primary then.
@@ -73,14 +73,13 @@ impl Variables {
 
     /// A statement is on its way: what it assigns is the same everywhere, or the one server's that
     /// runs it, or whose answer counts.
-    pub(crate) fn follow(&mut self, statement: &Statement, decision: &Decision) {
+    pub(crate) fn follow(&mut self, statement: &Statement, course: Course) {
         if !statement.variables.iter().any(|variable| variable.written) {
             return;
         }
-        let (owner, to_all) = match decision {
-            Decision::One { target, .. } => (*target, false),
-            Decision::All { answer, .. } => (*answer, true),
-            _ => return,
+        let (owner, to_all) = match course {
+            Course::One(target) => (target, false),
+            Course::All { answer, .. } => (answer, true),
         };
         let same = to_all && statement.repeatable && self.place(statement) == Place::Anywhere;
         for variable in statement
@@ -152,17 +151,14 @@ mod tests {
     fn after(script: &[(&str, Option<TargetId>)]) -> Variables {
         let mut variables = Variables::default();
         for (text, target) in script {
-            let decision = match target {
-                Some(target) => Decision::One {
-                    target: *target,
-                    retry: false,
-                },
-                None => Decision::All {
+            let course = match target {
+                Some(target) => Course::One(*target),
+                None => Course::All {
                     to: TargetSet::one(P).with(R),
                     answer: P,
                 },
             };
-            variables.follow(&classify(text.as_bytes(), Modes::default()), &decision);
+            variables.follow(&classify(text.as_bytes(), Modes::default()), course);
         }
         variables
     }
@@ -205,24 +201,20 @@ mod tests {
         check(&variables, "SELECT @x", Place::On(P));
         variables.lose(P);
         check(&variables, "SELECT @a, @x", Place::Lost);
-        let decision = Decision::All {
+        let course = Course::All {
             to: TargetSet::one(R),
             answer: R,
         };
-        variables.follow(&classify(b"SET @x = 2", Modes::default()), &decision);
+        variables.follow(&classify(b"SET @x = 2", Modes::default()), course);
         check(&variables, "SELECT @x", Place::Anywhere);
     }
 
     #[test]
     fn too_many_are_looked_for_on_the_primary() {
         let mut variables = Variables::default();
-        let decision = Decision::One {
-            target: R,
-            retry: false,
-        };
         for n in 0..=MAX_NAMES {
             let text = format!("SELECT id INTO @v{n} FROM t");
-            variables.follow(&classify(text.as_bytes(), Modes::default()), &decision);
+            variables.follow(&classify(text.as_bytes(), Modes::default()), Course::One(R));
         }
         check(&variables, "SELECT @v0", Place::On(R));
         check(&variables, "SELECT @v1000", Place::Apart);

@@ -8,7 +8,7 @@ use tidegate_session::freeze::{Decoder, Encoder, FreezeError};
 use tidegate_session::position::{Before, Behind, Told};
 use tidegate_session::request::{ReplySummary, Request};
 use tidegate_session::router::{
-    AfterLoss, Decision, Loss, Needs, Router, RouterSession, Seen, TargetSet, Tie,
+    AfterLoss, Course, Decision, Loss, Needs, Router, RouterSession, Seen, TargetSet, Tie,
 };
 use tidegate_session::{ErrReply, Scene, SessionFault, TargetId};
 use tidegate_sql::hints::Hint;
@@ -145,9 +145,9 @@ impl RouterSession for PanickyRouterSession {
         self.inner.route(request, scene)
     }
 
-    fn on_routed(&mut self, request: &Request<'_>, decision: &Decision, scene: &Scene<'_>) {
+    fn on_routed(&mut self, request: &Request<'_>, course: Course, scene: &Scene<'_>) {
         self.fuse.burn("router");
-        self.inner.on_routed(request, decision, scene);
+        self.inner.on_routed(request, course, scene);
     }
 
     fn on_reply(&mut self, target: TargetId, reply: &ReplySummary<'_>, scene: &Scene<'_>) {

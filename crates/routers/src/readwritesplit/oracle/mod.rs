@@ -100,7 +100,6 @@ fn route(text: &str, modes: Modes) -> (Class, Parsed) {
         prepared: None,
         hints: &[],
         trx: &trx,
-        before: &trx,
     };
     let variables = Variables::default();
     let state = State {
