@@ -20,7 +20,7 @@ use crate::registry::Registry;
 use crate::report::{Report, Spot};
 use crate::resolve::{self, Includes};
 use crate::rules;
-use crate::secret::Decrypt;
+use crate::secret::{Decrypt, Keys};
 
 /// Loads configurations.
 pub struct Loader<'a> {
@@ -29,7 +29,7 @@ pub struct Loader<'a> {
     machine: Machine,
     locations: Locations,
     options: Vec<(String, String)>,
-    decrypt: Option<&'a dyn Decrypt>,
+    keys: Option<&'a dyn Keys>,
 }
 
 impl<'a> Loader<'a> {
@@ -42,7 +42,7 @@ impl<'a> Loader<'a> {
             machine: Machine::default(),
             locations: Locations::default(),
             options: Vec::new(),
-            decrypt: None,
+            keys: None,
         }
     }
 
@@ -67,10 +67,10 @@ impl<'a> Loader<'a> {
         self
     }
 
-    /// The key that passwords may be encrypted with.
+    /// Where the key is found that passwords may be encrypted with.
     #[must_use]
-    pub fn decrypt(mut self, key: &'a dyn Decrypt) -> Self {
-        self.decrypt = Some(key);
+    pub fn keys(mut self, keys: &'a dyn Keys) -> Self {
+        self.keys = Some(keys);
         self
     }
 
@@ -82,7 +82,8 @@ impl<'a> Loader<'a> {
     pub fn load(&self, main: &Path) -> Result<Config, Errors> {
         let mut report = Report::default();
         let (main, runtime_files) = self.gather(main, &mut report);
-        let graph = self.graph(main, &mut report);
+        let key = self.key(&main, &mut report);
+        let graph = self.graph(main, key.as_deref(), &mut report);
         graph.check(&mut report);
         for object in graph.objects.iter().chain([&graph.globals]) {
             rules::check(object, &mut report);
@@ -126,7 +127,7 @@ impl<'a> Loader<'a> {
     /// says so, and what is wrong with it is reported later, with everything else.
     fn persistdir(&self, main: &Main) -> Option<PathBuf> {
         let mut unheard = Report::default();
-        let checked = self.checker(&mut unheard).globals(&main.globals);
+        let checked = self.checker(None, &mut unheard).globals(&main.globals);
         if !checked.params::<PersistenceParams>().load_persisted_configs {
             return None;
         }
@@ -134,21 +135,41 @@ impl<'a> Loader<'a> {
         Some(DirectoryParams::from_values(&values).persistdir)
     }
 
-    fn checker<'r>(&self, report: &'r mut Report) -> Checker<'r>
+    /// The key of encrypted passwords, from the directory that the main file says.
+    fn key(&self, main: &Main, report: &mut Report) -> Option<Box<dyn Decrypt>> {
+        let mut unheard = Report::default();
+        let checked = self.checker(None, &mut unheard).globals(&main.globals);
+        let values = effective::globals(&checked, self.machine, &self.locations, &mut unheard);
+        let directories = DirectoryParams::from_values(&values);
+        let directory = directories.secretsdir.unwrap_or(directories.datadir);
+        match self.keys?.open(&directory) {
+            Ok(key) => key,
+            Err(reason) => {
+                let place = &main.globals.place;
+                report.error(
+                    &Spot::section(place, &main.globals.name),
+                    Fault::Keys { reason },
+                );
+                None
+            }
+        }
+    }
+
+    fn checker<'r>(&self, decrypt: Option<&'r dyn Decrypt>, report: &'r mut Report) -> Checker<'r>
     where
         'a: 'r,
     {
         Checker {
             registry: self.registry,
-            decrypt: self.decrypt,
+            decrypt,
             weights: BTreeSet::new(),
             report,
         }
     }
 
     /// All sections understood.
-    fn graph(&self, main: Main, report: &mut Report) -> Graph {
-        let mut checker = self.checker(report);
+    fn graph(&self, main: Main, key: Option<&dyn Decrypt>, report: &mut Report) -> Graph {
+        let mut checker = self.checker(key, report);
         checker.weights = weights(&main.others);
         let mut graph = Graph {
             globals: checker.globals(&main.globals),

@@ -2,7 +2,7 @@
 
 use crate::decl::{Kind, ParamDecl};
 use crate::quote;
-use crate::secret::Secret;
+use crate::secret::{ENCRYPTED, Secret};
 use crate::unit::print_span;
 use crate::value::Value;
 use crate::word::words_of;
@@ -67,9 +67,11 @@ fn print_secret(secret: &Secret) -> Secret {
 /// Before a password that must not be decrypted.
 pub(crate) const PLAIN: &str = "plain:";
 
-/// Whether a password has the form of an encrypted one: an even number of hexadecimal digits.
+/// Whether a password has the form of an encrypted one: an even number of hexadecimal digits, or
+/// what says so itself.
 pub(crate) fn looks_encrypted(text: &str) -> bool {
-    !text.is_empty()
+    let digits = !text.is_empty()
         && text.len().is_multiple_of(2)
-        && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    digits || text.starts_with(ENCRYPTED)
 }

@@ -99,6 +99,12 @@ pub enum Fault {
         /// The system's reason.
         reason: String,
     },
+    /// The key of encrypted passwords cannot be used.
+    #[error("no password can be decrypted: {reason}")]
+    Keys {
+        /// Why.
+        reason: String,
+    },
     /// A line is not UTF-8.
     #[error("the line is not valid UTF-8")]
     NotUtf8,

@@ -4,6 +4,8 @@
 //! error or a document only where somebody writes [`Secret::reveal`], which a reader can
 //! search for. Its memory is overwritten when it is dropped.
 
+use std::path::Path;
+
 use zeroize::Zeroizing;
 
 /// A text that nobody may see by accident.
@@ -67,11 +69,21 @@ impl PartialEq for Secret {
 
 impl Eq for Secret {}
 
+/// Finds the key that passwords may be encrypted with.
+pub trait Keys {
+    /// The key of this directory; `None`: there is none, and every password is taken as it is
+    /// written.
+    ///
+    /// # Errors
+    ///
+    /// A text for the operator that says why the key cannot be used.
+    fn open(&self, directory: &Path) -> Result<Option<Box<dyn Decrypt>>, String>;
+}
+
 /// Turns the encrypted form of a password into the clear one.
-///
-/// The seam for the key file: without one, every password is taken as it is written.
 pub trait Decrypt {
-    /// The clear text of `cipher`, an even number of hexadecimal digits.
+    /// The clear text of `cipher`: an even number of hexadecimal digits, or what begins with
+    /// [`ENCRYPTED`].
     ///
     /// # Errors
     ///
@@ -79,6 +91,9 @@ pub trait Decrypt {
     /// nothing of the secret.
     fn decrypt(&self, cipher: &str) -> Result<Secret, String>;
 }
+
+/// What every encrypted password begins with that is not of the original's form.
+pub const ENCRYPTED: &str = "enc:";
 
 #[cfg(test)]
 mod tests {

@@ -10,7 +10,7 @@ use crate::print::{PLAIN, looks_encrypted, print};
 use crate::problem::{Fault, Severity};
 use crate::report::Spot;
 use crate::resolve::TYPE;
-use crate::secret::Secret;
+use crate::secret::{ENCRYPTED, Secret};
 use crate::suggest::nearest;
 use crate::value::Value;
 
@@ -134,6 +134,11 @@ impl Checker<'_> {
                     None
                 }
             },
+            None if secret.reveal().starts_with(ENCRYPTED) => {
+                let reason = "there is no key file in secretsdir or datadir".to_owned();
+                self.report.error(spot, Fault::NotDecrypted { reason });
+                None
+            }
             _ if secret.reveal() == written => Some(secret),
             _ => Some(secret.written_as(written)),
         }

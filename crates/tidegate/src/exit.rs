@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use tidegate_config::Errors;
 use tidegate_config::cli::UsageError;
 
+use crate::secrets::ToolError;
+
 /// Why the process ends early. Each text names the place and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -37,6 +39,8 @@ pub(crate) enum Failure {
         "the detached process ended before it had started: {0}; see its messages above or in the log"
     )]
     Child(String, u8),
+    #[error("{0}")]
+    Tool(#[from] ToolError),
     #[error("cannot start: {0}")]
     Internal(std::io::Error),
 }
@@ -46,6 +50,7 @@ impl Failure {
         ExitCode::from(match self {
             Failure::Config(_) => 1,
             Failure::Usage(_) => 2,
+            Failure::Tool(error) if error.is_usage() => 2,
             Failure::Root
             | Failure::NoUser(_)
             | Failure::Become { .. }
@@ -53,7 +58,8 @@ impl Failure {
             | Failure::Running { .. }
             | Failure::Log(_)
             | Failure::Start(_)
-            | Failure::Admin(_) => 3,
+            | Failure::Admin(_)
+            | Failure::Tool(_) => 3,
             Failure::Child(_, status) => *status,
             Failure::Internal(_) => 4,
         })

@@ -23,6 +23,12 @@ struct Account {
     gid: u32,
 }
 
+/// The user's and the group's number of a user; `None`: there is no such user.
+pub(crate) fn ids_of(user: &str) -> std::io::Result<Option<(u32, u32)>> {
+    let passwd = std::fs::read_to_string("/etc/passwd")?;
+    Ok(find(&passwd, user).map(|account| (account.uid, account.gid)))
+}
+
 fn become_user(user: &str) -> Result<(), Failure> {
     let passwd = read("/etc/passwd")?;
     let account = find(&passwd, user).ok_or_else(|| Failure::NoUser(user.to_owned()))?;

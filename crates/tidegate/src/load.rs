@@ -7,6 +7,7 @@ use tidegate_config::{
 
 use crate::exit::Failure;
 use crate::files::Disk;
+use crate::secrets;
 
 /// The whole configuration, or everything that is wrong with it.
 pub(crate) fn load(arguments: &Arguments) -> Result<Config, Failure> {
@@ -19,6 +20,7 @@ pub(crate) fn load(arguments: &Arguments) -> Result<Config, Failure> {
     }
     let registry = registry();
     Loader::new(&Disk, &registry)
+        .keys(&secrets::Disk)
         .machine(machine())
         .locations(arguments.locations.clone())
         .options(arguments.parameters.clone())

@@ -16,14 +16,18 @@ mod identity;
 mod load;
 mod logging;
 mod pidfile;
+mod secrets;
 mod serve;
 mod signals;
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use tidegate_config::Locations;
 use tidegate_config::cli::{self, Mode};
 
 use exit::Failure;
+use secrets::Tool;
 
 /// Bounded memory in long runs with many short allocations.
 #[global_allocator]
@@ -49,7 +53,31 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Failure> {
-    let arguments = cli::parse(std::env::args_os().skip(1)).map_err(Failure::Usage)?;
+    let mut words = std::env::args_os().peekable();
+    let name = words.next().unwrap_or_default();
+    let name = Path::new(&name).file_name().and_then(|name| name.to_str());
+    let tool = match (name, words.peek().and_then(|word| word.to_str())) {
+        (Some("maxkeys"), _) => Some(Tool::Keys),
+        (Some("maxpasswd"), _) => Some(Tool::Passwd),
+        (_, Some(word)) => Tool::named(word).inspect(|_| drop(words.next())),
+        _ => None,
+    };
+    // Under an old name it is at home where the old program was.
+    let compat_paths = name.is_some_and(|name| name.starts_with("max"));
+    if let Some(tool) = tool {
+        let locations = Locations {
+            compat_paths,
+            ..Locations::default()
+        };
+        return Ok(secrets::run(
+            tool,
+            &locations,
+            words,
+            &mut std::io::stdout(),
+        )?);
+    }
+    let mut arguments = cli::parse(words).map_err(Failure::Usage)?;
+    arguments.locations.compat_paths |= compat_paths;
     match &arguments.mode {
         Mode::Help => print!("{}", cli::usage("tidegate")),
         Mode::VersionFull if !COMMIT.is_empty() => println!("Tidegate {VERSION} - {COMMIT}"),

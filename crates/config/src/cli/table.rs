@@ -262,6 +262,7 @@ const INTRODUCTION: &str = "\
 A proxy for MariaDB and MySQL servers: clients connect to it as if it were the database.
 
 Usage: PROGRAM [serve] [OPTION]...
+       PROGRAM keys|passwd --help   make the key of encrypted passwords, encrypt them
 
   PROGRAM -c -f FILE              say everything that is wrong with a configuration
   PROGRAM -d -l stdout -f FILE    run in the foreground and log to the terminal

@@ -205,6 +205,48 @@ impl tidegate_config::Decrypt for Reversing {
     }
 }
 
+impl tidegate_config::Keys for Reversing {
+    fn open(&self, directory: &Path) -> Result<Option<Box<dyn tidegate_config::Decrypt>>, String> {
+        match directory.to_str() {
+            Some("/none") => Ok(None),
+            Some("/broken") => Err("the key is broken".to_owned()),
+            _ => Ok(Some(Box::new(Reversing))),
+        }
+    }
+}
+
+#[test]
+fn the_key_is_looked_for_where_the_main_file_says() {
+    let registry = registry();
+    let load = |globals: &str, password: &str| {
+        let text = format!(
+            "[maxscale]\n{globals}\n[db1]\ntype=server\naddress=a\nmonitoruser=m\nmonitorpw={password}\n"
+        );
+        let files = MemoryFiles::new().file("/x.cnf", text);
+        Loader::new(&files, &registry)
+            .keys(&Reversing)
+            .load(Path::new("/x.cnf"))
+            .map(|config| {
+                let secret = config.servers[0].params.monitorpw.as_ref().unwrap();
+                secret.reveal().to_owned()
+            })
+            .map_err(|errors| errors.to_string())
+    };
+    assert_eq!(load("", "AB12").unwrap(), "21BA");
+    assert_eq!(load("datadir=/none", "AB12").unwrap(), "AB12");
+    assert_eq!(
+        load("datadir=/none\nsecretsdir=/s", "AB12").unwrap(),
+        "21BA"
+    );
+    let errors = load("secretsdir=/broken", "AB12").unwrap_err();
+    assert!(
+        errors.contains("/x.cnf:1") && errors.contains("the key is broken"),
+        "{errors}"
+    );
+    let errors = load("datadir=/none", "enc:v2:x:00").unwrap_err();
+    assert!(errors.contains("there is no key file"), "{errors}");
+}
+
 #[test]
 fn encrypted_passwords_are_decrypted_and_printed_as_they_were() {
     let registry = registry();
@@ -212,7 +254,7 @@ fn encrypted_passwords_are_decrypted_and_printed_as_they_were() {
         let text = format!("[db1]\ntype=server\naddress=a\nmonitoruser=m\nmonitorpw={password}\n");
         let files = MemoryFiles::new().file("/x.cnf", text);
         Loader::new(&files, &registry)
-            .decrypt(&Reversing)
+            .keys(&Reversing)
             .load(Path::new("/x.cnf"))
     };
     let check = |password: &str, clear: &str| {

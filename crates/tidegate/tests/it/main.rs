@@ -19,6 +19,7 @@ mod readwritesplit;
 mod replay;
 mod rest;
 mod reuse;
+mod secrets;
 mod sessions;
 mod start;
 mod traces;
