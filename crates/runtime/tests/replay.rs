@@ -6,98 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use house::sql::{Act, server};
 use house::{House, Plan};
 use tidegate_routers::readwritesplit::{ReadWriteSplit, ReadWriteSplitParams};
 use tidegate_session::ServiceSpec;
 use tidegate_testkit::raw::{Peer, RawClient, Reply, ScriptedServer};
-
-/// What a script did with a statement.
-enum Act {
-    /// Nothing: the server does what it would.
-    Plain,
-    /// It has answered.
-    Answered,
-    /// The connection ends.
-    Close,
-}
-
-/// A server that knows whether a transaction is open, and keeps long data. Any SELECT is answered with
-/// two rows, any execution with the long data that were sent for it. `act` comes before each text.
-fn server(act: impl Fn(&mut Peer, &str) -> Result<Act> + Send + Sync + 'static) -> ScriptedServer {
-    ScriptedServer::start(move |peer| {
-        peer.login()?;
-        let (mut open, mut long) = (false, Vec::new());
-        loop {
-            let command = peer.command()?;
-            let (code, body) = command.split_first().map_or((1, &[][..]), |(c, b)| (*c, b));
-            let text = String::from_utf8_lossy(body).into_owned();
-            match code {
-                0x01 => return Ok(()),
-                0x03 => match act(peer, &text)? {
-                    Act::Answered => continue,
-                    Act::Close => return Ok(()),
-                    Act::Plain => {}
-                },
-                0x16 => {
-                    peer.packets.write(&[0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0])?;
-                    definition(peer)?;
-                    end(peer, open)?;
-                    continue;
-                }
-                0x17 => {
-                    peer.packets.write(&[1])?;
-                    definition(peer)?;
-                    end(peer, open)?;
-                    let mut row = vec![0, 0, u8::try_from(long.len())?];
-                    row.append(&mut long);
-                    peer.packets.write(&row)?;
-                    end(peer, open)?;
-                    continue;
-                }
-                0x18 => {
-                    long.extend_from_slice(body.get(6..).unwrap_or_default());
-                    continue;
-                }
-                0x1A => long.clear(),
-                0x1C => {
-                    peer.err(1421, "HY000", "The statement has no open cursor")?;
-                    continue;
-                }
-                _ => {}
-            }
-            match text.as_str() {
-                "BEGIN" => open = true,
-                "COMMIT" | "ROLLBACK" => open = false,
-                _ => {}
-            }
-            if code == 3 && text.starts_with("SELECT") {
-                peer.begin_rows("value")?;
-                peer.row("first")?;
-                peer.row("second")?;
-                end(peer, open)?;
-            } else {
-                let [low, high] = status(open);
-                peer.packets.write(&[0, 0, 0, low, high, 0, 0])?;
-            }
-        }
-    })
-    .expect("a scripted server")
-}
-
-fn status(open: bool) -> [u8; 2] {
-    [2 | u8::from(open), 0]
-}
-
-fn end(peer: &mut Peer, open: bool) -> Result<()> {
-    let [low, high] = status(open);
-    peer.packets.write(&[0xFE, 0, 0, low, high])
-}
-
-fn definition(peer: &mut Peer) -> Result<()> {
-    let mut packet = b"\x03def\0\0\0\x05value\x05value".to_vec();
-    packet.extend_from_slice(&[12, 45, 0, 255, 0, 0, 0, 0xFD, 0, 0, 0, 0, 0]);
-    peer.packets.write(&packet)
-}
 
 fn replays(service: &mut ServiceSpec) {
     service.router = Arc::new(ReadWriteSplit::new(&ReadWriteSplitParams {
@@ -118,7 +31,7 @@ fn house(servers: &[&ScriptedServer]) -> House {
 
 #[test]
 fn a_node_that_is_not_ready_does_not_end_an_answer_that_has_begun() {
-    let only = server(|peer, text| match (peer.number, text) {
+    let only = server("first", |peer, text| match (peer.number, text) {
         (1, "SELECT broken") => break_off(peer),
         (2, "SELECT broken") => {
             let text = "WSREP has not yet prepared node for application use";
@@ -138,7 +51,7 @@ fn a_node_that_is_not_ready_does_not_end_an_answer_that_has_begun() {
 
 #[test]
 fn a_fetch_without_a_cursor_is_not_repeated() {
-    let only = server(|peer, text| match (peer.number, text) {
+    let only = server("first", |peer, text| match (peer.number, text) {
         (1, "SELECT broken") => break_off(peer),
         _ => Ok(Act::Plain),
     });
@@ -176,7 +89,10 @@ fn long_data(id: &[u8], piece: &[u8]) -> Vec<u8> {
 
 #[test]
 fn long_data_do_not_stay_where_a_transaction_has_left() {
-    let (primary, replica) = (server(|_, _| Ok(Act::Plain)), server(|_, _| Ok(Act::Plain)));
+    let (primary, replica) = (
+        server("first", |_, _| Ok(Act::Plain)),
+        server("first", |_, _| Ok(Act::Plain)),
+    );
     let house = house(&[&primary, &replica]);
     let mut client = house.connect();
     // Both connections are open when they have answered, and the replica is read from.

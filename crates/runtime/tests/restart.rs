@@ -32,17 +32,6 @@ fn smaller(house: &House) -> Arc<ServiceSpec> {
     Arc::new(service)
 }
 
-/// The servers a session is connected to.
-fn servers_of(house: &House, client: &RawClient) -> Vec<String> {
-    let id = SessionId(u64::from(client.connection_id()));
-    let all = house.sessions();
-    let view = all.iter().find(|view| view.id == id).expect("the session");
-    view.connections
-        .iter()
-        .map(|one| one.server.to_string())
-        .collect()
-}
-
 fn connected(house: &House) -> RawClient {
     let mut client = house.connect();
     client.query("SELECT 1").expect("a reply");
@@ -57,22 +46,22 @@ fn a_changed_service_is_for_new_sessions_and_for_those_that_are_restarted() {
         ..Plan::new(&[&first, &second])
     });
     let mut old = connected(&house);
-    wait_until("both connections", || servers_of(&house, &old).len() == 2).expect("connections");
+    wait_until("both connections", || house.servers_of(&old).len() == 2).expect("connections");
     let changed = smaller(&house);
     house
         .runtime
         .set_service("Listener", &changed)
         .expect("the listener");
     let mut new = connected(&house);
-    assert_eq!(servers_of(&house, &new), ["server1"]);
+    assert_eq!(house.servers_of(&new), ["server1"]);
     old.query("SELECT 2").expect("a reply");
-    assert_eq!(servers_of(&house, &old), ["server1", "server2"]);
+    assert_eq!(house.servers_of(&old), ["server1", "server2"]);
     let id = SessionId(u64::from(old.connection_id()));
     house
         .control(id, Control::Restart(Arc::clone(&changed)))
         .expect("granted");
     wait_until("the old session to take it", || {
-        servers_of(&house, &old) == ["server1"]
+        house.servers_of(&old) == ["server1"]
     })
     .expect("restarted");
     let reply = old.query("SELECT 3").expect("a reply");

@@ -441,7 +441,8 @@ impl Session {
     }
 
     /// A service that gets a session command besides the one whose answer counts: those of its
-    /// connections that its router names.
+    /// connections that its router names. What one service refuses nobody gets, or its connections
+    /// would have another state than all others.
     fn broadcast(
         &mut self,
         node: usize,
@@ -452,22 +453,14 @@ impl Session {
         let decision = match self.consult(node, request, cx) {
             Ok(decision) => decision,
             // Its filters keep it from the service.
-            Err(
-                Stop::Own(_)
-                | Stop::Reject(_)
-                | Stop::LongDataLost
-                | Stop::Prepare(..)
-                | Stop::Replay(_)
-                | Stop::Move(_)
-                | Stop::End(_)
-                | Stop::Wait
-                | Stop::Later(_)
-                | Stop::Connect(_),
-            ) => {
-                return Ok(());
-            }
+            Err(Stop::Own(_)) => return Ok(()),
             Err(stop) => return Err(stop),
         };
+        if let Decision::Reject(reply) = &decision
+            && self.is_connected_behind(node)
+        {
+            return Err(Stop::Reject(reply.clone()));
+        }
         // A service without an open connection is told when it opens one.
         let Some(course) = decision.course() else {
             return Ok(());
@@ -481,6 +474,14 @@ impl Session {
         }
         leaves.inner.push((node, course));
         Ok(())
+    }
+
+    /// Has a service a connection that takes commands, through whatever services behind it?
+    fn is_connected_behind(&self, node: usize) -> bool {
+        self.backends.iter().any(|backend| {
+            backend.takes_commands()
+                && crate::chain::Node::path(&self.nodes, backend.node).any(|up| up == node)
+        })
     }
 
     pub(crate) fn target(&self, node: usize, target: TargetId) -> Option<Target> {

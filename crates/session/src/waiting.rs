@@ -175,8 +175,9 @@ impl Session {
     /// May another statement stand in front of the text? Not where the client could not have written
     /// it itself, nor where the statement's effect on the transaction would be predicted twice.
     fn may_prefix(&self, request: &Request<'_>) -> bool {
-        // In a transaction that may be repeated every answer is compared from its first byte.
-        let recorded = self.replay.is_some() && self.trx.is_open();
+        // In a transaction that may be repeated every answer is compared from its first byte, and an
+        // error of the proxy's own, were it behind, might not fit what the client has.
+        let recorded = self.is_replaying() || self.replay.is_some() && self.trx.is_open();
         self.client.caps.contains(Caps::MULTI_STATEMENTS)
             && !recorded
             && request.complete

@@ -397,28 +397,34 @@ fn open_replicas(scene: &Scene<'_>, primary: Option<TargetId>) -> usize {
 }
 
 /// Connections to be let go at a rest: to servers in maintenance, of another rank than the one in
-/// use, far too much behind, and replicas beyond the most that are allowed.
-pub(crate) fn spare(scene: &Scene<'_>, limits: &Limits, primary: Option<TargetId>) -> TargetSet {
+/// use, far too much behind, and replicas beyond the most that are allowed. What only `owners` have
+/// is lost with them: they stay where they can, and are the last to make room.
+pub(crate) fn spare(
+    scene: &Scene<'_>,
+    limits: &Limits,
+    primary: Option<TargetId>,
+    owners: TargetSet,
+) -> TargetSet {
     let connected = primary.filter(|id| is_valid_primary(scene, *id));
     let rank = current_rank(scene, connected);
     let unfit: TargetSet = open(scene)
         .filter(|(id, view)| {
-            view.status().has(ServerStatus::MAINTENANCE)
-                || view.rank() != rank
-                || Some(*id) != connected && is_far_behind(view, limits)
+            let unwanted =
+                view.rank() != rank || Some(*id) != connected && is_far_behind(view, limits);
+            view.status().has(ServerStatus::MAINTENANCE) || unwanted && !owners.contains(*id)
         })
         .map(|(id, _)| id)
         .collect();
-    let mut replicas: Vec<(u64, TargetId)> = open(scene)
+    let mut replicas: Vec<(bool, u64, TargetId)> = open(scene)
         .filter(|(id, _)| Some(*id) != primary && !unfit.contains(*id))
-        .map(|(id, view)| (view.last_used(), id))
+        .map(|(id, view)| (owners.contains(id), view.last_used(), id))
         .collect();
     replicas.sort();
     let excess = replicas.len().saturating_sub(limits.max_replicas);
     replicas
         .into_iter()
         .take(excess)
-        .map(|(_, id)| id)
+        .map(|(_, _, id)| id)
         .chain(unfit.iter())
         .collect()
 }

@@ -71,7 +71,9 @@ impl Split {
         decision: Decision,
         scene: &Scene<'_>,
     ) -> Decision {
-        let (Decision::One { target, .. }, Some(statement)) = (&decision, request.statement) else {
+        let (Decision::One { target, .. } | Decision::All { answer: target, .. }, Some(statement)) =
+            (&decision, request.statement)
+        else {
             return decision;
         };
         match self.variables.place(statement) {

@@ -14,6 +14,7 @@ impl Split {
     pub(super) fn write(&self, into: &mut Encoder) {
         let target = |into: &mut Encoder, id: TargetId| into.u16(id.0);
         into.option(self.primary, target);
+        into.flag(self.bound);
         into.option(self.transaction, target);
         into.flag(self.on_primary);
         into.list(
@@ -39,6 +40,7 @@ impl Split {
     pub(super) fn read(settings: Settings, from: &mut Decoder<'_>) -> Result<Split, FreezeError> {
         let target = |from: &mut Decoder<'_>| from.u16().map(TargetId);
         let mut split = Split::new(settings, from.option(target)?);
+        split.bound = from.flag()?;
         split.transaction = from.option(target)?;
         split.on_primary = from.flag()?;
         split.left_open = from.list(target)?.into_iter().collect();

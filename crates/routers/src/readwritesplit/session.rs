@@ -29,6 +29,9 @@ pub(crate) struct Split {
     pub(super) settings: Settings,
     /// The newest primary, connected or lost. `None`: there has been none.
     pub(super) primary: Option<TargetId>,
+    /// The session has said something there, and when the connection was lost, if it was, nothing
+    /// could take its place: what keeps the session on its primary keeps it on that one.
+    pub(super) bound: bool,
     /// Where the open transaction runs.
     pub(super) transaction: Option<TargetId>,
     /// It was begun there because that was the primary.
@@ -71,6 +74,7 @@ impl Split {
         Split {
             settings,
             primary,
+            bound: false,
             transaction: None,
             on_primary: false,
             left_open: TargetSet::EMPTY,
@@ -141,6 +145,7 @@ impl Split {
         if found.is_none() || found == self.primary {
             return;
         }
+        self.bound = false;
         if let Some(old) = std::mem::replace(&mut self.primary, found) {
             self.forget_tied(old);
             self.reader = None;
@@ -153,6 +158,17 @@ impl Split {
             // The replicas of the old one's rank go with it.
             scene.want_spare();
         }
+    }
+
+    /// Does the session's primary get it?
+    fn goes_to_primary(&self, course: Course, scene: &Scene<'_>) -> bool {
+        self.primary.is_some_and(|primary| match course {
+            Course::One(target) => target == primary,
+            Course::All { to, .. } => {
+                let view = scene.target(primary);
+                to.contains(primary) && view.is_some_and(|view| view.link() == Link::Open)
+            }
+        })
     }
 
     /// What was tied to the primary's connection is gone with it.
@@ -254,6 +270,7 @@ impl RouterSession for Split {
         {
             scene.count_primary_reason(self.reason(request, scene) as usize);
         }
+        self.bound = self.bound || self.goes_to_primary(course, scene);
         let bare = self.is_bare();
         self.note_effects(request, course, scene.database());
         self.went_to_all = matches!(course, Course::All { .. });
@@ -355,6 +372,7 @@ impl RouterSession for Split {
 
     fn on_lost(&mut self, loss: &Loss, scene: &Scene<'_>) -> AfterLoss {
         let is_primary = Some(loss.target) == self.primary;
+        self.bound &= !is_primary || !self.may_replace_primary(scene);
         let concerned = self.transaction.is_none_or(|target| target == loss.target);
         if loss.can_replay && concerned && self.may_repeat(scene) {
             return AfterLoss::Replay;
@@ -417,7 +435,8 @@ impl RouterSession for Split {
                 None => TargetSet::EMPTY,
             };
         }
-        let spare = choose::spare(scene, &self.settings.limits, self.primary);
+        let owners = self.variables.owners();
+        let spare = choose::spare(scene, &self.settings.limits, self.primary, owners);
         self.left_open.union(spare)
     }
 
@@ -478,6 +497,7 @@ impl RouterSession for Split {
     fn reset(&mut self) {
         *self = Split {
             causal: self.causal.reset(),
+            bound: self.bound,
             ..Split::new(self.settings, self.primary)
         };
     }

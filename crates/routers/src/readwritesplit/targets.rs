@@ -25,15 +25,7 @@ impl Split {
     pub(super) fn find_primary(&self, scene: &Scene<'_>) -> Option<TargetId> {
         match self.primary {
             Some(current) if choose::is_valid_primary(scene, current) => Some(current),
-            // Nothing is bound to a connection that was never used.
-            Some(current)
-                if !self.may_replace_primary(scene)
-                    && scene
-                        .target(current)
-                        .is_some_and(|view| view.last_used() > 0) =>
-            {
-                None
-            }
+            Some(_) if self.bound && !self.may_replace_primary(scene) => None,
             _ => choose::best_primary(scene, self.barred(scene)),
         }
     }

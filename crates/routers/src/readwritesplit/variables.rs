@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use tidegate_session::TargetId;
 use tidegate_session::freeze::{Decoder, Encoder, FreezeError};
-use tidegate_session::router::Course;
+use tidegate_session::router::{Course, TargetSet};
 use tidegate_sql::Statement;
 
 /// More variables than this are not told apart: what reads any goes to the primary then.
@@ -50,6 +50,15 @@ impl Variables {
     /// Is there a value that only one connection has?
     pub(crate) fn are_tied(&self) -> bool {
         self.overflow || self.owners.values().any(|owner| *owner != Owner::Lost)
+    }
+
+    /// The connections that alone have a value.
+    pub(crate) fn owners(&self) -> TargetSet {
+        let on = self.owners.values().filter_map(|owner| match owner {
+            Owner::On(target) => Some(*target),
+            Owner::Lost => None,
+        });
+        on.collect()
     }
 
     /// Where a statement finds what it reads.
@@ -139,7 +148,6 @@ impl Variables {
 
 #[cfg(test)]
 mod tests {
-    use tidegate_session::router::TargetSet;
     use tidegate_sql::{Modes, classify};
 
     use super::*;

@@ -7,6 +7,7 @@
 )]
 
 pub mod bomb;
+pub mod sql;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -192,6 +193,26 @@ impl House {
             send.send(result).unwrap();
         });
         receive.recv_timeout(PATIENCE).unwrap()
+    }
+
+    /// The servers that a session is connected to.
+    pub fn servers_of(&self, client: &RawClient) -> Vec<String> {
+        let id = SessionId(u64::from(client.connection_id()));
+        let all = self.sessions();
+        let view = all.iter().find(|view| view.id == id).expect("the session");
+        view.connections
+            .iter()
+            .map(|one| one.server.to_string())
+            .collect()
+    }
+
+    /// The monitor sees the servers so from now on.
+    pub fn look_again(&self, change: impl FnOnce(&mut [ServerView])) {
+        let mut views = (*self.servers.views).clone();
+        change(&mut views.0);
+        let mut changed = self.servers.clone();
+        changed.views = Arc::new(views);
+        self.runtime.set_servers(&changed);
     }
 
     /// What the log says so far.
