@@ -304,6 +304,7 @@ async fn the_proxy_and_the_server_agree() {
             name: "primary".to_owned(),
             address: address(server),
             extra_port: None,
+            tls: None,
         },
         said: Mutex::default(),
     });

@@ -68,6 +68,7 @@ fn source(name: &str, port: u16) -> AccountSource {
             port,
         },
         extra_port: None,
+        tls: None,
     }
 }
 

@@ -104,7 +104,7 @@ fn request(query: &AccountQuery) -> LoginRequest {
     };
     let mut request = LoginRequest::new(&query.user, ip);
     request.database.clone_from(&query.database);
-    request.tls = query.tls;
+    request.tls = query.tls.is_some();
     request.handles_expired = query.handles_expired;
     request
 }
@@ -145,6 +145,7 @@ impl AccountHost for Surroundings {
                 name: entry.name.to_string(),
                 address: entry.address,
                 extra_port: None,
+                tls: entry.tls.now(),
             })
             .collect()
     }

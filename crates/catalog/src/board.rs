@@ -1,6 +1,7 @@
 //! The servers as they are known now: what monitors publish comes together here and goes on to
 //! the workers.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use tidegate_monitors::{AdminState, MonitorView, ServerBits, ServerKind, ServerS
 use tidegate_runtime::{Endpoint, Runtime, ServerEndpoint, Servers};
 use tidegate_session::world::{Counters, Rank, ServerShard, ServerStatus, ServerView, ServerViews};
 use tidegate_sqlclient::Address;
+use tidegate_tls::{ServerTls, ServerTlsSlot};
 
 /// Why a state could not be changed by hand.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +39,8 @@ pub struct BoardEntry {
     pub monitor: Option<String>,
     /// Where it was found to be.
     pub endpoint: Option<Endpoint>,
+    /// How connections to it are encrypted.
+    pub tls: ServerTlsSlot,
     /// Its maintenance is by force: connections to it end at once.
     pub evicted: bool,
 }
@@ -135,6 +139,15 @@ impl Board {
         }
     }
 
+    /// New connections to the servers are encrypted like this; to those that are missing here, not
+    /// at all.
+    pub(crate) fn set_tls(&self, tls: &BTreeMap<String, Arc<ServerTls>>) {
+        for entry in self.lock().iter() {
+            entry.tls.set(tls.get(&*entry.name).cloned());
+        }
+        self.push();
+    }
+
     /// Sets or clears a bit of a server that no monitor watches.
     pub(crate) fn change_unwatched(
         &self,
@@ -179,7 +192,7 @@ impl Board {
                 .map(|entry| ServerEndpoint {
                     address: entry.endpoint.clone(),
                     local: None,
-                    tls: None,
+                    tls: entry.tls.now(),
                 })
                 .collect(),
         }
@@ -240,6 +253,7 @@ fn view(entry: &BoardEntry) -> ServerView {
         caps: state.caps,
         // utf8mb4_general_ci, until monitors report the collation of the greeting.
         collation: 45,
+        tls: entry.tls.now().is_some(),
         connect_timeout: Some(state.connect_timeout),
         counters: Arc::clone(&entry.counters),
     }

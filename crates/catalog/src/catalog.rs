@@ -13,11 +13,13 @@ use tidegate_runtime::log::Log;
 use tidegate_runtime::{Endpoint, ListenerSpec, Runtime, RuntimeConfig};
 use tidegate_session::filter::Filter;
 use tidegate_session::{Level, ServiceSpec, SessionId};
+use tidegate_tls::ServerTlsSlot;
 
 use crate::answers::{AccountAnswers, ServiceAccounts, Surroundings};
 use crate::board::{Board, BoardEntry, StateError};
 use crate::graph::{Graph, GraphError, Ledger, is_cli, rank};
 use crate::sink::ThreadSink;
+use crate::tls::{TlsErrors, TlsSet};
 use crate::{places, settings};
 
 /// How long the start waits for the monitors' first rounds and the first load of accounts: a
@@ -33,6 +35,9 @@ pub enum StartError {
     /// They could not be built.
     #[error(transparent)]
     Graph(#[from] GraphError),
+    /// TLS settings or their files are wrong.
+    #[error("{0}")]
+    Tls(#[from] TlsErrors),
     /// No workers.
     #[error(transparent)]
     Workers(#[from] tidegate_runtime::StartError),
@@ -123,11 +128,15 @@ impl Catalog {
         let workers = usize::try_from(config.maxscale.params.threads.threads)
             .unwrap_or(1)
             .max(1);
+        let tls = TlsSet::build(&config)?;
+        tls.warnings
+            .iter()
+            .for_each(|warning| log.say(Level::Warning, warning.clone()));
         let mut ledger = Ledger::new(workers);
         let sink: Arc<dyn tidegate_filters::LineSink> = Arc::new(ThreadSink(log.clone()));
         let graph = Graph::build(&config, &mut ledger, &sink)?;
         let board = Arc::new(Board::new(
-            entries(&config, &mut ledger).await,
+            entries(&config, &mut ledger, &tls).await,
             graph.watches_positions(),
         ));
         let monitors = start_monitors(&config, &board, log);
@@ -148,17 +157,17 @@ impl Catalog {
             workers,
             config,
         };
-        if let Err(error) = catalog.open_listeners(log) {
+        if let Err(error) = catalog.open_listeners(&tls, log) {
             catalog.runtime.begin_shutdown(true);
             return Err(error);
         }
         Ok(catalog)
     }
 
-    fn open_listeners(&mut self, log: &Log) -> Result<(), StartError> {
+    fn open_listeners(&mut self, tls: &TlsSet, log: &Log) -> Result<(), StartError> {
         let listeners = self.config.listeners.clone();
         for listener in &listeners {
-            let opened = self.open_listener(listener, log)?;
+            let opened = self.open_listener(listener, tls, log)?;
             self.listeners.insert(listener.name.clone(), opened);
         }
         Ok(())
@@ -167,6 +176,7 @@ impl Catalog {
     fn open_listener(
         &self,
         listener: &Object<ListenerParams>,
+        tls: &TlsSet,
         log: &Log,
     ) -> Result<Listener, StartError> {
         let name = &listener.name;
@@ -191,7 +201,7 @@ impl Catalog {
             name: settings::shared(name),
             endpoint,
             service,
-            tls: None,
+            tls: tls.listeners.get(name).cloned(),
             started: true,
         };
         let place = self
@@ -210,6 +220,15 @@ impl Catalog {
         );
         opened.endpoint = Some(place);
         Ok(opened)
+    }
+
+    /// From now on connections are made with this TLS.
+    pub(crate) fn use_tls(&self, set: &TlsSet) {
+        for (name, tls) in &set.listeners {
+            // A listener that is gone needs none.
+            let _ = self.runtime.set_tls(name, Some(Arc::clone(tls)));
+        }
+        self.board.set_tls(&set.servers);
     }
 
     /// The configuration it runs.
@@ -321,7 +340,7 @@ impl Catalog {
     }
 }
 
-async fn entries(config: &Config, ledger: &mut Ledger) -> Vec<BoardEntry> {
+async fn entries(config: &Config, ledger: &mut Ledger, tls: &TlsSet) -> Vec<BoardEntry> {
     let mut entries = Vec::with_capacity(config.servers.len());
     for server in &config.servers {
         let address = places::address(&server.params);
@@ -336,6 +355,7 @@ async fn entries(config: &Config, ledger: &mut Ledger) -> Vec<BoardEntry> {
             state: Arc::new(ServerState::unknown(&server.name)),
             monitor: monitor.map(|monitor| monitor.name.clone()),
             endpoint: places::resolve(&address).await,
+            tls: ServerTlsSlot::new(tls.servers.get(&server.name).cloned()),
             evicted: false,
             address,
         });
@@ -349,7 +369,8 @@ fn start_monitors(config: &Config, board: &Arc<Board>, log: &Log) -> Vec<Monitor
             board: Arc::clone(board),
             log: log.clone(),
         });
-        MonitorHandle::spawn(&monitor.name, settings::monitor(config, monitor), observer)
+        let settings = settings::monitor(config, monitor, board);
+        MonitorHandle::spawn(&monitor.name, settings, observer)
     };
     config.monitors.iter().map(start).collect()
 }

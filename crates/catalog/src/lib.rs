@@ -26,9 +26,13 @@ mod board;
 mod catalog;
 mod graph;
 mod places;
+mod renew;
 mod settings;
 mod sink;
+mod tls;
 
 pub use board::{Board, BoardEntry, StateError};
 pub use catalog::{Catalog, Listener, Service, StartError};
 pub use graph::{Graph, GraphError, Ledger, is_cli, server_id};
+pub use renew::watch_tls;
+pub use tls::{TlsErrors, check_tls};

@@ -13,10 +13,15 @@ use tidegate_runtime::Tuning;
 use tidegate_session::LogSwitches;
 use tidegate_sqlclient::{Credentials, Timeouts};
 
+use crate::board::Board;
 use crate::places;
 
 /// The settings of a monitor.
-pub(crate) fn monitor(config: &Config, monitor: &Object<MonitorParams>) -> MonitorSettings {
+pub(crate) fn monitor(
+    config: &Config,
+    monitor: &Object<MonitorParams>,
+    board: &Board,
+) -> MonitorSettings {
     let params = &monitor.params;
     let credentials = Credentials::new(&params.user, params.password.reveal());
     let mut settings = MonitorSettings::new(credentials);
@@ -32,14 +37,18 @@ pub(crate) fn monitor(config: &Config, monitor: &Object<MonitorParams>) -> Monit
         .servers
         .iter()
         .filter_map(|name| config.servers.iter().find(|server| server.name == *name))
-        .map(watched)
+        .map(|server| watched(server, board))
         .collect();
     settings
 }
 
-fn watched(server: &Object<ServerParams>) -> MonitoredServer {
+fn watched(server: &Object<ServerParams>, board: &Board) -> MonitoredServer {
     let params = &server.params;
     let mut watched = MonitoredServer::new(&server.name, places::address(params));
+    watched.tls = board
+        .entry(&server.name)
+        .map(|entry| entry.tls)
+        .unwrap_or_default();
     watched.private_host.clone_from(&params.private_address);
     watched.credentials = params.monitoruser.as_ref().map(|user| {
         Credentials::new(

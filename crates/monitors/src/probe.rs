@@ -101,6 +101,7 @@ impl Probe {
 
     /// Tries the extra port first, where there is one.
     async fn connect_once(&mut self, note: &mut Option<Note>) -> Result<Client, Error> {
+        self.options.tls = self.server.tls.now();
         if let Some(address) = self.server.extra_address() {
             let mut options = self.options.clone();
             options.address = address;
@@ -136,6 +137,7 @@ fn lost(error: &Error) -> Observation {
         Error::Connect { .. } => ContactFailure::Refused,
         Error::Io(_) | Error::Server { .. } | Error::Unusable => ContactFailure::Broken,
         Error::Resolve { .. }
+        | Error::Tls(_)
         | Error::Refused { .. }
         | Error::Login(_)
         | Error::Wire(_)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_sqlclient::{Address, ConnectOptions, Credentials, Timeouts};
+use tidegate_tls::ServerTlsSlot;
 
 use crate::mariadbmon::{Member, Rules};
 
@@ -67,6 +68,8 @@ pub struct MonitoredServer {
     pub private_host: Option<String>,
     /// `monitoruser` and `monitorpw`, instead of the monitor's own.
     pub credentials: Option<Credentials>,
+    /// How connections to it are encrypted.
+    pub tls: ServerTlsSlot,
 }
 
 impl MonitoredServer {
@@ -79,6 +82,7 @@ impl MonitoredServer {
             extra_port: None,
             private_host: None,
             credentials: None,
+            tls: ServerTlsSlot::default(),
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tidegate_session::world::ServerViews;
 use tidegate_session::{LogSwitches, ServerId, ServiceSpec, SessionId};
+use tidegate_tls::{ListenerTls, ServerTls};
 
 use crate::answer::Answers;
 use crate::log::Log;
@@ -126,11 +127,8 @@ pub struct ServerEndpoint {
     pub address: Option<Endpoint>,
     /// The address to connect from (`local_address`).
     pub local: Option<SocketAddr>,
-    /// TLS towards it, and the name its certificate must have; `None`: in the clear.
-    pub tls: Option<(
-        Arc<rustls::ClientConfig>,
-        rustls::pki_types::ServerName<'static>,
-    )>,
+    /// TLS towards it; `None`: in the clear.
+    pub tls: Option<Arc<ServerTls>>,
 }
 
 /// A place to listen or to connect to.
@@ -161,7 +159,7 @@ pub struct ListenerSpec {
     /// The service whose sessions it makes.
     pub service: Arc<ServiceSpec>,
     /// TLS for its clients; `None`: there is none.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
+    pub tls: Option<Arc<ListenerTls>>,
     /// Does it accept at once? A stopped listener lets clients queue in the kernel.
     pub started: bool,
 }

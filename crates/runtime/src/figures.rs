@@ -29,6 +29,12 @@ pub struct WorkerShard {
     pub panics: Count,
     /// Clients turned away because there were no descriptors or no places.
     pub refused: Count,
+    /// TLS handshakes that were completed, with clients and with servers.
+    pub tls_handshakes: Count,
+    /// Those that went on from an earlier connection.
+    pub tls_resumed: Count,
+    /// TLS that could not be agreed on, or broke.
+    pub tls_failures: Count,
     /// Rounds of the loop.
     pub rounds: Count,
     /// Readiness events in all rounds.

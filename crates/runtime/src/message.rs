@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use rustls::ServerConfig;
 use tidegate_session::digests::Digests;
 use tidegate_session::question::Answer;
 use tidegate_session::{Control, ControlError, ServiceSpec, SessionId, SessionView, Token};
+use tidegate_tls::ListenerTls;
 
 use crate::admission::Ticket;
 use crate::config::Tuning;
@@ -90,7 +90,7 @@ pub(crate) enum ListenerChange {
     /// New sessions run on this.
     Service(Arc<ServiceSpec>),
     /// New clients get this.
-    Tls(Option<Arc<ServerConfig>>),
+    Tls(Option<Arc<ListenerTls>>),
     /// It is closed.
     Remove,
 }

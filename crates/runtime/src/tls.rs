@@ -6,39 +6,69 @@
 //! The invariant: plaintext comes out in the order its ciphertext came in, and ciphertext in the
 //! order its plaintext was sent.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustls::client::UnbufferedClientConnection;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::CertificateDer;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{
     ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus,
     WriteTraffic,
 };
-use rustls::{ClientConfig, ServerConfig};
+use rustls::{CommonState, HandshakeKind};
+use tidegate_session::{Encryption, PeerCertificate};
+use tidegate_tls::{Certificate, ListenerTls, Offer, Peer, ServerTls, explain, openssl_name};
 
 use crate::buffer::{Bytes, Pool};
 
 /// Why TLS failed on a connection.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TlsError {
-    #[error("TLS: {0}")]
-    Protocol(#[from] rustls::Error),
-    #[error("TLS: {0}")]
+    #[error("{}", explain(.error, *.peer))]
+    Protocol { error: rustls::Error, peer: Peer },
+    #[error("{} (the client offers {}; this listener {})", explain(.error, Peer::Client), .offers.0, .offers.1)]
+    NothingInCommon {
+        error: rustls::Error,
+        /// The client's and ours.
+        offers: Box<(Offer, Offer)>,
+    },
+    #[error("{0}")]
     Encode(#[from] EncodeError),
-    #[error("TLS: {0}")]
+    #[error("{0}")]
     Encrypt(#[from] EncryptError),
 }
 
 enum Role {
-    Server(UnbufferedServerConnection),
-    Client(UnbufferedClientConnection),
+    Server {
+        connection: Box<UnbufferedServerConnection>,
+        listener: Arc<ListenerTls>,
+        /// Where the client is; `None`: on this machine.
+        client: Option<IpAddr>,
+    },
+    Client(Box<UnbufferedClientConnection>),
+}
+
+impl Role {
+    fn peer(&self) -> Peer {
+        match self {
+            Role::Server { .. } => Peer::Client,
+            Role::Client(_) => Peer::Server,
+        }
+    }
+
+    fn error(&self, error: rustls::Error) -> TlsError {
+        TlsError::Protocol {
+            error,
+            peer: self.peer(),
+        }
+    }
 }
 
 impl std::fmt::Debug for Role {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Role::Server(_) => "Server",
+            Role::Server { .. } => "Server",
             Role::Client(_) => "Client",
         })
     }
@@ -53,6 +83,8 @@ pub(crate) struct Tls {
     /// Plaintext that waits for the end of the handshake.
     waiting: Bytes,
     peer_closed: bool,
+    /// The end of the handshake was told.
+    told: bool,
 }
 
 /// What one look at rustls' state came to.
@@ -64,20 +96,34 @@ enum Looked {
 }
 
 impl Tls {
-    /// We are the server: the peer begins.
-    pub(crate) fn server(config: &Arc<ServerConfig>) -> Result<Tls, TlsError> {
-        Ok(Tls::new(Role::Server(UnbufferedServerConnection::new(
-            Arc::clone(config),
-        )?)))
+    /// We are the server, of a client at this address: the peer begins.
+    pub(crate) fn server(
+        listener: &Arc<ListenerTls>,
+        client: Option<IpAddr>,
+    ) -> Result<Tls, TlsError> {
+        let connection =
+            UnbufferedServerConnection::new(Arc::clone(listener.config())).map_err(|error| {
+                TlsError::Protocol {
+                    error,
+                    peer: Peer::Client,
+                }
+            })?;
+        Ok(Tls::new(Role::Server {
+            connection: Box::new(connection),
+            listener: Arc::clone(listener),
+            client,
+        }))
     }
 
     /// We are the client: [`Tls::advance`] begins.
-    pub(crate) fn client(
-        config: &Arc<ClientConfig>,
-        name: &ServerName<'static>,
-    ) -> Result<Tls, TlsError> {
-        let connection = UnbufferedClientConnection::new(Arc::clone(config), name.clone())?;
-        Ok(Tls::new(Role::Client(connection)))
+    pub(crate) fn client(server: &ServerTls) -> Result<Tls, TlsError> {
+        let (config, name) = (Arc::clone(server.config()), server.name().clone());
+        let connection =
+            UnbufferedClientConnection::new(config, name).map_err(|error| TlsError::Protocol {
+                error,
+                peer: Peer::Server,
+            })?;
+        Ok(Tls::new(Role::Client(Box::new(connection))))
     }
 
     fn new(role: Role) -> Tls {
@@ -86,6 +132,7 @@ impl Tls {
             incoming: Bytes::default(),
             waiting: Bytes::default(),
             peer_closed: false,
+            told: false,
         }
     }
 
@@ -138,9 +185,12 @@ impl Tls {
                 pool,
             };
             let (discard, looked) = match &mut self.role {
-                Role::Server(connection) => step.look(connection.process_tls_records(incoming)),
+                Role::Server { connection, .. } => {
+                    step.look(connection.process_tls_records(incoming))
+                }
                 Role::Client(connection) => step.look(connection.process_tls_records(incoming)),
             };
+            let looked = looked.map_err(|failure| self.name_failure(failure));
             self.incoming.consume(discard, pool);
             match looked? {
                 Looked::Again => {}
@@ -149,9 +199,100 @@ impl Tls {
         }
     }
 
+    /// A client with which nothing can be agreed is told about with both sides' offers.
+    fn name_failure(&self, failure: Failure) -> TlsError {
+        let error = match failure {
+            Failure::Protocol(error) => error,
+            Failure::Encode(error) => return error.into(),
+            Failure::Encrypt(error) => return error.into(),
+        };
+        let Role::Server { listener, .. } = &self.role else {
+            return self.role.error(error);
+        };
+        match (&error, Offer::read(self.incoming.as_slice())) {
+            (rustls::Error::PeerIncompatible(_), Some(theirs)) => TlsError::NothingInCommon {
+                error,
+                offers: Box::new((theirs, listener.offer().clone())),
+            },
+            _ => self.role.error(error),
+        }
+    }
+
+    /// What came of the handshake; once, when it is complete.
+    ///
+    /// # Errors
+    /// The client's certificate is not one of its address.
+    pub(crate) fn encryption(&mut self) -> Result<Option<Encryption>, TlsError> {
+        if self.told {
+            return Ok(None);
+        }
+        let common: &CommonState = match &self.role {
+            Role::Server { connection, .. } => connection,
+            Role::Client(connection) => connection,
+        };
+        if common.is_handshaking() {
+            return Ok(None);
+        }
+        let suite = common.negotiated_cipher_suite();
+        let presented = common.peer_certificates();
+        let resumed = common.handshake_kind() == Some(HandshakeKind::Resumed);
+        let mut certificate = None;
+        if let Role::Server {
+            listener, client, ..
+        } = &self.role
+        {
+            certificate = presented.and_then(read);
+            listener
+                .admits(presented, *client)
+                .map_err(|error| self.role.error(error))?;
+        }
+        self.told = true;
+        Ok(Some(Encryption {
+            cipher: suite
+                .map_or("unknown", |suite| openssl_name(suite.suite()))
+                .into(),
+            certificate,
+            resumed,
+        }))
+    }
+
     pub(crate) fn give_back(&mut self, pool: &mut Pool) {
         self.incoming.clear(pool);
         self.waiting.clear(pool);
+    }
+}
+
+/// The peer's own certificate, in its own words.
+fn read(presented: &[CertificateDer<'static>]) -> Option<PeerCertificate> {
+    let read = Certificate::read(presented.first()?)?;
+    Some(PeerCertificate {
+        subject: read.subject,
+        issuer: read.issuer,
+    })
+}
+
+/// What a step failed with, before it is known what to say of it.
+enum Failure {
+    Protocol(rustls::Error),
+    Encode(EncodeError),
+    Encrypt(EncryptError),
+}
+
+impl From<rustls::Error> for Failure {
+    fn from(error: rustls::Error) -> Failure {
+        Failure::Protocol(error)
+    }
+}
+
+impl From<EncodeError> for Failure {
+    fn from(error: EncodeError) -> Failure {
+        Failure::Encode(error)
+    }
+}
+
+impl From<EncryptError> for Failure {
+    fn from(error: EncryptError) -> Failure {
+        Failure::Encrypt(error)
     }
 }
 
@@ -168,7 +309,7 @@ impl Step<'_> {
     fn look<Data>(
         &mut self,
         status: UnbufferedStatus<'_, '_, Data>,
-    ) -> (usize, Result<Looked, TlsError>) {
+    ) -> (usize, Result<Looked, Failure>) {
         let UnbufferedStatus { mut discard, state } = status;
         let looked = match state {
             Err(error) => Err(error.into()),
@@ -206,7 +347,7 @@ impl Step<'_> {
     fn encrypt_waiting<Data>(
         &mut self,
         mut traffic: WriteTraffic<'_, Data>,
-    ) -> Result<(), TlsError> {
+    ) -> Result<(), Failure> {
         if self.waiting.is_empty() {
             return Ok(());
         }
@@ -218,7 +359,7 @@ impl Step<'_> {
 }
 
 /// An error that may say how much room was missing.
-trait Missing: Into<TlsError> {
+trait Missing: Into<Failure> {
     fn missing(&self) -> Option<usize>;
 }
 
@@ -249,7 +390,7 @@ fn fill<E: Missing>(
     out: &mut Bytes,
     pool: &mut Pool,
     mut write: impl FnMut(&mut [u8]) -> Result<usize, E>,
-) -> Result<(), TlsError> {
+) -> Result<(), Failure> {
     let mut room = 0;
     loop {
         let buffer = out.writable(room, pool);
@@ -268,116 +409,4 @@ fn fill<E: Missing>(
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::{Read as _, Write as _};
-    use std::os::unix::net::UnixStream;
-
-    use rustls::pki_types::PrivateKeyDer;
-    use rustls::{ClientConnection, RootCertStore, StreamOwned};
-
-    use super::*;
-
-    fn configs() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
-        let made = rcgen::generate_simple_self_signed(["db.test".to_owned()]).unwrap();
-        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-        let certificate = made.cert.der().clone();
-        let mut roots = RootCertStore::empty();
-        roots.add(certificate.clone()).unwrap();
-        let server = ServerConfig::builder()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate], key)
-            .unwrap();
-        let client = ClientConfig::builder()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        (Arc::new(server), Arc::new(client))
-    }
-
-    fn name() -> ServerName<'static> {
-        ServerName::try_from("db.test").unwrap()
-    }
-
-    /// Serves `socket` as an echo of everything in upper case, until the peer closes.
-    fn serve(mut socket: UnixStream, config: &Arc<ServerConfig>) {
-        let (mut pool, mut plain, mut out) = (Pool::default(), Bytes::default(), Bytes::default());
-        let mut tls = Tls::server(config).unwrap();
-        let mut buffer = [0; 1000];
-        loop {
-            let read = socket.read(&mut buffer).unwrap();
-            if read == 0 {
-                return;
-            }
-            tls.receive(&buffer[..read], &mut pool);
-            tls.advance(&mut plain, &mut out, &mut pool).unwrap();
-            let answer = plain.as_slice().to_ascii_uppercase();
-            plain.clear(&mut pool);
-            tls.send(&answer, &mut out, &mut pool).unwrap();
-            socket.write_all(out.as_slice()).unwrap();
-            out.clear(&mut pool);
-            if tls.peer_closed() {
-                return;
-            }
-        }
-    }
-
-    #[test]
-    fn an_ordinary_client_is_served() {
-        let (server, client) = configs();
-        let (ours, theirs) = UnixStream::pair().unwrap();
-        let thread = std::thread::spawn(move || serve(ours, &server));
-        let connection = ClientConnection::new(client, name()).unwrap();
-        let mut stream = StreamOwned::new(connection, theirs);
-        let text = "select 1; ".repeat(20_000);
-        let mut answer = vec![0; text.len()];
-        for (chunk, into) in text.as_bytes().chunks(5000).zip(answer.chunks_mut(5000)) {
-            stream.write_all(chunk).unwrap();
-            stream.read_exact(into).unwrap();
-        }
-        assert!(answer == text.to_ascii_uppercase().as_bytes());
-        stream.conn.send_close_notify();
-        stream.conn.complete_io(&mut stream.sock).unwrap();
-        thread.join().unwrap();
-    }
-
-    #[test]
-    fn both_ends_are_ours_and_what_is_sent_early_waits() {
-        let (server, client) = configs();
-        let mut pool = Pool::default();
-        let (mut client, mut server) = (
-            Tls::client(&client, &name()).unwrap(),
-            Tls::server(&server).unwrap(),
-        );
-        let (mut at_client, mut at_server) = (Bytes::default(), Bytes::default());
-        let (mut to_client, mut to_server) = (Bytes::default(), Bytes::default());
-        client.send(b"early", &mut to_server, &mut pool).unwrap();
-        for _ in 0..10 {
-            // One byte at a time: records come in pieces.
-            for byte in to_server.as_slice().to_vec() {
-                server.receive(&[byte], &mut pool);
-                server
-                    .advance(&mut at_server, &mut to_client, &mut pool)
-                    .unwrap();
-            }
-            to_server.clear(&mut pool);
-            client.receive(to_client.as_slice(), &mut pool);
-            to_client.clear(&mut pool);
-            client
-                .advance(&mut at_client, &mut to_server, &mut pool)
-                .unwrap();
-        }
-        assert_eq!(at_server.as_slice(), b"early");
-        assert_eq!((server.waiting(), client.waiting()), (0, 0));
-    }
-
-    #[test]
-    fn plain_text_where_tls_was_agreed_is_an_error() {
-        let (server, _) = configs();
-        let mut pool = Pool::default();
-        let mut tls = Tls::server(&server).unwrap();
-        tls.receive(b"\x20\x00\x00\x01 this is not TLS", &mut pool);
-        let error = tls
-            .advance(&mut Bytes::default(), &mut Bytes::default(), &mut pool)
-            .unwrap_err();
-        assert!(error.to_string().starts_with("TLS: "), "{error}");
-    }
-}
+mod tests;

@@ -7,29 +7,42 @@ use std::net::TcpStream;
 use std::sync::Arc;
 
 use house::{House, PASSWORD, Plan, USER, healthy};
-use rustls::pki_types::{PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tidegate_runtime::{Endpoint, ListenerSpec};
 use tidegate_testkit::PATIENCE;
+use tidegate_testkit::pki::{Authority, Wish};
 use tidegate_testkit::raw::{
     CLIENT_LONG_PASSWORD, CLIENT_PLUGIN_AUTH, CLIENT_PROTOCOL_41, CLIENT_SECURE_CONNECTION,
     CLIENT_SSL, native_password,
 };
+use tidegate_tls::{ListenerTls, TlsSettings};
 
-fn configs() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
-    let made = rcgen::generate_simple_self_signed(["proxy.test".to_owned()]).unwrap();
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let certificate = made.cert.der().clone();
+/// A listener's TLS, and what a client needs that knows its authority.
+fn configs() -> (Arc<ListenerTls>, Arc<ClientConfig>) {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new("Test CA").unwrap();
+    let identity = authority
+        .issue(&Wish::new("proxy.test").hosts(&["proxy.test"]))
+        .unwrap();
+    let files = identity.write_to(folder.path(), "proxy").unwrap();
+    let settings = TlsSettings {
+        key: Some(files.key),
+        cert: Some(files.cert),
+        ..TlsSettings::default()
+    };
     let mut roots = RootCertStore::empty();
-    roots.add(certificate.clone()).unwrap();
-    let server = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
+    roots
+        .add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap())
         .unwrap();
     let client = ClientConfig::builder()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    (Arc::new(server), Arc::new(client))
+    (
+        Arc::new(ListenerTls::build(&settings).unwrap().0),
+        Arc::new(client),
+    )
 }
 
 fn read_packet(stream: &mut impl Read) -> Vec<u8> {

@@ -1,6 +1,7 @@
 //! A session's connection to one server: its state, the replies it owes, its names for statements.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use tidegate_wire::frame::MAX_FRAME;
 use tidegate_wire::login::ClientLogin;
@@ -90,6 +91,8 @@ pub(crate) struct Backend {
     pub(crate) backlogged: bool,
     /// The server's version as a number, from its greeting.
     pub(crate) version: u64,
+    /// The TLS cipher; `None`: in the clear.
+    pub(crate) cipher: Option<Arc<str>>,
     /// It is a MySQL server, not a MariaDB one.
     pub(crate) mysql_family: bool,
     /// What its greeting said: COM_CHANGE_USER needs it again.
@@ -121,6 +124,7 @@ impl Backend {
             paused: false,
             backlogged: false,
             version: 0,
+            cipher: None,
             mysql_family: false,
             info: None,
             login_schema: None,

@@ -3,6 +3,7 @@
 use tidegate_wire::Caps;
 use tidegate_wire::auth::native::Proof;
 
+use crate::encryption::Encryption;
 use crate::filter::{FilterScene, Who};
 use crate::ids::SessionId;
 use crate::question::ClientAddress;
@@ -24,6 +25,8 @@ pub(crate) struct Identity {
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) address: ClientAddress,
+    /// `None`: it speaks in the clear.
+    pub(crate) encryption: Option<Arc<Encryption>>,
     /// `None` until the login is complete.
     pub(crate) identity: Option<Identity>,
     /// What was agreed.
@@ -50,6 +53,7 @@ impl Client {
     pub(crate) fn new(address: ClientAddress, now: Instant, wall: WallTime) -> Client {
         Client {
             address,
+            encryption: None,
             identity: None,
             caps: Caps::empty(),
             database: None,

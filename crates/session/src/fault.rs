@@ -67,6 +67,9 @@ pub enum SessionFault {
     /// The client's bytes are not the protocol.
     #[error("the client sent what the protocol does not allow: {0}")]
     ClientProtocol(String),
+    /// TLS with the client failed.
+    #[error("TLS with the client failed: {0}")]
+    Tls(String),
     /// A packet's sequence number is off.
     #[error("packet out of order: expected sequence number {expected}, got {got}")]
     OutOfOrder {
@@ -173,6 +176,7 @@ impl SessionFault {
     pub fn cause(&self) -> Cause {
         match self {
             SessionFault::ClientProtocol(_)
+            | SessionFault::Tls(_)
             | SessionFault::OutOfOrder { .. }
             | SessionFault::TooLarge { .. } => Cause::ClientProtocol,
             SessionFault::LoginRefused { .. } => Cause::LoginFailed,
@@ -196,6 +200,7 @@ impl Fault for SessionFault {
     fn blame(&self) -> Blame {
         match self {
             SessionFault::ClientProtocol(_)
+            | SessionFault::Tls(_)
             | SessionFault::OutOfOrder { .. }
             | SessionFault::TooLarge { .. }
             | SessionFault::LoginRefused { .. }
@@ -221,6 +226,7 @@ impl Fault for SessionFault {
                 Retry::IfUnsent
             }
             SessionFault::ClientProtocol(_)
+            | SessionFault::Tls(_)
             | SessionFault::OutOfOrder { .. }
             | SessionFault::TooLarge { .. }
             | SessionFault::LoginRefused { .. }
@@ -238,7 +244,7 @@ impl Fault for SessionFault {
     fn client_reply(&self) -> ErrReply {
         let word = self.cause().word();
         match self {
-            SessionFault::ClientProtocol(_) => ErrReply::new(
+            SessionFault::ClientProtocol(_) | SessionFault::Tls(_) => ErrReply::new(
                 1043,
                 b"08S01",
                 format!("Bad handshake or packet ({word}): {self}"),

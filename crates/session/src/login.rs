@@ -175,6 +175,7 @@ impl Session {
     fn ask_account(&mut self, after_failure: bool, cx: &mut Cx<'_>) {
         let service = std::sync::Arc::clone(&self.service.name);
         let address = self.client.address.clone();
+        let tls = self.client.encryption.clone();
         let Phase::Dialogue(dialogue) = &mut self.phase else {
             return;
         };
@@ -185,7 +186,7 @@ impl Session {
             user: hello.user.clone(),
             address,
             database: hello.database.clone(),
-            tls: false,
+            tls,
             handles_expired: hello.caps.contains(Caps::CAN_HANDLE_EXPIRED_PASSWORDS),
             after_failure,
         };

@@ -5,6 +5,12 @@ use crate::session::{Phase, Session};
 use crate::time::Instant;
 use crate::view::{BufferView, ConnectionView, MemoryView, SessionView};
 use crate::world::ServerViews;
+use std::sync::Arc;
+
+/// Empty without TLS.
+fn cipher_text(cipher: Option<&Arc<str>>) -> String {
+    cipher.map_or_else(String::new, |cipher| cipher.to_string())
+}
 
 impl Session {
     /// Everything REST shows of the session.
@@ -23,6 +29,7 @@ impl Session {
                 .unwrap_or_default(),
             address: self.client.address.clone(),
             database: self.client.database.as_deref().map(text),
+            cipher: cipher_text(self.client.encryption.as_ref().map(|tls| &tls.cipher)),
             connected: self.client.connected,
             age: now.since(self.client.connected_at),
             idle: if busy {
@@ -80,7 +87,7 @@ impl Session {
                 Some(ConnectionView {
                     server: server.name.clone(),
                     connection_id: backend.thread_id,
-                    cipher: String::new(),
+                    cipher: cipher_text(backend.cipher.as_ref()),
                 })
             })
             .collect()

@@ -59,14 +59,21 @@ impl Session {
     }
 
     /// The socket is connected: the server speaks first.
-    pub(crate) fn connected(&mut self, id: BackendId, _cx: &mut Cx<'_>) {
-        let Some(identity) = self.identity() else {
+    pub(crate) fn connected(&mut self, id: BackendId, cx: &mut Cx<'_>) {
+        let server = self.backend(id).map(|backend| backend.server);
+        let tls = server
+            .and_then(|server| cx.servers.get(server))
+            .is_some_and(|view| view.tls);
+        let Some(mut identity) = self.identity() else {
             return;
         };
         let Some(backend) = self.backend_mut(id) else {
             return;
         };
         if matches!(backend.state, State::Connecting) {
+            if tls {
+                identity.caps = identity.caps | Caps::SSL;
+            }
             backend.login_schema.clone_from(&identity.database);
             backend.state = State::Login(Box::new(ClientLogin::new(identity)));
         }

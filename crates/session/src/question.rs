@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use tidegate_wire::auth::native::NativeHash;
 
+use crate::encryption::Encryption;
 use crate::fault::ErrReply;
 
 /// Where a client connected from.
@@ -33,8 +34,8 @@ pub struct AccountQuery {
     pub address: ClientAddress,
     /// The database to be checked, if one was named.
     pub database: Option<Vec<u8>>,
-    /// Is the connection encrypted?
-    pub tls: bool,
+    /// How the connection is encrypted; `None`: it is not.
+    pub tls: Option<Arc<Encryption>>,
     /// Can the client handle an expired password?
     pub handles_expired: bool,
     /// The data that was used first did not let the client in: refresh it if the limit allows,

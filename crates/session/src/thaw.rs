@@ -15,6 +15,7 @@ use crate::backend::{Backend, State};
 use crate::cause::Cause;
 use crate::chain::{FilterSlot, TreeNeeds, lay_out};
 use crate::client::Identity;
+use crate::encryption::{Encryption, PeerCertificate};
 use crate::filter::Filter;
 use crate::freeze::{Decoder, Encoder, FreezeError, VERSION};
 use crate::history::History;
@@ -95,6 +96,7 @@ impl Session {
         into.bytes(&client.scramble);
         into.u32(client.changes);
         into.u32(client.failed_changes);
+        into.option(client.encryption.as_deref(), freeze_encryption);
     }
 
     fn freeze_chain(&self, into: &mut Encoder) {
@@ -221,6 +223,7 @@ impl Session {
         })?;
         self.client.changes = from.u32()?;
         self.client.failed_changes = from.u32()?;
+        self.client.encryption = from.option(thaw_encryption)?.map(Arc::new);
         Ok(())
     }
 
@@ -309,6 +312,28 @@ impl Session {
     }
 }
 
+fn freeze_encryption(into: &mut Encoder, encryption: &Encryption) {
+    into.bytes(encryption.cipher.as_bytes());
+    into.option(encryption.certificate.as_ref(), |into, certificate| {
+        into.bytes(certificate.subject.as_bytes());
+        into.bytes(certificate.issuer.as_bytes());
+    });
+    into.flag(encryption.resumed);
+}
+
+fn thaw_encryption(from: &mut Decoder<'_>) -> Result<Encryption, FreezeError> {
+    Ok(Encryption {
+        cipher: from.text()?.into(),
+        certificate: from.option(|from| {
+            Ok(PeerCertificate {
+                subject: from.text()?,
+                issuer: from.text()?,
+            })
+        })?,
+        resumed: from.flag()?,
+    })
+}
+
 fn thaw_cause(from: &mut Decoder<'_>) -> Result<Cause, FreezeError> {
     let value = from.u8()?;
     Cause::ALL
@@ -351,6 +376,9 @@ fn freeze_backend(into: &mut Encoder, backend: &Backend, now: Instant) {
     into.u64(now.since(backend.opened).as_micros() as u64);
     into.u64(backend.version);
     into.flag(backend.mysql_family);
+    into.option(backend.cipher.as_deref(), |into, cipher| {
+        into.bytes(cipher.as_bytes());
+    });
     into.option(backend.info.as_deref(), |into, info| {
         into.bytes(&info.version);
         into.u32(info.thread_id);
@@ -393,6 +421,7 @@ fn thaw_backend(
     backend.opened = Instant(now.0.saturating_sub(from.u64()?));
     backend.version = from.u64()?;
     backend.mysql_family = from.flag()?;
+    backend.cipher = from.option(Decoder::text)?.map(Arc::from);
     backend.info = from
         .option(|from| {
             Ok(ServerInfo {

@@ -26,6 +26,8 @@ pub struct SessionView {
     pub address: ClientAddress,
     /// The current default database.
     pub database: Option<String>,
+    /// The TLS cipher of the client; empty without TLS.
+    pub cipher: String,
     /// When the login was accepted.
     pub connected: WallTime,
     /// How long ago that was.

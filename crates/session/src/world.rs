@@ -134,6 +134,8 @@ pub struct ServerView {
     pub caps: Option<Caps>,
     /// The default collation of its greeting.
     pub collation: u8,
+    /// Connections to it are encrypted.
+    pub tls: bool,
     /// How long a connection may take until it is usable; `None`: no monitor says.
     pub connect_timeout: Option<Duration>,
     /// Its counters, the same object in every view.

@@ -89,6 +89,7 @@ impl Bench {
             mysql_family: false,
             caps: Some(caps()),
             collation: 45,
+            tls: false,
             connect_timeout: None,
             counters: Arc::new(Counters::new(2)),
         });

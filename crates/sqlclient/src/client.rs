@@ -11,7 +11,7 @@ use tidegate_wire::{
 use tokio::time::Instant;
 
 use crate::error::{Error, Phase};
-use crate::options::{ConnectOptions, Timeouts, Tls};
+use crate::options::{ConnectOptions, Timeouts};
 use crate::packets::{Allowance, Deadline, Packet, PacketStream};
 use crate::result::{Outcome, ResultSet, Row};
 use crate::stream::Stream;
@@ -57,8 +57,8 @@ impl Client {
     pub async fn connect(options: &ConnectOptions) -> Result<Self, Error> {
         let deadline = Deadline::after(Phase::Connect, options.timeouts.connect);
         let connecting = Stream::connect(&options.address, options.local_address);
-        let mut packets = PacketStream::new(deadline.bound(connecting).await?);
-        let server = log_in(&mut packets, options, deadline).await?;
+        let packets = PacketStream::new(deadline.bound(connecting).await?);
+        let (packets, server) = log_in(packets, options, deadline).await?;
         Ok(Self {
             packets,
             server,
@@ -203,10 +203,10 @@ impl Client {
 }
 
 async fn log_in(
-    packets: &mut PacketStream,
+    mut packets: PacketStream,
     options: &ConnectOptions,
     deadline: Deadline,
-) -> Result<ServerInfo, Error> {
+) -> Result<(PacketStream, ServerInfo), Error> {
     let mut login = ClientLogin::new(identity(options));
     let mut allowance = Allowance::new(deadline, options.timeouts.connect, LOGIN_LIMIT);
     loop {
@@ -218,8 +218,16 @@ async fn log_in(
         }
         match step {
             ClientStep::NeedMore => {}
-            ClientStep::StartTls => return Err(unexpected("a login without tls", None)),
-            ClientStep::Done { server, .. } => return Ok(*server),
+            ClientStep::StartTls => {
+                let Some(tls) = &options.tls else {
+                    return Err(unexpected("a login without tls", None));
+                };
+                packets = packets.encrypt(tls, deadline).await?;
+                let mut response = Vec::new();
+                login.tls_started(&mut response);
+                packets.send_framed(&response, deadline).await?;
+            }
+            ClientStep::Done { server, .. } => return Ok((packets, *server)),
             ClientStep::Refused(refusal) => {
                 return Err(Error::Refused {
                     user: options.credentials.user.clone(),
@@ -232,7 +240,6 @@ async fn log_in(
 }
 
 fn identity(options: &ConnectOptions) -> Identity {
-    let Tls::Off = options.tls;
     let password = options.credentials.password.clone();
     let secret = if password.is_empty() {
         Secret::None
@@ -240,7 +247,11 @@ fn identity(options: &ConnectOptions) -> Identity {
         Secret::Password(password)
     };
     let mut identity = Identity::new(options.credentials.user.as_bytes(), secret);
-    identity.caps = CAPS;
+    identity.caps = if options.tls.is_some() {
+        CAPS.union(Caps::SSL)
+    } else {
+        CAPS
+    };
     identity.database = options
         .database
         .as_ref()

@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use thiserror::Error as ThisError;
+use tidegate_tls::{Peer, explain};
 use tidegate_wire::{LoginError, WireError};
 
 /// `ER_TOO_MANY_USER_CONNECTIONS` and `ER_CON_COUNT_ERROR`: the server is there, but full.
@@ -102,7 +103,10 @@ pub enum Error {
     },
     /// The connection broke.
     #[error("connection lost: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
+    /// TLS could not be agreed on, or broke.
+    #[error("TLS: {0}")]
+    Tls(String),
     /// Bytes that make no sense.
     #[error("malformed reply: {0}")]
     Wire(#[from] WireError),
@@ -128,6 +132,17 @@ pub enum Error {
     Unusable,
 }
 
+impl From<io::Error> for Error {
+    /// TLS errors come wrapped up.
+    fn from(error: io::Error) -> Self {
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+        match inner {
+            Some(tls) => Self::Tls(explain(tls, Peer::Server)),
+            None => Self::Io(error),
+        }
+    }
+}
+
 impl Error {
     /// The server's error number, if it was the server that refused.
     #[must_use]
@@ -139,6 +154,7 @@ impl Error {
             | Self::TimedOut { .. }
             | Self::Login(_)
             | Self::Io(_)
+            | Self::Tls(_)
             | Self::Wire(_)
             | Self::Unexpected { .. }
             | Self::TooLarge { .. }

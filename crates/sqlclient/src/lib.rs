@@ -3,8 +3,7 @@
 //!
 //! Text statements with one result each, `COM_PING`, `COM_QUIT`; logins with
 //! `mysql_native_password`, through TCP or a UNIX socket. Left out: prepared statements, several
-//! statements in one, `LOCAL INFILE`, compression. TLS has its place in [`ConnectOptions::tls`] and
-//! is not built.
+//! statements in one, `LOCAL INFILE`, compression.
 //!
 //! The invariant: nothing waits without a deadline and no reply is larger than a stated limit.
 
@@ -29,6 +28,6 @@ mod stream;
 
 pub use client::Client;
 pub use error::{Error, Phase};
-pub use options::{Address, ConnectOptions, Credentials, Timeouts, Tls};
+pub use options::{Address, ConnectOptions, Credentials, Timeouts};
 pub use quote::{quote_identifier, quote_text};
 pub use result::{Outcome, ResultSet, Row};

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tidegate_tls::ServerTls;
 use tidegate_wire::SecretBytes;
 
 /// Where a server listens.
@@ -86,14 +88,6 @@ impl Timeouts {
     }
 }
 
-/// Whether the connection is encrypted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Tls {
-    /// Plain.
-    #[default]
-    Off,
-}
-
 /// All that a connect needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectOptions {
@@ -109,8 +103,8 @@ pub struct ConnectOptions {
     pub timeouts: Timeouts,
     /// The most bytes of payload a reply may have.
     pub reply_limit: usize,
-    /// Encryption.
-    pub tls: Tls,
+    /// How it is encrypted; `None`: it is not. A server that has no TLS is an error otherwise.
+    pub tls: Option<Arc<ServerTls>>,
 }
 
 impl ConnectOptions {
@@ -127,7 +121,7 @@ impl ConnectOptions {
             local_address: None,
             timeouts,
             reply_limit: Self::DEFAULT_REPLY_LIMIT,
-            tls: Tls::Off,
+            tls: None,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::time::Duration;
 
+use tidegate_tls::ServerTls;
 use tidegate_wire::WireError;
 use tidegate_wire::frame::{frame_into, split_packet};
 use tokio::time::{Instant, timeout_at};
@@ -106,6 +107,22 @@ impl PacketStream {
             taken: 0,
             next_seq: None,
         }
+    }
+
+    /// Goes on encrypted.
+    ///
+    /// # Errors
+    /// [`Error::Tls`], or what breaks the connection. What came in the clear before TLS stood would
+    /// be somebody else's words, so there must be none.
+    pub(crate) async fn encrypt(self, tls: &ServerTls, deadline: Deadline) -> Result<Self, Error> {
+        let early = self.received.len() - self.taken;
+        if early > 0 {
+            return Err(Error::Tls(format!(
+                "{early} bytes came before it had begun"
+            )));
+        }
+        let stream = deadline.bound(self.stream.encrypt(tls)).await?;
+        Ok(Self { stream, ..self })
     }
 
     /// Receives the next packet.

@@ -1,10 +1,14 @@
-//! The socket to a server: TCP or UNIX, later TLS over either.
+//! The socket to a server: TCP or UNIX, and TLS over either.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tidegate_tls::ServerTls;
+use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream, UnixStream, lookup_host};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::error::Error;
 use crate::options::Address;
@@ -14,6 +18,8 @@ use crate::options::Address;
 pub(crate) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    TlsTcp(Box<TlsStream<TcpStream>>),
+    TlsUnix(Box<TlsStream<UnixStream>>),
 }
 
 impl Stream {
@@ -38,11 +44,30 @@ impl Stream {
         }
     }
 
+    /// The same socket with TLS on it. Bounded by the caller's deadline.
+    pub(crate) async fn encrypt(self, tls: &ServerTls) -> Result<Self, Error> {
+        let connector = TlsConnector::from(Arc::clone(tls.config()));
+        let name = tls.name().clone();
+        match self {
+            Self::Tcp(stream) => {
+                let stream = connector.connect(name, stream).await?;
+                Ok(Self::TlsTcp(Box::new(stream)))
+            }
+            Self::Unix(stream) => {
+                let stream = connector.connect(name, stream).await?;
+                Ok(Self::TlsUnix(Box::new(stream)))
+            }
+            encrypted @ (Self::TlsTcp(_) | Self::TlsUnix(_)) => Ok(encrypted),
+        }
+    }
+
     /// Reads some bytes to the end of `buffer`; 0 is the end of the stream.
     pub(crate) async fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.read_buf(buffer).await,
             Self::Unix(stream) => stream.read_buf(buffer).await,
+            Self::TlsTcp(stream) => stream.read_buf(buffer).await,
+            Self::TlsUnix(stream) => stream.read_buf(buffer).await,
         }
     }
 
@@ -51,8 +76,16 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.write_all(bytes).await,
             Self::Unix(stream) => stream.write_all(bytes).await,
+            Self::TlsTcp(stream) => write_out(stream.as_mut(), bytes).await,
+            Self::TlsUnix(stream) => write_out(stream.as_mut(), bytes).await,
         }
     }
+}
+
+/// TLS may keep bytes to itself until it is flushed.
+async fn write_out(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
+    stream.write_all(bytes).await?;
+    stream.flush().await
 }
 
 async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {

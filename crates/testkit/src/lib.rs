@@ -17,6 +17,7 @@ mod count;
 pub mod fuzz;
 mod http;
 pub mod mariadb;
+pub mod pki;
 mod ports;
 pub mod procfs;
 pub mod raw;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use tidegate_catalog::{StartError, TlsErrors};
 use tidegate_config::Errors;
 use tidegate_config::cli::UsageError;
 
@@ -15,6 +16,8 @@ pub(crate) enum Failure {
     Usage(UsageError),
     #[error("the configuration has errors, nothing was started:\n{0}")]
     Config(Errors),
+    #[error("the configuration has errors, nothing was started:\n{0}")]
+    Tls(TlsErrors),
     #[error("refusing to run as root; give a user with --user=NAME, or insist with --user=root")]
     Root,
     #[error("there is no user '{0}' in /etc/passwd (--user)")]
@@ -32,7 +35,7 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Log(#[from] tidegate_runtime::log::LogError),
     #[error("{0}")]
-    Start(#[from] tidegate_catalog::StartError),
+    Start(StartError),
     #[error("{0}")]
     Admin(#[from] tidegate_admin::StartError),
     #[error(
@@ -45,10 +48,19 @@ pub(crate) enum Failure {
     Internal(std::io::Error),
 }
 
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Failure {
+        match error {
+            StartError::Tls(errors) => Failure::Tls(errors),
+            error => Failure::Start(error),
+        }
+    }
+}
+
 impl Failure {
     pub(crate) fn status(&self) -> ExitCode {
         ExitCode::from(match self {
-            Failure::Config(_) => 1,
+            Failure::Config(_) | Failure::Tls(_) => 1,
             Failure::Usage(_) => 2,
             Failure::Tool(error) if error.is_usage() => 2,
             Failure::Root

@@ -87,6 +87,9 @@ fn run() -> Result<(), Failure> {
             for warning in &config.warnings {
                 eprintln!("{warning}");
             }
+            for warning in tidegate_catalog::check_tls(&config).map_err(Failure::Tls)? {
+                eprintln!("{warning}");
+            }
             println!("The configuration is good.");
         }
         Mode::Export(file) => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tidegate_admin::{Admin, AdminConfig, Form};
-use tidegate_catalog::Catalog;
+use tidegate_catalog::{Catalog, watch_tls};
 use tidegate_config::Config;
 use tidegate_config::cli::LogTarget;
 use tidegate_config::params::{AdminCompat, MaxScaleParams};
@@ -76,8 +76,9 @@ async fn live(config: Config, log: &Log) -> Result<(), Failure> {
     };
     let catalog = tokio::select! {
         catalog = Catalog::start(config, log, listeners + 1) => Arc::new(catalog?),
-        () = ended(&mut signals, log) => return Ok(()),
+        () = ended(&mut signals, log, None) => return Ok(()),
     };
+    tokio::spawn(watch_tls(Arc::downgrade(&catalog), log.clone()));
     let (stop, stopped) = watch::channel(false);
     let house = Arc::new(Live::new(Arc::clone(&catalog), started));
     let admin = match start_admin(&globals, house, stopped, log) {
@@ -96,12 +97,12 @@ async fn live(config: Config, log: &Log) -> Result<(), Failure> {
         ),
     );
     daemon::started();
-    ended(&mut signals, log).await;
+    ended(&mut signals, log, Some(&catalog)).await;
     log.say(Level::Notice, "Stopping: no new clients");
     let patience = globals.process.shutdown_timeout;
     tokio::select! {
         () = catalog.shutdown(patience) => {}
-        () = ended(&mut signals, log) => catalog.shutdown(Duration::ZERO).await,
+        () = ended(&mut signals, log, None) => catalog.shutdown(Duration::ZERO).await,
     }
     // The interface may have ended by itself.
     let _ = stop.send(true);
@@ -113,11 +114,17 @@ async fn live(config: Config, log: &Log) -> Result<(), Failure> {
 }
 
 /// Waits for the signal to end, and obeys the others.
-async fn ended(signals: &mut Signals, log: &Log) {
+async fn ended(signals: &mut Signals, log: &Log, catalog: Option<&Arc<Catalog>>) {
     loop {
         match signals.next().await {
             Wish::End => return,
             Wish::Reopen => log.reopen(),
+            Wish::Renew => {
+                log.reopen();
+                if let Some(catalog) = catalog {
+                    catalog.renew_tls(log).await;
+                }
+            }
         }
     }
 }

@@ -7,8 +7,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(crate) enum Wish {
     /// End in order: SIGTERM, SIGINT.
     End,
-    /// Open the log files again: SIGUSR1, SIGHUP.
+    /// Open the log files again: SIGUSR1.
     Reopen,
+    /// The same, and read certificates again: SIGHUP.
+    Renew,
 }
 
 /// The signals that mean something.
@@ -40,7 +42,7 @@ impl Signals {
             _ = self.terminate.recv() => Wish::End,
             _ = self.interrupt.recv() => Wish::End,
             _ = self.user.recv() => Wish::Reopen,
-            _ = self.hangup.recv() => Wish::Reopen,
+            _ = self.hangup.recv() => Wish::Renew,
         }
     }
 }

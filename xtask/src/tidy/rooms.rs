@@ -39,6 +39,10 @@ const TABLE: &[Room] = &[
         knows: &[],
     },
     Room {
+        name: "tls",
+        knows: &[],
+    },
+    Room {
         name: "testkit",
         knows: &[],
     },
@@ -56,19 +60,19 @@ const TABLE: &[Room] = &[
     },
     Room {
         name: "sqlclient",
-        knows: &["wire", "config"],
+        knows: &["tls", "wire", "config"],
     },
     Room {
         name: "accounts",
-        knows: &["sqlclient", "wire", "config"],
+        knows: &["tls", "sqlclient", "wire", "config"],
     },
     Room {
         name: "monitors",
-        knows: &["sqlclient", "wire", "config"],
+        knows: &["tls", "sqlclient", "wire", "config"],
     },
     Room {
         name: "runtime",
-        knows: &["session", "wire", "sql"],
+        knows: &["session", "wire", "sql", "tls"],
     },
     Room {
         name: "catalog",
@@ -77,6 +81,7 @@ const TABLE: &[Room] = &[
             "monitors",
             "accounts",
             "sqlclient",
+            "tls",
             "routers",
             "filters",
             "session",

@@ -1,9 +1,11 @@
 //! What an account manager is configured with.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_sqlclient::{Address, ConnectOptions, Credentials, Timeouts};
+use tidegate_tls::ServerTls;
 
 /// How often failed logins may cause a load: `users_refresh_time`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,11 +55,13 @@ impl AccountSettings {
 
     pub(super) fn connect_options(
         &self,
+        source: &AccountSource,
         address: &Address,
         credentials: &Credentials,
     ) -> ConnectOptions {
         let timeouts = Timeouts::all(self.timeout);
         let mut options = ConnectOptions::new(address.clone(), credentials.clone(), timeouts);
+        options.tls.clone_from(&source.tls);
         options.local_address = self.local_address;
         options
     }
@@ -72,6 +76,8 @@ pub struct AccountSource {
     pub address: Address,
     /// `extra_port`: tried first.
     pub extra_port: Option<u16>,
+    /// How connections to it are encrypted; `None`: in the clear.
+    pub tls: Option<Arc<ServerTls>>,
 }
 
 impl AccountSource {

@@ -320,12 +320,12 @@ async fn load_as(
     source: &AccountSource,
 ) -> Result<Loaded, LoadError> {
     if let Some(extra) = source.extra_address() {
-        let options = settings.connect_options(&extra, credentials);
+        let options = settings.connect_options(source, &extra, credentials);
         match load(&source.name, &options).await {
             Err(LoadError::Connect { source, .. }) if !source.is_access_denied() => {}
             done => return done,
         }
     }
-    let options = settings.connect_options(&source.address, credentials);
+    let options = settings.connect_options(source, &source.address, credentials);
     load(&source.name, &options).await
 }

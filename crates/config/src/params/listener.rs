@@ -67,8 +67,8 @@ crate::params! {
         ]).runtime().reserved(),
         /// URL that clients are sent to.
         redirect_url: Option<String> = optional_text().runtime().since("25.10").reserved(),
-        /// Revoked certificates.
-        ssl_crl: Option<String> = optional_text().runtime().reserved(),
+        /// PEM file of revocation lists: clients' certificates that are in one are refused.
+        ssl_crl: Option<String> = optional_text().runtime(),
         ..tls: TlsParams,
     }
 }

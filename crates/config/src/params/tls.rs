@@ -33,27 +33,27 @@ crate::params! {
     pub struct TlsParams {
         /// Speak TLS, and nothing else.
         ssl: bool = flag(false).runtime()
-            .old_spellings(&[("required", "true"), ("disabled", "false")]).reserved(),
+            .old_spellings(&[("required", "true"), ("disabled", "false")]),
         /// Private key.
-        ssl_key: Option<PathBuf> = optional_path().runtime().reserved(),
+        ssl_key: Option<PathBuf> = optional_path().runtime(),
         /// Certificate, with the chain that leads to its authority.
-        ssl_cert: Option<PathBuf> = optional_path().runtime().reserved(),
+        ssl_cert: Option<PathBuf> = optional_path().runtime(),
         /// Where the passphrase of the key is: `env:NAME`, `file:PATH` or `pass:TEXT`.
         ssl_passphrase: Option<Secret> = optional_secret().runtime().since("25.10").reserved(),
         /// Authorities the peer's certificate is verified against.
         ssl_ca: Option<PathBuf> = optional_path().aliases(&["ssl_ca_cert"])
-            .runtime().reserved(),
+            .runtime(),
         /// The TLS versions allowed.
         ssl_version: WordSet<TlsVersion> = TlsVersion::mask(TlsVersion::Max.bit())
-            .spellings(TlsVersion::DOTTED).runtime().reserved(),
+            .spellings(TlsVersion::DOTTED).runtime(),
         /// Cipher suites allowed, for versions before 1.3.
-        ssl_cipher: Option<String> = optional_text().runtime().reserved(),
+        ssl_cipher: Option<String> = optional_text().runtime(),
         /// Longest chain of certificates.
         ssl_cert_verify_depth: u64 = count(9).at_least(1)
-            .old_names(&["ssl_cert_verification_depth"]).runtime().reserved(),
+            .old_names(&["ssl_cert_verification_depth"]).runtime(),
         /// The peer must present a certificate that verifies.
-        ssl_verify_peer_certificate: bool = flag(false).runtime().reserved(),
+        ssl_verify_peer_certificate: bool = flag(false).runtime(),
         /// The name in the peer's certificate must be the peer's.
-        ssl_verify_peer_host: bool = flag(false).runtime().reserved(),
+        ssl_verify_peer_host: bool = flag(false).runtime(),
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use tidegate_session::ServiceSpec;
+use tidegate_tls::ListenerTls;
 
 use super::{Runtime, lock};
 use crate::config::{Endpoint, ListenerSpec};
@@ -102,7 +102,7 @@ impl Runtime {
     ///
     /// # Errors
     /// There is no listener of that name.
-    pub fn set_tls(&self, name: &str, tls: Option<Arc<ServerConfig>>) -> Result<(), ListenError> {
+    pub fn set_tls(&self, name: &str, tls: Option<Arc<ListenerTls>>) -> Result<(), ListenError> {
         self.change_known_listener(name, &ListenerChange::Tls(tls))
     }
 

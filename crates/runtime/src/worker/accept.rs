@@ -13,9 +13,9 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 use rustix::io::Errno;
 use rustix::net::{SendFlags, SocketAddrAny, SocketFlags};
-use rustls::ServerConfig;
 use tidegate_session::question::ClientAddress;
 use tidegate_session::{Level, ServiceSpec};
+use tidegate_tls::ListenerTls;
 
 use super::desk::Desk;
 use super::key::Key;
@@ -38,7 +38,7 @@ pub(crate) struct Opening {
     pub(crate) fd: OwnedFd,
     pub(crate) service: Arc<ServiceSpec>,
     pub(crate) admission: Arc<Admission>,
-    pub(crate) tls: Option<Arc<ServerConfig>>,
+    pub(crate) tls: Option<Arc<ListenerTls>>,
     pub(crate) started: bool,
 }
 
@@ -59,7 +59,7 @@ pub(crate) struct Arrival {
     pub(crate) address: ClientAddress,
     pub(crate) listener: Arc<str>,
     pub(crate) service: Arc<ServiceSpec>,
-    pub(crate) tls: Option<Arc<ServerConfig>>,
+    pub(crate) tls: Option<Arc<ListenerTls>>,
     pub(crate) place: Place,
 }
 

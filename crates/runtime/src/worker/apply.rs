@@ -13,7 +13,7 @@ use super::desk::{Desk, Flow, Refusal};
 use super::seat::Seated;
 use crate::config::Endpoint;
 use crate::socket;
-use crate::tls::{Tls, TlsError};
+use crate::tls::Tls;
 
 /// Pieces in one system call.
 const MAX_PIECES: usize = 16;
@@ -191,6 +191,7 @@ impl Desk {
         self.shard().sockets.sub(1);
     }
 
+    /// From here on the side speaks TLS. A client begins at once, a server waits for its peer.
     fn start_tls(&mut self, seated: &mut Seated, side: Side) {
         let made = self.make_tls(seated, side);
         let mut bench = self.bench();
@@ -200,28 +201,34 @@ impl Desk {
         match made {
             Ok(tls) => {
                 conn.transport = Transport::Tls(Box::new(tls));
-                // A client begins at once; an error shows up again when the peer's bytes come.
+                // An error shows up again when the peer's bytes come.
                 let _ = conn.advance_tls(&mut bench);
             }
-            Err(_) => {
+            Err(reason) => {
                 conn.break_off(&mut bench);
                 Desk::enqueue(&mut self.queue, conn);
+                if let Side::Backend(backend) = side {
+                    self.refusals.push_back(Refusal {
+                        session: seated.client.key,
+                        backend,
+                        reason: format!("TLS: {reason}"),
+                    });
+                }
             }
         }
     }
 
-    fn make_tls(&mut self, seated: &mut Seated, side: Side) -> Result<Tls, TlsError> {
-        let missing =
-            || TlsError::Protocol(rustls::Error::General("not configured here".to_owned()));
+    fn make_tls(&mut self, seated: &mut Seated, side: Side) -> Result<Tls, String> {
         let Some(server) = seated.conn(side).and_then(|conn| conn.server) else {
-            return Tls::server(seated.tls.as_ref().ok_or_else(missing)?);
+            let listener = seated.tls.as_ref().ok_or("it was never offered")?;
+            return Tls::server(listener, seated.ip).map_err(|error| error.to_string());
         };
-        let (config, name) = self
+        let tls = self
             .servers
             .endpoint(server)
             .and_then(|endpoint| endpoint.tls.as_ref())
-            .ok_or_else(missing)?;
-        Tls::client(config, name)
+            .ok_or("it was switched off for this server meanwhile")?;
+        Tls::client(tls).map_err(|error| error.to_string())
     }
 }
 

@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 
-use tidegate_session::ServerId;
+use tidegate_session::{Encryption, ServerId};
 
 use super::key::Key;
 use crate::buffer::{Bytes, Pool};
@@ -22,6 +22,8 @@ use crate::tls::{Tls, TlsError};
 pub(crate) enum Transport {
     Plain,
     Tls(Box<Tls>),
+    /// TLS failed: nothing more is said, but what was said last may still arrive.
+    Ended,
 }
 
 /// A session's socket.
@@ -126,16 +128,10 @@ impl Conn {
         if self.broken {
             return;
         }
-        if let Transport::Tls(tls) = &mut self.transport {
-            let result = pieces
-                .iter()
-                .try_for_each(|piece| tls.send(piece, &mut self.output, bench.pool));
-            if result.is_err() {
-                self.break_off(bench);
-            } else if !self.corked {
-                self.flush(bench);
-            }
-            return;
+        match &mut self.transport {
+            Transport::Plain => {}
+            Transport::Tls(_) => return self.send_encrypted(pieces, bench),
+            Transport::Ended => return,
         }
         let mut sent = 0;
         if self.output.is_empty() && self.writable && !self.connecting && !self.corked {
@@ -181,22 +177,51 @@ impl Conn {
     /// Bytes that wait to be sent.
     pub(crate) fn unsent(&self) -> usize {
         let held = match &self.transport {
-            Transport::Plain => 0,
+            Transport::Plain | Transport::Ended => 0,
             Transport::Tls(tls) => tls.waiting(),
         };
         self.output.len() + held
     }
 
-    /// Goes as far with TLS as the bytes allow; plaintext goes to the input.
-    pub(crate) fn advance_tls(&mut self, bench: &mut Bench<'_>) -> Result<(), TlsError> {
+    fn send_encrypted(&mut self, pieces: &[IoSlice<'_>], bench: &mut Bench<'_>) {
         let Transport::Tls(tls) = &mut self.transport else {
-            return Ok(());
+            return;
         };
-        let result = tls.advance(&mut self.input, &mut self.output, bench.pool);
+        let result = pieces
+            .iter()
+            .try_for_each(|piece| tls.send(piece, &mut self.output, bench.pool));
+        if result.is_err() {
+            self.break_off(bench);
+        } else if !self.corked {
+            self.flush(bench);
+        }
+    }
+
+    /// Goes as far with TLS as the bytes allow; plaintext goes to the input. Tells once how the
+    /// handshake ended.
+    ///
+    /// # Errors
+    /// The connection is of no more use; the peer is told why as far as TLS has words for it.
+    pub(crate) fn advance_tls(
+        &mut self,
+        bench: &mut Bench<'_>,
+    ) -> Result<Option<Encryption>, TlsError> {
+        let Transport::Tls(tls) = &mut self.transport else {
+            return Ok(None);
+        };
+        let result = tls
+            .advance(&mut self.input, &mut self.output, bench.pool)
+            .and_then(|()| tls.encryption());
         self.hung_up |= tls.peer_closed();
-        // An alert that tells the peer what is wrong is worth sending.
         self.flush(bench);
         result
+    }
+
+    /// TLS failed.
+    pub(crate) fn end_tls(&mut self, pool: &mut Pool) {
+        if let Transport::Tls(mut tls) = std::mem::replace(&mut self.transport, Transport::Ended) {
+            tls.give_back(pool);
+        }
     }
 
     /// The connection cannot be written to: what was to be sent is lost, and reading it to its

@@ -41,6 +41,10 @@ impl Worker {
         };
         let id = self.session_ids.next();
         let greeting = greeting::facts(&service, &self.desk.servers.views, tls.is_some());
+        let ip = match address {
+            ClientAddress::Ip(ip, _) => Some(ip),
+            ClientAddress::Unix => None,
+        };
         let birth = Birth {
             id,
             service,
@@ -60,6 +64,7 @@ impl Worker {
             backends: Vec::new(),
             timer,
             tls,
+            ip,
             place,
             ticket,
         };

@@ -1,9 +1,10 @@
 //! The worker's table: what sits behind each key.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use tidegate_session::{BackendId, Session, SessionId, Side};
+use tidegate_tls::ListenerTls;
 
 use super::accept::Door;
 use super::conn::Conn;
@@ -34,7 +35,9 @@ pub(crate) struct Seated {
     /// By [`BackendId`].
     pub(crate) backends: Vec<Option<Conn>>,
     pub(crate) timer: TimerId,
-    pub(crate) tls: Option<Arc<ServerConfig>>,
+    /// TLS for the client, and where it is.
+    pub(crate) tls: Option<Arc<ListenerTls>>,
+    pub(crate) ip: Option<IpAddr>,
     /// Given back when the session ends.
     pub(crate) place: Place,
     pub(crate) ticket: Ticket,

@@ -4,7 +4,7 @@
 //! that brings less than asked for has emptied the socket, so it is not read again before the
 //! kernel reports more; only a connection that its peer has closed is read to its end.
 
-use tidegate_session::{Backlog, Level, LogLine, Session, Side};
+use tidegate_session::{Backlog, Session, Side};
 
 use super::conn::Transport;
 use super::desk::{Desk, Flow, READ_BYTES};
@@ -124,7 +124,9 @@ impl Desk {
                 let room = into.capacity() - into.len();
                 (socket::read_into(&conn.fd, into), room)
             }
-            Transport::Tls(_) => (socket::read(&conn.fd, &mut self.read_buffer), READ_BYTES),
+            Transport::Tls(_) | Transport::Ended => {
+                (socket::read(&conn.fd, &mut self.read_buffer), READ_BYTES)
+            }
         };
         let count = self.note_read(seated, key, io, room)?;
         if count == 0 {
@@ -235,7 +237,9 @@ impl Desk {
                 conn.again = true;
                 Desk::enqueue(&mut self.queue, conn);
             }
-            Transport::Plain | Transport::Tls(_) => conn.input.append(rest, &mut self.pool),
+            Transport::Plain | Transport::Tls(_) | Transport::Ended => {
+                conn.input.append(rest, &mut self.pool);
+            }
         }
         Ok(())
     }
@@ -245,18 +249,24 @@ impl Desk {
         let Some(conn) = seated.named(key) else {
             return Ok(());
         };
-        let Err(error) = conn.advance_tls(&mut bench) else {
-            return Ok(());
-        };
-        conn.break_off(&mut bench);
-        let line = LogLine {
-            level: Level::Warning,
-            text: error.to_string(),
-            event: None,
-        };
-        self.log
-            .session(seated.id, &seated.session.service().name, self.wall, line);
-        self.end_of_stream(seated, key)
+        match conn.advance_tls(&mut bench) {
+            Ok(None) => Ok(()),
+            Ok(Some(encryption)) => {
+                self.shard().tls_handshakes.add(1);
+                self.shard().tls_resumed.add(u64::from(encryption.resumed));
+                self.event(seated, |session, env| {
+                    session.on_encrypted(key.side(), encryption, env);
+                })
+            }
+            Err(error) => {
+                conn.end_tls(&mut self.pool);
+                self.shard().tls_failures.add(1);
+                let reason = error.to_string();
+                self.event(seated, |session, env| {
+                    session.on_tls_failed(key.side(), &reason, env);
+                })
+            }
+        }
     }
 
     /// Takes in how a read went; how many bytes it brought.

@@ -255,6 +255,7 @@ pub fn servers(addresses: &[Option<SocketAddr>], workers: usize) -> Servers {
         mysql_family: false,
         caps: Some(Caps::empty()),
         collation: 45,
+        tls: false,
         connect_timeout: None,
         counters: Arc::new(Counters::new(workers)),
     });

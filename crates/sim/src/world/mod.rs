@@ -162,6 +162,7 @@ impl World {
             mysql_family: false,
             caps: Some(Caps::from_bits(self.plan.offered)),
             collation: 45,
+            tls: false,
             connect_timeout: None,
             counters: Arc::new(Counters::new(WORKERS)),
         }

@@ -83,6 +83,7 @@ pub(super) fn views(caps: Caps) -> ServerViews {
         mysql_family: false,
         caps: Some(caps),
         collation: 45,
+        tls: false,
         connect_timeout: Some(Duration::from_secs(1)),
         counters: Arc::new(Counters::new(1)),
     };

@@ -248,7 +248,7 @@ fn view(session: &tidegate_session::SessionView) -> SessionView {
         thread: u32::try_from(session.worker).unwrap_or(u32::MAX),
         io_activity: session.io_activity,
         client: ClientView {
-            cipher: String::new(),
+            cipher: session.cipher.clone(),
             connection_attributes: session.attributes.clone(),
             sescmd_history_len: session.history_len as u64,
             sescmd_history_stored_responses: session.history_responses as u64,

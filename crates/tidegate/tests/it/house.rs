@@ -29,6 +29,8 @@ pub(crate) struct Plan<'a> {
     group: &'a ServerGroup,
     servers: Vec<(String, SocketAddr)>,
     ranks: Vec<(String, String)>,
+    server_lines: String,
+    listener_lines: String,
     globals: String,
     split: String,
     read: String,
@@ -45,6 +47,8 @@ impl<'a> Plan<'a> {
                 .map(|server| (server.name().to_owned(), server.address()))
                 .collect(),
             ranks: Vec::new(),
+            server_lines: String::new(),
+            listener_lines: String::new(),
             globals: String::new(),
             split: String::new(),
             read: "router_options=slave\n".to_owned(),
@@ -55,6 +59,18 @@ impl<'a> Plan<'a> {
     /// Lines for `[maxscale]`.
     pub(crate) fn globals(mut self, lines: &str) -> Self {
         self.globals.push_str(lines);
+        self
+    }
+
+    /// Lines for every server.
+    pub(crate) fn every_server(mut self, lines: &str) -> Self {
+        self.server_lines.push_str(lines);
+        self
+    }
+
+    /// Lines for the listener of readwritesplit.
+    pub(crate) fn listener(mut self, lines: &str) -> Self {
+        self.listener_lines.push_str(lines);
         self
     }
 
@@ -107,10 +123,11 @@ impl<'a> Plan<'a> {
         let servers: String = self
             .servers
             .iter()
-            .map(|server| server_section(server, &self.ranks))
+            .map(|server| server_section(server, &self.ranks, &self.server_lines))
             .collect();
         FILE.replace("<globals>\n", &self.globals)
             .replace("<server sections>\n", &servers)
+            .replace("<listener>\n", &self.listener_lines)
             .replace("<split>\n", &self.split)
             .replace("<read>\n", &self.read)
             .replace("<more>\n", &self.more)
@@ -160,6 +177,7 @@ service=RW-Split-Router
 protocol=MariaDBClient
 address=127.0.0.1
 port=<port:rw>
+<listener>
 
 [Read-Connection-Router]
 type=service
@@ -188,14 +206,18 @@ socket=default
 <more>
 ";
 
-fn server_section((name, address): &(String, SocketAddr), ranks: &[(String, String)]) -> String {
+fn server_section(
+    (name, address): &(String, SocketAddr),
+    ranks: &[(String, String)],
+    lines: &str,
+) -> String {
     let (host, port) = (address.ip(), address.port());
     let rank: String = ranks
         .iter()
         .filter(|(server, _)| server == name)
         .map(|(_, rank)| format!("rank={rank}\n"))
         .collect();
-    format!("[{name}]\ntype=server\naddress={host}\nport={port}\n{rank}\n")
+    format!("[{name}]\ntype=server\naddress={host}\nport={port}\n{rank}{lines}\n")
 }
 
 fn credentials(account: &Account) -> String {

@@ -22,5 +22,6 @@ mod reuse;
 mod secrets;
 mod sessions;
 mod start;
+mod tls;
 mod traces;
 mod trouble;

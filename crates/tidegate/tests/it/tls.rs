@@ -1,0 +1,279 @@
+//! TLS with clients and with servers, as MariaDB's own client sees it.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+
+use rustix::process::Signal;
+use tidegate_testkit::pki::{Authority, IdentityFiles, Wish};
+use tidegate_testkit::raw::{Login, RawClient};
+use tidegate_testkit::{Scratch, ServerGroup, Tidegate, wait_until};
+
+use crate::house::{Plan, document, group, value};
+
+/// Files that processes of any user may read.
+struct Files {
+    scratch: Arc<Scratch>,
+    authority: Authority,
+    ca: String,
+}
+
+impl Files {
+    fn new() -> Files {
+        let scratch = Scratch::new("tidegate-tls").expect("a folder");
+        let authority = Authority::new("Test CA").expect("an authority");
+        let ca = scratch.write("ca.pem", authority.pem()).expect("a file");
+        Files {
+            ca: ca.display().to_string(),
+            scratch,
+            authority,
+        }
+    }
+
+    /// A new certificate under this file name.
+    fn issue(&self, name: &str, wish: &Wish) -> IdentityFiles {
+        let identity = self.authority.issue(wish).expect("a certificate");
+        identity.write(&self.scratch, name).expect("files")
+    }
+}
+
+/// The lines of a listener with this certificate.
+fn secured(identity: &IdentityFiles) -> String {
+    let (key, cert) = (identity.key.display(), identity.cert.display());
+    format!("ssl=true\nssl_key={key}\nssl_cert={cert}\n")
+}
+
+/// MariaDB's client as the application's user, who talks to readwritesplit.
+fn command(tidegate: &Tidegate) -> Command {
+    let app = &group().accounts().app;
+    let mut command = Command::new("mariadb");
+    command
+        .args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1"])
+        .args(["--batch", "--skip-column-names"])
+        .arg(format!("--port={}", tidegate.address("rw").port()))
+        .args([
+            format!("--user={}", app.user),
+            format!("--password={}", app.password),
+        ]);
+    command
+}
+
+/// What MariaDB's client prints for a statement, or what it says went wrong.
+fn client(tidegate: &Tidegate, options: &[&str], sql: &str) -> Result<String, String> {
+    let mut command = command(tidegate);
+    let output = command.args(options).args(["--execute", sql]).output();
+    let output = output.expect("the mariadb client");
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}
+
+fn ca_option(files: &Files) -> String {
+    format!("--ssl-ca={}", files.ca)
+}
+
+#[test]
+fn a_client_with_tls_is_served_and_its_cipher_is_shown() {
+    let files = Files::new();
+    let identity = files.issue("proxy", &Wish::new("proxy"));
+    let tidegate = Plan::new(group()).listener(&secured(&identity)).start();
+    let ca = ca_option(&files);
+    for (version, cipher) in [
+        ("TLSv1.3", "TLS_AES_256_GCM_SHA384"),
+        ("TLSv1.2", "ECDHE-ECDSA-AES256-GCM-SHA384"),
+    ] {
+        let version = format!("--tls-version={version}");
+        let options = ["--ssl", &ca, "--ssl-verify-server-cert", &version];
+        let said = client(&tidegate, &options, "SELECT 40 + 2; SELECT REPEAT('x', 10)");
+        assert_eq!(said.as_deref(), Ok("42\nxxxxxxxxxx"));
+        tidegate
+            .wait_log(&format!("TLS with the client: {cipher}"))
+            .expect("the cipher in the log");
+    }
+}
+
+/// What `openssl` sees of the certificate that the listener presents.
+fn presented(tidegate: &Tidegate) -> String {
+    let connect = format!("127.0.0.1:{}", tidegate.address("rw").port());
+    let output = Command::new("openssl")
+        .args(["s_client", "-starttls", "mysql", "-connect", &connect])
+        .stdin(Stdio::null())
+        .output()
+        .expect("openssl");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn new_certificates_count_without_a_restart_and_without_dropping_anybody() {
+    let files = Files::new();
+    let identity = files.issue("proxy", &Wish::new("first"));
+    let mut tidegate = Plan::new(group()).listener(&secured(&identity)).start();
+    let ca = ca_option(&files);
+    let mut patient = Shell::open(&tidegate, &["--ssl", &ca]);
+    assert_eq!(patient.ask("SELECT 1"), "1");
+    assert!(
+        presented(&tidegate).contains("subject=CN = first"),
+        "{}",
+        presented(&tidegate)
+    );
+
+    files.issue("proxy", &Wish::new("second"));
+    tidegate.signal(Signal::HUP).expect("SIGHUP");
+    tidegate
+        .wait_log("TLS files read again for 1 listeners")
+        .expect("a reload");
+    assert!(presented(&tidegate).contains("subject=CN = second"));
+
+    let third = files.issue("proxy", &Wish::new("third"));
+    let shown = || presented(&tidegate).contains("subject=CN = third");
+    wait_until("the files to be noticed", shown).expect("a reload by itself");
+
+    std::fs::write(&third.key, "not a key").expect("a file");
+    tidegate
+        .wait_log("what was read before stays in force")
+        .expect("a refusal");
+    let log = tidegate.log();
+    assert!(
+        log.contains("listener 'RW-Split-Listener': ssl_key '"),
+        "{log}"
+    );
+    assert!(log.contains("it holds no private key in PEM form"), "{log}");
+    assert!(presented(&tidegate).contains("subject=CN = third"));
+    assert_eq!(patient.ask("SELECT 2"), "2");
+}
+
+/// A client that stays.
+struct Shell {
+    process: Child,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Shell {
+    fn open(tidegate: &Tidegate, options: &[&str]) -> Shell {
+        let mut process = command(tidegate)
+            .args(options)
+            .arg("--unbuffered")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the mariadb client");
+        let answers = BufReader::new(process.stdout.take().expect("an output"));
+        Shell { process, answers }
+    }
+
+    /// The one line that the statement's answer has.
+    fn ask(&mut self, sql: &str) -> String {
+        let input = self.process.stdin.as_mut().expect("an input");
+        writeln!(input, "{sql};").expect("the client listens");
+        let mut line = String::new();
+        self.answers.read_line(&mut line).expect("an answer");
+        line.trim().to_owned()
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        // Whatever it thinks of that.
+        let _ = self.process.wait();
+    }
+}
+
+/// A server that takes encrypted TCP connections only, with its files.
+struct SecureServer {
+    files: Files,
+    group: ServerGroup,
+}
+
+impl SecureServer {
+    fn start() -> SecureServer {
+        let files = Files::new();
+        let identity = files.issue("server", &Wish::new("db"));
+        let group = ServerGroup::builder()
+            .option(&format!("ssl_cert={}", identity.cert.display()))
+            .option(&format!("ssl_key={}", identity.key.display()))
+            .option("require_secure_transport=1")
+            .start()
+            .expect("a server with TLS");
+        SecureServer { files, group }
+    }
+
+    /// The server presents this certificate from now on.
+    fn present(&self, wish: &Wish) {
+        self.files.issue("server", wish);
+        self.group
+            .primary()
+            .sql("FLUSH SSL")
+            .expect("the new certificate");
+    }
+
+    fn plan(&self, lines: &str) -> Plan<'_> {
+        let ca = &self.files.ca;
+        Plan::new(&self.group).every_server(&format!("ssl=true\nssl_ca={ca}\n{lines}"))
+    }
+}
+
+const VERIFY: &str = "ssl_verify_peer_certificate=true\nssl_verify_peer_host=true\n";
+
+#[test]
+fn servers_are_reached_with_tls_by_sessions_monitors_and_account_managers() {
+    let server = SecureServer::start();
+    let tidegate = server.plan(VERIFY).start();
+    let app = Login::new(&server.group.accounts().app);
+    let mut client = RawClient::connect(tidegate.address("rw"), &app).expect("a login");
+    let cipher = value(
+        &mut client,
+        "SELECT VARIABLE_VALUE FROM information_schema.SESSION_STATUS WHERE VARIABLE_NAME='Ssl_cipher'",
+    );
+    assert_eq!(cipher, "TLS_AES_256_GCM_SHA384");
+    let sessions = document(&tidegate, "/sessions");
+    let shown = &sessions["data"][0]["attributes"];
+    assert_eq!(
+        shown["connections"][0]["cipher"], "TLS_AES_256_GCM_SHA384",
+        "{shown}"
+    );
+    assert_eq!(shown["client"]["cipher"], "", "{shown}");
+}
+
+#[test]
+fn a_server_that_cannot_prove_who_it_is_is_not_used_and_the_log_says_why() {
+    let server = SecureServer::start();
+    let refusal = |lines: &str, text: &str| {
+        let tidegate = server.plan(lines).start();
+        tidegate.wait_log(text).expect("the reason in the log");
+        let app = Login::new(&server.group.accounts().app);
+        RawClient::connect(tidegate.address("rw"), &app).expect_err("no server");
+    };
+    server.present(&Wish::new("db").hosts(&["db.elsewhere"]));
+    refusal(
+        VERIFY,
+        "use the name that stands in it, or switch ssl_verify_peer_host off",
+    );
+    let tidegate = server.plan("ssl_verify_peer_certificate=true\n").start();
+    let app = Login::new(&server.group.accounts().app);
+    RawClient::connect(tidegate.address("rw"), &app).expect("the name does not matter");
+    server.present(&Wish::new("db").expired());
+    refusal(VERIFY, "it has expired; it has to be renewed");
+    server.present(&Wish::new("db"));
+    let stranger = Authority::new("Another CA").expect("an authority");
+    let ca = server
+        .files
+        .scratch
+        .write("other.pem", stranger.pem())
+        .expect("a file");
+    let lines = format!("ssl=true\nssl_ca={}\n{VERIFY}", ca.display());
+    let tidegate = Plan::new(&server.group).every_server(&lines).start();
+    tidegate
+        .wait_log("nobody in ssl_ca of the server's section has signed it")
+        .expect("the reason in the log");
+}
+
+#[test]
+fn a_server_without_tls_is_not_used_in_the_clear() {
+    let tidegate = Plan::new(group()).every_server("ssl=true\n").start();
+    tidegate
+        .wait_log("the server does not offer tls")
+        .expect("the reason in the log");
+}
