@@ -301,6 +301,7 @@ fn view(name: &str) -> ServerView {
         mysql_family: false,
         caps: Some(Caps::from_bits(packets::CAPS | packets::TRACKING)),
         collation: 45,
+        tls: false,
         connect_timeout: None,
         counters: Arc::new(Counters::new(1)),
     }
