@@ -58,6 +58,16 @@ impl Args {
             .collect())
     }
 
+    /// Whether what follows is a wish for help and nothing else.
+    pub(crate) fn asks_for_help(&self) -> bool {
+        matches!(self.0.as_slice(), [word] if word == "--help" || word == "-h")
+    }
+
+    /// All that is left, for another program.
+    pub(crate) fn rest(self) -> Vec<String> {
+        self.0
+    }
+
     /// Nothing more is expected.
     pub(crate) fn finish(self) -> Result<()> {
         match self.0.first() {

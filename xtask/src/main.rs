@@ -7,6 +7,7 @@
 mod args;
 mod bench;
 mod demo;
+mod mysqltest;
 mod packages;
 mod policy;
 mod release;
@@ -56,6 +57,16 @@ const COMMANDS: &[Command] = &[
         run: policy::run,
     },
     Command {
+        name: "mysql-test",
+        help: mysqltest::HELP,
+        run: mysqltest::run,
+    },
+    Command {
+        name: "mysql-test-client",
+        help: mysqltest::CLIENT_HELP,
+        run: mysqltest::run_client,
+    },
+    Command {
         name: "setup",
         help: packages::HELP,
         run: packages::run,
@@ -81,7 +92,7 @@ fn dispatch(mut args: Args) -> Result<ExitCode> {
     let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
         bail!("no task {name:?}\n\n{}", usage());
     };
-    if args.flag("--help") || args.flag("-h") {
+    if args.asks_for_help() {
         println!("cargo xtask {name}: {}", command.help);
         return Ok(ExitCode::SUCCESS);
     }
@@ -101,7 +112,7 @@ fn usage() -> String {
     let mut text = String::from("cargo xtask TASK [options]; each task explains --help\n");
     for command in COMMANDS {
         let summary = command.help.lines().next().unwrap_or_default();
-        text.push_str(&format!("\n  {:8} {summary}", command.name));
+        text.push_str(&format!("\n  {:17} {summary}", command.name));
     }
     text
 }

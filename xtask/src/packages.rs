@@ -85,6 +85,19 @@ const SERVERS: &[Need] = &[
     },
 ];
 
+const MYSQL_TEST: &[Need] = &[Need {
+    what: "MariaDB's test suite",
+    programs: &["mariadb-test", "mysqltest"],
+    packages: [
+        &["mariadb-test"],
+        &["mariadb-test"],
+        &["mariadb-test"],
+        &["mariadb-test"],
+        // Its package of the server holds the suite too.
+        &["mariadb"],
+    ],
+}];
+
 const BENCH: &[Need] = &[
     Need {
         what: "sysbench",
@@ -122,6 +135,11 @@ pub(crate) fn servers() -> Result<()> {
 /// Makes sure of MariaDB's client alone.
 pub(crate) fn client() -> Result<()> {
     ensure_all(&SERVERS[1..])
+}
+
+/// Makes sure of MariaDB's test suite.
+pub(crate) fn mysql_test() -> Result<()> {
+    ensure_all(MYSQL_TEST)
 }
 
 /// Makes sure of what the benchmarks add.
