@@ -9,6 +9,7 @@ use crate::ids::SessionId;
 use crate::question::ClientAddress;
 use crate::session::Cx;
 use crate::time::{Instant, WallTime};
+use crate::wishes::Wishes;
 use std::sync::Arc;
 
 /// Who the client proved to be. Servers are answered with `proof`.
@@ -32,6 +33,8 @@ pub(crate) struct Client {
     /// What was agreed.
     pub(crate) caps: Caps,
     pub(crate) database: Option<Vec<u8>>,
+    /// What it wants servers to report.
+    pub(crate) wishes: Wishes,
     /// When the connection was accepted.
     pub(crate) started: Instant,
     /// When the login was accepted.
@@ -57,6 +60,7 @@ impl Client {
             identity: None,
             caps: Caps::empty(),
             database: None,
+            wishes: Wishes::default(),
             started: now,
             connected: wall,
             connected_at: now,

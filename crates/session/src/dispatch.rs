@@ -184,6 +184,7 @@ impl Session {
             self.last_seq += 1;
             order.seq = Some(self.last_seq);
             order.retracks = self.needs.history && crate::setup::is_undone_by(request.statement);
+            self.client.wishes.follow(request.statement);
             if self.needs.history && order.record.is_none() {
                 order.record = key::of(command, payload, complete, request.text, request.statement);
             }

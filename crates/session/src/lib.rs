@@ -81,6 +81,7 @@ mod time;
 mod timing;
 mod view;
 mod waiting;
+mod wishes;
 pub mod world;
 
 pub use backend::Link;

@@ -371,6 +371,7 @@ impl Session {
             }
             replay.forget();
         }
+        self.client.wishes = crate::wishes::Wishes::default();
         self.trx = tidegate_sql::TrxTracker::new();
         self.modes = tidegate_sql::Modes {
             mysql_family: self.modes.mysql_family,

@@ -296,9 +296,11 @@ impl Session {
         let mut written = Ok(Rewrite::Unchanged);
         let mut seq = header.seq;
         cx.out.forward(Side::Client, whole.start..packet.start);
+        let wishes = &self.client.wishes;
+        let wanted = |change: &Change<'_>| wishes.include(change);
         cx.out.send_with(Side::Client, |own| {
             frame_with(own, &mut seq, |own| {
-                written = rewrite_ok(payload, server_caps, client_caps, wanted_by_client, own);
+                written = rewrite_ok(payload, server_caps, client_caps, wanted, own);
             });
             if written != Ok(Rewrite::Written) {
                 own.truncate(before);
@@ -846,15 +848,6 @@ impl OwedTo {
             self,
             OwedTo::Client | OwedTo::Compare { .. } | OwedTo::Wait | OwedTo::Position
         )
-    }
-}
-
-/// Session state that servers report only because the proxy asked for it stays here.
-fn wanted_by_client(change: &Change<'_>) -> bool {
-    match change {
-        Change::Variable { name, .. } => !crate::setup::is_ours(name),
-        Change::Characteristics(_) | Change::TrxState(_) => false,
-        Change::Schema(_) | Change::State(_) | Change::Gtids(_) | Change::Unknown { .. } => true,
     }
 }
 

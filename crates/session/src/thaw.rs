@@ -25,6 +25,7 @@ use crate::service::{LogSwitches, ServiceSpec};
 use crate::session::{Birth, Env, GreetingFacts, Phase, Session};
 use crate::stmts::{Statements, StmtMap};
 use crate::time::{Instant, WallTime};
+use crate::wishes::{Transactions, Wishes};
 
 /// What thawing needs from the new surroundings.
 #[derive(Debug)]
@@ -89,6 +90,8 @@ impl Session {
         });
         into.u64(client.caps.bits());
         into.option(client.database.as_deref(), Encoder::bytes);
+        into.option(client.wishes.variables.as_deref(), Encoder::bytes);
+        into.u8(client.wishes.transactions as u8);
         into.u64(now.since(client.started).as_micros() as u64);
         into.u64(client.connected.0 as u64);
         into.u64(now.since(client.connected_at).as_micros() as u64);
@@ -213,6 +216,16 @@ impl Session {
         });
         self.client.caps = Caps::from_bits(from.u64()?);
         self.client.database = from.option(Decoder::bytes)?.map(<[u8]>::to_vec);
+        let variables = from.option(Decoder::bytes)?.map(<[u8]>::to_vec);
+        let level = from.u8()?;
+        let transactions = Transactions::numbered(level).ok_or(FreezeError::Value {
+            what: "what is reported of transactions",
+            value: level.into(),
+        })?;
+        self.client.wishes = Wishes {
+            variables,
+            transactions,
+        };
         self.client.started = ago(from.u64()?);
         self.client.connected = WallTime(from.u64()? as i64);
         self.client.connected_at = ago(from.u64()?);
