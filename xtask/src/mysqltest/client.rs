@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, ensure};
-use tidegate_testkit::Tidegate;
+use tidegate_testkit::{PATIENCE, Tidegate, wait_for};
 
 use super::options::{CLIENT_ADDRESS, Place, SERVER_ADDRESS, with_clients_at};
 use crate::args::Args;
@@ -75,9 +75,10 @@ pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
     Ok(ExitCode::from(code))
 }
 
-/// A proxy whose server is the primary because somebody says so: a monitor's connection would show
-/// in what tests print about the server. Who comes through the socket goes on through the server's
-/// socket, and who comes through the port through its port: accounts tell the two apart.
+/// A proxy that knows its server, and leaves it alone from then on: what a monitor does from time
+/// to time would show in what tests print about the server. Who comes through the socket goes on
+/// through the server's socket, and who comes through the port through its port: accounts tell
+/// the two apart.
 fn start(router: &str, program: &Path, server: &Place) -> Result<Tidegate> {
     let router = match router {
         "readconnroute" => "readconnroute\nrouter_options=master",
@@ -108,20 +109,19 @@ fn start(router: &str, program: &Path, server: &Place) -> Result<Tidegate> {
             "[by-{name}]\ntype=server\n{server}\n\n\
              [{name}]\ntype=service\nrouter={router}\nservers=by-{name}\nuser=root\npassword=\"\"\n\
              enable_root_user=true\n\n\
+             [watch-{name}]\ntype=monitor\nmodule=mariadbmon\nservers=by-{name}\nuser=root\n\
+             password=\"\"\nmonitor_interval=1h\n\n\
              [{name}-listener]\ntype=listener\nservice={name}\n{listener}\n\n"
         ));
     }
     let tidegate = Tidegate::builder(&config).binary(program).start()?;
     for Way { name, .. } in &ways {
-        for state in ["running", "master"] {
-            let path = format!("/v1/servers/by-{name}/set?state={state}");
-            let answer = tidegate.rest().put(&path)?;
-            ensure!(
-                answer.status == 204,
-                "the server is not {state}: {}",
-                answer.text()
-            );
-        }
+        let server = format!("/v1/servers/by-{name}");
+        wait_for("the server to be the primary", PATIENCE, || {
+            let shown = tidegate.rest().get(&server)?;
+            Ok(shown.text().contains("\"Master, Running\"").then_some(()))
+        })
+        .with_context(|| tidegate.log())?;
         tidegate.wait_log(&format!("accounts from 'by-{name}'"))?;
     }
     Ok(tidegate)
