@@ -6,6 +6,8 @@ use std::fmt;
 
 use tidegate_wire::auth::native::NativeHash;
 
+use crate::encryption::TlsDemand;
+
 /// The plugin that an empty name stands for.
 pub(crate) const NATIVE_PLUGIN: &str = "mysql_native_password";
 
@@ -59,25 +61,6 @@ impl fmt::Debug for Method {
             .field("plugin", &self.plugin)
             .finish_non_exhaustive()
     }
-}
-
-/// What an account demands of the connection's encryption.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum TlsDemand {
-    /// Nothing.
-    #[default]
-    None,
-    /// Any encryption.
-    Any,
-    /// A client certificate, with these properties where they are not empty.
-    Certificate {
-        /// `REQUIRE ISSUER`.
-        issuer: String,
-        /// `REQUIRE SUBJECT`.
-        subject: String,
-        /// `REQUIRE CIPHER`.
-        cipher: String,
-    },
 }
 
 /// When the password expires.

@@ -14,6 +14,7 @@ use thiserror::Error;
 use tidegate_wire::auth::native::NativeHash;
 
 use crate::database::DatabaseCase;
+use crate::encryption::ClientTls;
 use crate::host::ClientHost;
 use crate::snapshot::{Account, Accounts};
 
@@ -53,8 +54,8 @@ pub struct LoginRequest {
     pub client: ClientHost,
     /// The database it named, as it was sent.
     pub database: Option<Vec<u8>>,
-    /// Is the connection encrypted?
-    pub tls: bool,
+    /// How the connection is encrypted; `None`: it is not.
+    pub tls: Option<ClientTls>,
     /// Does the client know what to do about an expired password?
     pub handles_expired: bool,
 }
@@ -67,7 +68,7 @@ impl LoginRequest {
             user: user.to_vec(),
             client: ip.map_or_else(ClientHost::unix, ClientHost::ip),
             database: None,
-            tls: false,
+            tls: None,
             handles_expired: false,
         }
     }

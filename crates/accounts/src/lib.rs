@@ -26,6 +26,7 @@
 mod account;
 mod database;
 mod decide;
+mod encryption;
 mod host;
 mod like;
 mod load;
@@ -35,9 +36,10 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
-pub use account::{AccountRow, Expiry, GrantRow, Method, RoleRow, TlsDemand};
+pub use account::{AccountRow, Expiry, GrantRow, Method, RoleRow};
 pub use database::{DatabaseCase, DatabaseVerdict};
 pub use decide::{DenyReason, LoginDecision, LoginPolicy, LoginRequest, decide};
+pub use encryption::{ClientCertificate, ClientTls, TlsDemand};
 pub use host::ClientHost;
 pub use load::{Gap, LoadError};
 pub use manager::{

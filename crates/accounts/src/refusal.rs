@@ -4,7 +4,6 @@
 
 use thiserror::Error;
 
-use crate::account::TlsDemand;
 use crate::database::{self, DatabaseVerdict};
 use crate::decide::{LoginPolicy, LoginRequest};
 use crate::host::ClientHost;
@@ -23,6 +22,8 @@ pub enum Refusal {
         user: String,
         /// Where the client is.
         client: String,
+        /// What is lacking, for the log.
+        lack: String,
     },
     /// The password has expired and the client cannot change it.
     #[error(
@@ -75,7 +76,7 @@ impl Refusal {
     #[must_use]
     pub fn log_reason(&self) -> String {
         match self {
-            Self::TlsRequired { .. } => "the account requires TLS".to_owned(),
+            Self::TlsRequired { lack, .. } => lack.clone(),
             Self::Locked
             | Self::PasswordExpired
             | Self::DatabaseDenied { .. }
@@ -99,10 +100,11 @@ pub fn check_after_password(
     if row.locked {
         return Err(Refusal::Locked);
     }
-    if !tls_suffices(&row.tls, request.tls) {
+    if let Some(lack) = row.tls.lack(request.tls.as_ref()) {
         return Err(Refusal::TlsRequired {
             user: String::from_utf8_lossy(&request.user).into_owned(),
             client: request.client.text().to_owned(),
+            lack,
         });
     }
     let expired = row.expiry.is_over(now, accounts.default_password_days());
@@ -112,15 +114,6 @@ pub fn check_after_password(
     match &request.database {
         Some(database) => check_database(accounts, policy, account, &request.client, database),
         None => Ok(()),
-    }
-}
-
-/// A demand for a certificate is never met: clients are not asked for one yet.
-fn tls_suffices(demand: &TlsDemand, tls: bool) -> bool {
-    match demand {
-        TlsDemand::None => true,
-        TlsDemand::Any => tls,
-        TlsDemand::Certificate { .. } => false,
     }
 }
 

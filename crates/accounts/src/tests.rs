@@ -199,7 +199,10 @@ fn checks_come_in_the_servers_order() {
         1045,
         "Access denied for user 'app'@'10.0.0.1' (using password: YES)",
     );
-    wish.tls = true;
+    wish.tls = Some(ClientTls {
+        cipher: "TLS_AES_256_GCM_SHA384".to_owned(),
+        certificate: None,
+    });
     check(
         &account,
         &wish,

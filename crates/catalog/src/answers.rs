@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tidegate_accounts::{
-    AccountHost, AccountManager, AccountNote, AccountSource, Accounts, LoginDecision, LoginPolicy,
-    LoginRequest, Refresh, check_after_password, decide,
+    AccountHost, AccountManager, AccountNote, AccountSource, Accounts, ClientCertificate,
+    ClientTls, LoginDecision, LoginPolicy, LoginRequest, Refresh, check_after_password, decide,
 };
 use tidegate_monitors::ServerBits;
 use tidegate_runtime::log::Log;
 use tidegate_runtime::{Answers, Reply};
-use tidegate_session::question::{AccountAnswer, AccountQuery, Answer, ClientAddress, Question};
+use tidegate_session::question::{
+    AccountAnswer, AccountQuery, Answer, Barred, ClientAddress, Question,
+};
 use tidegate_session::{ErrReply, Level};
 
 use crate::board::Board;
@@ -84,16 +86,21 @@ fn answer(accounts: &Accounts, policy: &LoginPolicy, query: &AccountQuery) -> Ac
             AccountAnswer::Found {
                 hash: password,
                 is_super: account.row().is_super,
-                after_password: verdict.map_err(|refusal| {
-                    let mut state = *b"HY000";
-                    let text = refusal.sqlstate().as_bytes();
-                    if text.len() == state.len() {
-                        state.copy_from_slice(text);
-                    }
-                    ErrReply::new(refusal.errno(), &state, refusal.to_string())
-                }),
+                after_password: verdict.map_err(|refusal| barred(&refusal)),
             }
         }
+    }
+}
+
+fn barred(refusal: &tidegate_accounts::Refusal) -> Barred {
+    let mut state = *b"HY000";
+    let text = refusal.sqlstate().as_bytes();
+    if text.len() == state.len() {
+        state.copy_from_slice(text);
+    }
+    Barred {
+        reply: ErrReply::new(refusal.errno(), &state, refusal.to_string()),
+        reason: refusal.log_reason(),
     }
 }
 
@@ -104,9 +111,21 @@ fn request(query: &AccountQuery) -> LoginRequest {
     };
     let mut request = LoginRequest::new(&query.user, ip);
     request.database.clone_from(&query.database);
-    request.tls = query.tls.is_some();
+    request.tls = query.tls.as_deref().map(encryption);
     request.handles_expired = query.handles_expired;
     request
+}
+
+/// The same in the words of accounts.
+fn encryption(tls: &tidegate_session::Encryption) -> ClientTls {
+    let certificate = tls.certificate.as_ref();
+    ClientTls {
+        cipher: tls.cipher.to_string(),
+        certificate: certificate.map(|certificate| ClientCertificate {
+            subject: certificate.subject.clone(),
+            issuer: certificate.issuer.clone(),
+        }),
+    }
 }
 
 fn now_secs() -> u64 {

@@ -13,7 +13,7 @@ use tidegate_runtime::log::Log;
 use tidegate_runtime::{Endpoint, ListenerSpec, Runtime, RuntimeConfig};
 use tidegate_session::filter::Filter;
 use tidegate_session::{Level, ServiceSpec, SessionId};
-use tidegate_tls::ServerTlsSlot;
+use tidegate_tls::{SelfMade, ServerTlsSlot};
 
 use crate::answers::{AccountAnswers, ServiceAccounts, Surroundings};
 use crate::board::{Board, BoardEntry, StateError};
@@ -91,6 +91,7 @@ pub struct Catalog {
     listeners: BTreeMap<String, Listener>,
     runtime: Runtime,
     workers: usize,
+    self_made: SelfMade,
 }
 
 /// Passes on what a monitor finds out.
@@ -128,7 +129,8 @@ impl Catalog {
         let workers = usize::try_from(config.maxscale.params.threads.threads)
             .unwrap_or(1)
             .max(1);
-        let tls = TlsSet::build(&config)?;
+        let self_made = SelfMade::default();
+        let tls = TlsSet::build(&config, &self_made)?;
         tls.warnings
             .iter()
             .for_each(|warning| log.say(Level::Warning, warning.clone()));
@@ -155,6 +157,7 @@ impl Catalog {
             monitors,
             runtime,
             workers,
+            self_made,
             config,
         };
         if let Err(error) = catalog.open_listeners(&tls, log) {
@@ -229,6 +232,11 @@ impl Catalog {
             let _ = self.runtime.set_tls(name, Some(Arc::clone(tls)));
         }
         self.board.set_tls(&set.servers);
+    }
+
+    /// The certificate of listeners that are given none.
+    pub(crate) fn self_made(&self) -> &SelfMade {
+        &self.self_made
     }
 
     /// The configuration it runs.

@@ -29,7 +29,7 @@ impl Catalog {
     pub async fn reload_tls(self: &Arc<Self>) -> Result<Vec<String>, TlsErrors> {
         let catalog = Arc::clone(self);
         let read = tokio::task::spawn_blocking(move || {
-            let set = TlsSet::build(catalog.config())?;
+            let set = TlsSet::build(catalog.config(), catalog.self_made())?;
             catalog.use_tls(&set);
             Ok(set.warnings)
         });

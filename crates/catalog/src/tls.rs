@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tidegate_config::params::{ListenerParams, ServerParams, TlsParams, TlsVersion};
 use tidegate_config::{Config, Object};
-use tidegate_tls::{Built, ListenerTls, Problem, ServerTls, TlsSettings, Versions};
+use tidegate_tls::{Built, ListenerTls, Problem, SelfMade, ServerTls, TlsSettings, Versions};
 
 /// What is wrong with TLS settings or their files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,10 +45,10 @@ impl TlsSet {
     ///
     /// # Errors
     /// All that is wrong, each with section and parameter.
-    pub(crate) fn build(config: &Config) -> Result<TlsSet, TlsErrors> {
+    pub(crate) fn build(config: &Config, self_made: &SelfMade) -> Result<TlsSet, TlsErrors> {
         let mut set = TlsSet::default();
         for listener in secured_listeners(config) {
-            let built = ListenerTls::build(&of_listener(&listener.params));
+            let built = ListenerTls::build(&of_listener(&listener.params), self_made);
             if let Some(tls) = set.take("listener", &listener.name, built) {
                 set.listeners.insert(listener.name.clone(), Arc::new(tls));
             }
@@ -88,7 +88,7 @@ impl TlsSet {
 /// # Errors
 /// All that is wrong, each with section and parameter.
 pub fn check_tls(config: &Config) -> Result<Vec<String>, TlsErrors> {
-    TlsSet::build(config).map(|set| set.warnings)
+    TlsSet::build(config, &SelfMade::default()).map(|set| set.warnings)
 }
 
 /// All files that TLS parameters name.

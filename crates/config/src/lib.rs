@@ -52,6 +52,7 @@ mod report;
 mod resolve;
 mod rules;
 mod secret;
+mod secure;
 mod suggest;
 mod understand;
 mod unit;

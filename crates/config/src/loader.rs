@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::check::{Checked, Checker, Outcome};
-use crate::clash;
 use crate::config::{Config, Object};
 use crate::effective::{self, Machine};
 use crate::files::{FileSource, MemoryFiles};
@@ -21,6 +20,7 @@ use crate::report::{Report, Spot};
 use crate::resolve::{self, Includes};
 use crate::rules;
 use crate::secret::{Decrypt, Keys};
+use crate::{clash, secure};
 
 /// Loads configurations.
 pub struct Loader<'a> {
@@ -92,6 +92,7 @@ impl<'a> Loader<'a> {
             clash::servers(&graph, &mut report);
         }
         clash::listeners(&graph, &mut report);
+        secure::transport(&graph, &mut report);
         let mut config = self.config(graph, &mut report);
         for file in &runtime_files {
             report.advise(&gather::file_place(file), Fault::RuntimeFile);

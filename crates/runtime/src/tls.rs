@@ -236,12 +236,13 @@ impl Tls {
         let suite = common.negotiated_cipher_suite();
         let presented = common.peer_certificates();
         let resumed = common.handshake_kind() == Some(HandshakeKind::Resumed);
-        let mut certificate = None;
+        let (mut certificate, mut shown) = (None, None);
         if let Role::Server {
             listener, client, ..
         } = &self.role
         {
             certificate = presented.and_then(read);
+            shown = Some(*listener.fingerprint());
             listener
                 .admits(presented, *client)
                 .map_err(|error| self.role.error(error))?;
@@ -252,6 +253,7 @@ impl Tls {
                 .map_or("unknown", |suite| openssl_name(suite.suite()))
                 .into(),
             certificate,
+            shown,
             resumed,
         }))
     }

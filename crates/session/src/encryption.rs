@@ -18,6 +18,9 @@ pub struct Encryption {
     pub cipher: Arc<str>,
     /// The certificate that the peer presented, if it was asked for one; it has been verified.
     pub certificate: Option<PeerCertificate>,
+    /// The SHA-256 fingerprint of the certificate that a client was shown, which it may want to have
+    /// confirmed; `None` towards servers.
+    pub shown: Option<[u8; 32]>,
     /// It goes on where an earlier connection ended, which is cheaper.
     pub resumed: bool,
 }

@@ -4,6 +4,7 @@
 //! sounds the same to the client. Data that did not let the client in may be stale, so the
 //! question is asked a second time before the answer is no.
 
+use tidegate_wire::auth::certificate_proof;
 use tidegate_wire::frame::split_packet;
 use tidegate_wire::login::{
     ClientHello, ClientLogin, LoginError, MAX_PACKET, ServerLogin, ServerLoginConfig, ServerStep,
@@ -20,7 +21,7 @@ use crate::commands::Taken;
 use crate::fault::{ErrReply, SessionFault};
 use crate::ids::{BackendId, Side, Token};
 use crate::output::{Event, Level, Op};
-use crate::question::{AccountAnswer, AccountQuery, Answer, ClientAddress, Question};
+use crate::question::{AccountAnswer, AccountQuery, Answer, Barred, ClientAddress, Question};
 use crate::replay::Replay;
 use crate::session::{Birth, Cx, LOGIN_TIMEOUT, Phase, Session};
 use crate::time::Instant;
@@ -245,10 +246,11 @@ impl Session {
             Verify::Denied => self.try_again_or_deny(login, cx),
             Verify::Granted(proof) => match after_password.clone() {
                 Ok(()) => self.granted(login, proof, cx),
-                Err(reply) => {
+                Err(Barred { reply, reason }) => {
                     if let Some(login) = self.try_again(login, cx) {
-                        let reason = "the account may not log in like this";
-                        self.refuse_login(login, reply, reason, cx);
+                        let who = self.named_client();
+                        let reason = format!("login of {who} refused: {reason}");
+                        self.refuse_login(login, reply, &reason, cx);
                     }
                 }
             },
@@ -295,6 +297,16 @@ impl Session {
         let text = format!("Access denied for user '{user}'@'{host}' (using password: {with})");
         let log = format!("login of '{user}'@'{host}' failed: {reason}");
         self.refuse_login(login, ErrReply::new(1045, b"28000", text), &log, cx);
+    }
+
+    /// Who the client says it is, as servers show it.
+    fn named_client(&self) -> String {
+        let user = match &self.phase {
+            Phase::Dialogue(dialogue) => dialogue.hello.as_ref().map(|hello| hello.user.as_slice()),
+            Phase::Commands | Phase::Over(_) => None,
+        };
+        let user = String::from_utf8_lossy(user.unwrap_or_default());
+        format!("'{user}'@'{}'", self.client_host())
     }
 
     /// Where the client is, as servers show it.
@@ -453,16 +465,36 @@ impl Session {
 
     /// The OK that ends the login.
     fn welcome(&mut self, login: ServerLogin, cx: &mut Cx<'_>) {
+        let proof = self.certificate_proof().unwrap_or_default();
         self.phase = Phase::Commands;
         self.nearer = true;
         let caps = self.client.caps;
-        let packet = OkPacket::new(Status::AUTOCOMMIT);
+        let packet = OkPacket {
+            info: proof.as_bytes(),
+            ..OkPacket::new(Status::AUTOCOMMIT)
+        };
         cx.out
             .send_with(Side::Client, |own| login.write_ok(&packet, caps, own));
         self.client.seq = 0;
         self.client.last_active = cx.now;
         self.moved = true;
         self.log(Level::Info, cx, || "client logged in".to_owned());
+    }
+
+    /// What tells the client that the certificate it was shown is ours, if it has a password.
+    fn certificate_proof(&self) -> Option<String> {
+        let Phase::Dialogue(dialogue) = &self.phase else {
+            return None;
+        };
+        let Some(AccountAnswer::Found { hash, .. }) = &dialogue.account else {
+            return None;
+        };
+        let shown = self.client.encryption.as_ref()?.shown?;
+        Some(certificate_proof(
+            hash.bytes()?,
+            &self.client.scramble,
+            &shown,
+        ))
     }
 
     /// May a change of user begin? Only where nothing is in progress anywhere.

@@ -50,6 +50,15 @@ pub enum Answer {
     Account(AccountAnswer),
 }
 
+/// Why a client that proved who it is may not log in all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Barred {
+    /// What the client reads.
+    pub reply: ErrReply,
+    /// What the log says.
+    pub reason: String,
+}
+
 /// What is known of an account.
 #[derive(Debug, Clone)]
 pub enum AccountAnswer {
@@ -60,7 +69,7 @@ pub enum AccountAnswer {
         /// Servers let it write although they are read-only.
         is_super: bool,
         /// What stands in the way once the password was right: lock, expiry, database.
-        after_password: Result<(), ErrReply>,
+        after_password: Result<(), Barred>,
     },
     /// No account, or one that cannot log in here; the reason is for the log only.
     Denied {

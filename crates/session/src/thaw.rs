@@ -331,6 +331,7 @@ fn freeze_encryption(into: &mut Encoder, encryption: &Encryption) {
         into.bytes(certificate.subject.as_bytes());
         into.bytes(certificate.issuer.as_bytes());
     });
+    into.option(encryption.shown.as_ref(), |into, print| into.bytes(print));
     into.flag(encryption.resumed);
 }
 
@@ -343,6 +344,9 @@ fn thaw_encryption(from: &mut Decoder<'_>) -> Result<Encryption, FreezeError> {
                 issuer: from.text()?,
             })
         })?,
+        shown: from
+            .option(Decoder::bytes)?
+            .and_then(|print| print.try_into().ok()),
         resumed: from.flag()?,
     })
 }

@@ -13,6 +13,7 @@ use rustls::{ProtocolVersion, ServerConfig};
 use crate::certificate::{Certificate, Usage, fingerprint};
 use crate::hello::Offer;
 use crate::problem::{Built, Problem};
+use crate::self_made::SelfMade;
 use crate::settings::TlsSettings;
 use crate::trust::Trust;
 use crate::verify::{OfClients, check_name};
@@ -28,23 +29,21 @@ pub struct ListenerTls {
 }
 
 impl ListenerTls {
-    /// Reads and checks everything.
+    /// Reads and checks everything. Without key and certificate it is the `self_made` one.
     ///
     /// # Errors
     /// All that stands in the way.
-    pub fn build(settings: &TlsSettings) -> Built<ListenerTls> {
+    pub fn build(settings: &TlsSettings, self_made: &SelfMade) -> Built<ListenerTls> {
         let mut found = Findings::default();
-        let identity = found.note(|warnings| identity(settings, Usage::Server, warnings));
+        let identity = found.note(
+            |warnings| match identity(settings, Usage::Server, warnings)? {
+                Some(given) => Ok(given),
+                None => self_made.identity(),
+            },
+        );
         let provider = found.note(|warnings| provider(settings, warnings));
         let trust = found.note(|_| clients_trust(settings));
         let (Some(identity), Some(provider), Some(trust)) = (identity, provider, trust) else {
-            return Err(found.problems);
-        };
-        let Some(identity) = identity else {
-            found.problems.push(Problem::new(
-                "ssl_cert",
-                "a listener with ssl=true needs ssl_cert and ssl_key",
-            ));
             return Err(found.problems);
         };
         match assemble(settings, provider, identity, trust) {

@@ -5,7 +5,8 @@ use tidegate_sqlclient::{ResultSet, Row};
 
 use super::columns::Columns;
 use super::privileges;
-use crate::account::{AccountRow, Expiry, Method, TlsDemand};
+use crate::account::{AccountRow, Expiry, Method};
+use crate::encryption::TlsDemand;
 
 /// Everything there is to know, as one JSON object an account.
 pub(super) const GLOBAL_PRIV: &str = "SELECT User, Host, Priv FROM mysql.global_priv";

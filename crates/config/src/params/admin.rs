@@ -146,7 +146,7 @@ crate::params! {
         admin_audit_exclude_methods: WordSet<AuditMethod> = AuditMethod::list(0)
             .at_once().reserved(),
         /// Refuse every listener, server and REST interface without TLS.
-        require_secure_transport: bool = flag(false).since("25.10").reserved(),
+        require_secure_transport: bool = flag(false).since("25.10"),
         /// The release whose form the session resource has.
         admin_compat: AdminCompat = AdminCompat::Current.param().since("tidegate"),
         /// List listeners as sessions, as the oldest releases did.

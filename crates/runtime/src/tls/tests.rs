@@ -5,7 +5,7 @@ use std::path::Path;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use tidegate_testkit::pki::{Authority, Wish};
-use tidegate_tls::{TlsSettings, Versions};
+use tidegate_tls::{SelfMade, TlsSettings, Versions};
 
 use super::*;
 
@@ -38,7 +38,9 @@ fn pair(change: impl FnOnce(&mut TlsSettings, &mut TlsSettings)) -> (Arc<Listene
     };
     listener.ca = Some(ca);
     change(&mut listener, &mut server);
-    let listener = ListenerTls::build(&listener).unwrap().0;
+    let listener = ListenerTls::build(&listener, &SelfMade::default())
+        .unwrap()
+        .0;
     let server = ServerTls::build(&server, "db.test").unwrap().0;
     (Arc::new(listener), server)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_session::digests::DigestBook;
-use tidegate_session::question::{AccountAnswer, Answer, ClientAddress};
+use tidegate_session::question::{AccountAnswer, Answer, Barred, ClientAddress};
 use tidegate_session::world::ServerViews;
 use tidegate_session::{
     BackendId, Backlog, Birth, Control, Env, ErrReply, Instant, LogSwitches, Op, Output,
@@ -304,7 +304,10 @@ impl World {
             4 => AccountAnswer::Found {
                 hash: NativeHash::EMPTY,
                 is_super: false,
-                after_password: Err(ErrReply::new(1044, b"42000", "no such database for you")),
+                after_password: Err(Barred {
+                    reply: ErrReply::new(1044, b"42000", "no such database for you"),
+                    reason: "no grant".to_owned(),
+                }),
             },
             5 => AccountAnswer::Denied {
                 reason: "nobody knows".to_owned(),

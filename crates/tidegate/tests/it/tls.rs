@@ -5,7 +5,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
 use rustix::process::Signal;
-use tidegate_testkit::pki::{Authority, IdentityFiles, Wish};
+use tidegate_testkit::pki::{Authority, Identity, IdentityFiles, Wish};
 use tidegate_testkit::raw::{Login, RawClient};
 use tidegate_testkit::{Scratch, ServerGroup, Tidegate, wait_until};
 
@@ -44,8 +44,8 @@ fn secured(identity: &IdentityFiles) -> String {
 }
 
 /// MariaDB's client as the application's user, who talks to readwritesplit.
-fn command(tidegate: &Tidegate) -> Command {
-    let app = &group().accounts().app;
+fn command(tidegate: &Tidegate, group: &ServerGroup) -> Command {
+    let app = &group.accounts().app;
     let mut command = Command::new("mariadb");
     command
         .args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1"])
@@ -60,7 +60,16 @@ fn command(tidegate: &Tidegate) -> Command {
 
 /// What MariaDB's client prints for a statement, or what it says went wrong.
 fn client(tidegate: &Tidegate, options: &[&str], sql: &str) -> Result<String, String> {
-    let mut command = command(tidegate);
+    client_of(tidegate, group(), options, sql)
+}
+
+fn client_of(
+    tidegate: &Tidegate,
+    group: &ServerGroup,
+    options: &[&str],
+    sql: &str,
+) -> Result<String, String> {
+    let mut command = command(tidegate, group);
     let output = command.args(options).args(["--execute", sql]).output();
     let output = output.expect("the mariadb client");
     if output.status.success() {
@@ -152,7 +161,7 @@ struct Shell {
 
 impl Shell {
     fn open(tidegate: &Tidegate, options: &[&str]) -> Shell {
-        let mut process = command(tidegate)
+        let mut process = command(tidegate, group())
             .args(options)
             .arg("--unbuffered")
             .stdin(Stdio::piped())
@@ -192,6 +201,7 @@ impl SecureServer {
         let files = Files::new();
         let identity = files.issue("server", &Wish::new("db"));
         let group = ServerGroup::builder()
+            .option(&format!("ssl_ca={}", files.ca))
             .option(&format!("ssl_cert={}", identity.cert.display()))
             .option(&format!("ssl_key={}", identity.key.display()))
             .option("require_secure_transport=1")
@@ -214,6 +224,9 @@ impl SecureServer {
         Plan::new(&self.group).every_server(&format!("ssl=true\nssl_ca={ca}\n{lines}"))
     }
 }
+
+/// The service behind the listener `rw`.
+const SERVICE: &str = "RW-Split-Router";
 
 const VERIFY: &str = "ssl_verify_peer_certificate=true\nssl_verify_peer_host=true\n";
 
@@ -276,4 +289,193 @@ fn a_server_without_tls_is_not_used_in_the_clear() {
     tidegate
         .wait_log("the server does not offer tls")
         .expect("the reason in the log");
+}
+
+#[test]
+fn a_listener_without_a_certificate_makes_one() {
+    let tidegate = Plan::new(group()).listener("ssl=true\n").start();
+    assert_eq!(
+        client(&tidegate, &["--ssl"], "SELECT 42").as_deref(),
+        Ok("42")
+    );
+    assert!(presented(&tidegate).contains("subject=CN = Tidegate"));
+}
+
+#[test]
+fn whoever_does_not_believe_us_or_will_not_encrypt_is_told_and_noted() {
+    let files = Files::new();
+    let identity = files.issue("proxy", &Wish::new("proxy"));
+    let tidegate = Plan::new(group()).listener(&secured(&identity)).start();
+    let said = client(&tidegate, &["--skip-ssl"], "SELECT 1").expect_err("it is refused");
+    assert!(
+        said.contains("1045") && said.contains("must use TLS"),
+        "{said}"
+    );
+    let stranger = Authority::new("Another CA").expect("an authority");
+    let other = files
+        .scratch
+        .write("other.pem", stranger.pem())
+        .expect("a file");
+    let ca = format!("--ssl-ca={}", other.display());
+    client(
+        &tidegate,
+        &["--ssl", &ca, "--ssl-verify-server-cert"],
+        "SELECT 1",
+    )
+    .expect_err("no trust");
+    tidegate
+        .wait_log("TLS with the client failed: the client broke it off: it does not know who signed our certificate")
+        .expect("the reason in the log");
+    assert!(
+        !tidegate.log().contains("   error  :"),
+        "{}",
+        tidegate.log()
+    );
+}
+
+#[test]
+fn clients_must_show_certificates_that_count_where_that_is_asked_for() {
+    let files = Files::new();
+    let proxy = files.issue("proxy", &Wish::new("proxy"));
+    let app = files
+        .authority
+        .issue(&Wish::new("app"))
+        .expect("a certificate");
+    let stolen = files
+        .authority
+        .issue(&Wish::new("stolen"))
+        .expect("a certificate");
+    let crl = files.authority.revoke(&[&stolen]).expect("a list");
+    let crl = files.scratch.write("crl.pem", &crl).expect("a file");
+    let lines = format!(
+        "{}ssl_ca={}\nssl_crl={}\nssl_verify_peer_certificate=true\nssl_verify_peer_host=true\n",
+        secured(&proxy),
+        files.ca,
+        crl.display()
+    );
+    let tidegate = Plan::new(group()).listener(&lines).start();
+    let with = |identity: &IdentityFiles| {
+        let cert = format!("--ssl-cert={}", identity.cert.display());
+        let key = format!("--ssl-key={}", identity.key.display());
+        client(&tidegate, &["--ssl", &cert, &key], "SELECT 42")
+    };
+    let refused = |identity: &IdentityFiles, reason: &str| {
+        with(identity).expect_err("a refusal");
+        tidegate.wait_log(reason).expect("the reason in the log");
+    };
+    let write =
+        |identity: &Identity, name: &str| identity.write(&files.scratch, name).expect("files");
+    assert_eq!(with(&write(&app, "app")).as_deref(), Ok("42"));
+    client(&tidegate, &["--ssl"], "SELECT 42").expect_err("no certificate");
+    tidegate
+        .wait_log("presented no certificate, which ssl_verify_peer_certificate demands")
+        .expect("the reason in the log");
+    refused(&write(&stolen, "stolen"), "it is revoked (ssl_crl)");
+    refused(
+        &files.issue("old", &Wish::new("old").expired()),
+        "it has expired",
+    );
+    refused(
+        &files.issue("server", &Wish::new("s").for_servers()),
+        "does not allow this use",
+    );
+    refused(
+        &files.issue("away", &Wish::new("away").hosts(&["10.1.2.3"])),
+        "ssl_verify_peer_host",
+    );
+    let stranger = Authority::new("Another CA").expect("an authority");
+    let foreign = stranger.issue(&Wish::new("app")).expect("a certificate");
+    refused(
+        &write(&foreign, "foreign"),
+        "nobody in ssl_ca of the listener has signed it",
+    );
+}
+
+#[test]
+fn accounts_get_the_encryption_that_they_require() {
+    let server = SecureServer::start();
+    let proxy = server.files.issue("proxy", &Wish::new("proxy"));
+    let app = server.files.issue("app", &Wish::new("app"));
+    let other = server.files.issue("other", &Wish::new("other"));
+    let name = &server.group.accounts().app.user;
+    let lines = format!("{}ssl_ca={}\n", secured(&proxy), server.files.ca);
+    // Towards the server the proxy shows the certificate of the application.
+    let identity = format!(
+        "ssl_cert={}\nssl_key={}\n",
+        app.cert.display(),
+        app.key.display()
+    );
+    let globals = "users_refresh_time=0s\n";
+    let tidegate = server
+        .plan(&identity)
+        .listener(&lines)
+        .globals(globals)
+        .start();
+    let log_in = |identity: Option<&IdentityFiles>| {
+        let mut options = vec!["--ssl".to_owned(), "--tls-version=TLSv1.3".to_owned()];
+        if let Some(identity) = identity {
+            options.push(format!("--ssl-cert={}", identity.cert.display()));
+            options.push(format!("--ssl-key={}", identity.key.display()));
+        }
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        client_of(&tidegate, &server.group, &options, "SELECT 42")
+    };
+    let require = |what: &str| {
+        let sql = format!("ALTER USER '{name}'@'%' REQUIRE {what}");
+        server
+            .group
+            .primary()
+            .sql(&sql)
+            .expect("an altered account");
+    };
+    let ciphers = "CIPHER 'TLS_AES_256_GCM_SHA384'";
+    for (what, bare, with_other) in [
+        ("SSL".to_owned(), true, true),
+        ("X509".to_owned(), false, true),
+        ("ISSUER '/CN=Test CA'".to_owned(), false, true),
+        ("ISSUER '/CN=Another CA'".to_owned(), false, false),
+        ("SUBJECT '/CN=app'".to_owned(), false, false),
+        (
+            format!("SUBJECT '/CN=app' AND ISSUER '/CN=Test CA' AND {ciphers}"),
+            false,
+            false,
+        ),
+        (ciphers.to_owned(), true, true),
+        (
+            "CIPHER 'TLS_CHACHA20_POLY1305_SHA256'".to_owned(),
+            false,
+            false,
+        ),
+    ] {
+        require(&what);
+        tidegate
+            .rest()
+            .request("POST", &format!("/v1/services/{SERVICE}/reload"), &[], "")
+            .expect("a reload");
+        let fits = !what.contains("Another") && !what.contains("CHACHA20");
+        assert_eq!(
+            log_in(Some(&app)).is_ok(),
+            fits,
+            "{what}: {}",
+            tidegate.log()
+        );
+        assert_eq!(log_in(None).is_ok(), bare, "{what} without certificate");
+        assert_eq!(
+            log_in(Some(&other)).is_ok(),
+            with_other,
+            "{what} with another's"
+        );
+    }
+    for reason in [
+        "requires a client certificate (REQUIRE X509 or more) and none was presented",
+        "requires SUBJECT '/CN=app', the certificate's is '/CN=other'",
+        "requires ISSUER '/CN=Another CA', the certificate's is '/CN=Test CA'",
+        "requires CIPHER 'TLS_CHACHA20_POLY1305_SHA256', this is 'TLS_AES_256_GCM_SHA384'",
+    ] {
+        assert!(
+            tidegate.log().contains(reason),
+            "{reason}: {}",
+            tidegate.log()
+        );
+    }
 }

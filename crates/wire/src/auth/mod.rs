@@ -3,7 +3,10 @@
 //! Left out: plugins other than `mysql_native_password`, whose dialogue needs more than arithmetic or
 //! which Tidegate does not serve yet.
 
+mod certificate;
 pub mod native;
+
+pub use certificate::certificate_proof;
 
 /// The plugin that proves knowledge of SHA1(password).
 pub const NATIVE: &[u8] = b"mysql_native_password";

@@ -100,6 +100,11 @@ impl NativeHash {
         )
     }
 
+    /// The 20 bytes; `None` without password.
+    pub fn bytes(&self) -> Option<&[u8; 20]> {
+        self.0.as_ref()
+    }
+
     /// Whether the account has no password.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
