@@ -15,7 +15,7 @@ pub(super) enum Bearing {
         implicitly: bool,
         begins: bool,
     },
-    /// It undoes it.
+    /// It undoes it, or ends one that only reads.
     RollsBack,
     /// Nobody can tell, or it cannot be done twice.
     Opaque,
@@ -37,6 +37,8 @@ pub(super) fn bearing(statement: Option<&Statement>, before: &TrxTracker) -> Bea
         TrxEffect::Begin { .. } => Bearing::Begins,
         // Where it is on already nothing happens.
         TrxEffect::AutocommitOn if before.autocommit() => Bearing::Inside,
+        // What only reads leaves nothing behind that could be there twice.
+        TrxEffect::Commit { chain: false, .. } if before.is_read_only() => Bearing::RollsBack,
         TrxEffect::Commit { chain: false, .. } | TrxEffect::AutocommitOn => Bearing::Commits {
             implicitly: false,
             begins: false,
@@ -120,6 +122,8 @@ mod tests {
             of(&["SET autocommit = 0"], "SET autocommit = 1"),
             commits(false, false)
         );
+        let read_only: &[&str] = &["START TRANSACTION READ ONLY"];
+        assert_eq!(of(read_only, "COMMIT"), Bearing::RollsBack);
         assert_eq!(of(&[], "BEGIN"), Bearing::Begins);
         assert_eq!(of(&["XA START 'x'"], "SELECT 1"), Bearing::Opaque);
     }
