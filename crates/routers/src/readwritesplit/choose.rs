@@ -331,11 +331,11 @@ pub(crate) fn weight(
     }
 }
 
-/// Its place in the row of a session, whose first is another in the next session: where all else is
-/// equal each session begins with another server, or short sessions would all be the first server's.
+/// A number of its own for each target in each session: of those that are equally good, every one is
+/// the least in its share of the sessions, whichever others there are.
 fn turn(scene: &Scene<'_>, id: TargetId) -> u64 {
-    let count = scene.targets().len().max(1) as u64;
-    (u64::from(id.0) + scene.session().0) % count
+    let mixed = (scene.session().0 << 6 | u64::from(id.0)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed ^ mixed >> 32).wrapping_mul(0xD6E8_FEB8_6659_FD93)
 }
 
 /// 0: a replica that is free; 1: one that still owes an answer nobody waits for; 2: the primary,

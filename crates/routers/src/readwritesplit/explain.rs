@@ -3,6 +3,8 @@
 //! What is said follows from the functions that route, `route.rs` and `choose.rs`; nothing is
 //! decided here.
 
+use std::cmp::Reverse;
+
 use tidegate_session::request::Request;
 use tidegate_session::router::{Decision, Reasoning, RouterSession as _};
 use tidegate_session::world::{Rank, ServerStatus};
@@ -184,6 +186,10 @@ fn better(name: &str, criterion: SelectionCriteria, best: &Weight, own: &Weight)
             Weight::PRIMARY => "it is the primary, and replicas can take the read".to_owned(),
             _ => "it still owes answers that nobody waits for".to_owned(),
         }
+    } else if best.measure > own.measure && best.link == Reverse(Link::Opening) {
+        format!("{name} is being connected for the session")
+    } else if best.measure > own.measure {
+        format!("{name} is hardly busier and is the one the session used last")
     } else if best.measure != own.measure {
         format!(
             "{name} {}",

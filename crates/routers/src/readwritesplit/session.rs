@@ -8,7 +8,7 @@ use tidegate_session::router::{
 };
 use tidegate_session::world::ServerStatus;
 use tidegate_session::{Counted, Link, Scene, TargetId};
-use tidegate_sql::{SessionEffect, Statement, TempTables, TrxEffect, TypeMask};
+use tidegate_sql::{SessionEffect, Statement, TempTables, TrxEffect, TrxTracker, TypeMask};
 use tidegate_wire::Command;
 
 use super::causal::Causal;
@@ -134,9 +134,10 @@ impl Split {
         }
     }
 
-    /// Takes another primary, if the session's own is none any more and another may take its place.
-    fn renew_primary(&mut self, scene: &Scene<'_>) {
-        let found = self.find_primary(scene).filter(|id| {
+    /// Takes another primary, if the session's own is none any more and another may take its place:
+    /// what the command itself does to the next transaction binds nobody to the old one.
+    fn renew_primary(&mut self, before: &TrxTracker, scene: &Scene<'_>) {
+        let found = self.find_primary_for(scene, before).filter(|id| {
             // One that is not connected yet binds nobody.
             scene
                 .target(*id)
@@ -264,7 +265,7 @@ impl RouterSession for Split {
     }
 
     fn on_routed(&mut self, request: &Request<'_>, course: Course, scene: &Scene<'_>) {
-        self.renew_primary(scene);
+        self.renew_primary(request.trx, scene);
         if let Course::One(target) = course
             && Some(target) == self.primary
         {

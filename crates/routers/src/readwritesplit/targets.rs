@@ -6,6 +6,7 @@ use tidegate_session::request::Request;
 use tidegate_session::router::{Decision, Loss, Refusal, TargetSet};
 use tidegate_session::world::ServerStatus;
 use tidegate_session::{ErrReply, Instant, Link, Scene, SessionFault, TargetId};
+use tidegate_sql::TrxTracker;
 use tidegate_sql::hints::{Hint, Route};
 use tidegate_wire::Command;
 
@@ -23,16 +24,29 @@ impl Split {
     /// The primary: the session's own as long as it is connected and still is one; else, if another
     /// may take its place, the best one there is.
     pub(super) fn find_primary(&self, scene: &Scene<'_>) -> Option<TargetId> {
+        self.find_primary_for(scene, scene.trx())
+    }
+
+    /// The same for a command before which the transaction was `before`.
+    pub(super) fn find_primary_for(
+        &self,
+        scene: &Scene<'_>,
+        before: &TrxTracker,
+    ) -> Option<TargetId> {
         match self.primary {
             Some(current) if choose::is_valid_primary(scene, current) => Some(current),
-            Some(_) if self.bound && !self.may_replace_primary(scene) => None,
+            Some(_) if self.bound && !self.may_replace_primary_for(scene, before) => None,
             _ => choose::best_primary(scene, self.barred(scene)),
         }
     }
 
     /// May another connection take the place of the primary's?
     pub(super) fn may_replace_primary(&self, scene: &Scene<'_>) -> bool {
-        let pinned = self.held.is_strict() || scene.serializable() || scene.trx().is_next_pending();
+        self.may_replace_primary_for(scene, scene.trx())
+    }
+
+    fn may_replace_primary_for(&self, scene: &Scene<'_>, before: &TrxTracker) -> bool {
+        let pinned = self.held.is_strict() || scene.serializable() || before.is_next_pending();
         self.settings.reconnects && !pinned && !self.is_irreplaceable()
     }
 

@@ -39,7 +39,7 @@ fn play_all(folder: &str, at_least: usize) {
         let text = std::fs::read_to_string(&file).expect("a script");
         let script = Script::parse(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
         for mode in MODES {
-            if let Err(error) = Play::new(mode, &script.service).run(&script) {
+            if let Err(error) = Play::new(mode, &script).run() {
                 wrong.push(format!("{name}, {mode}: {error}"));
             }
         }
@@ -50,6 +50,16 @@ fn play_all(folder: &str, at_least: usize) {
 #[test]
 fn the_worked_sequences() {
     play_all("sequences", 18);
+}
+
+#[test]
+fn scripts_that_carry_state_and_rows_that_depend_on_a_setting() {
+    play_all("classes", 35);
+}
+
+#[test]
+fn behaviours_of_sessions_whose_servers_fail_and_change() {
+    play_all("behaviours", 46);
 }
 
 #[test]

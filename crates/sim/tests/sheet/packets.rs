@@ -18,6 +18,7 @@ pub(crate) const TRACKING: u64 = 1 << 23;
 pub(crate) const IN_TRANSACTION: u16 = 1;
 pub(crate) const AUTOCOMMIT: u16 = 2;
 pub(crate) const MORE_RESULTS: u16 = 8;
+pub(crate) const NO_BACKSLASHES: u16 = 1 << 9;
 pub(crate) const READ_ONLY: u16 = 1 << 13;
 pub(crate) const STATE_CHANGED: u16 = 1 << 14;
 

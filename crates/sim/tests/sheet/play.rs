@@ -8,7 +8,7 @@ use tidegate_session::world::{Counters, Rank, ServerStatus, ServerView, ServerVi
 use tidegate_wire::Caps;
 
 use crate::packets;
-use crate::script::{Line, Script, What, fits};
+use crate::script::{Script, What, fits};
 use crate::service;
 use crate::stage::Stage;
 
@@ -16,9 +16,9 @@ use crate::stage::Stage;
 const CLIENT: &str = "C";
 
 /// A performance.
-pub(crate) struct Play {
+pub(crate) struct Play<'a> {
     mode: &'static str,
-    lines: String,
+    script: &'a Script,
     names: Vec<String>,
     views: ServerViews,
     alive: Vec<bool>,
@@ -33,12 +33,12 @@ enum Next {
     Stop,
 }
 
-impl Play {
-    /// In this failure mode, with these lines for the service.
-    pub(crate) fn new(mode: &'static str, lines: &str) -> Play {
+impl<'a> Play<'a> {
+    /// Of a script, in this failure mode.
+    pub(crate) fn new(mode: &'static str, script: &'a Script) -> Play<'a> {
         Play {
             mode,
-            lines: lines.to_owned(),
+            script,
             names: Vec::new(),
             views: ServerViews::default(),
             alive: Vec::new(),
@@ -47,10 +47,11 @@ impl Play {
         }
     }
 
-    /// Plays a script; the error names the line.
-    pub(crate) fn run(mut self, script: &Script) -> Result<(), String> {
+    /// Plays it; the error names the line.
+    pub(crate) fn run(mut self) -> Result<(), String> {
+        let script = self.script;
         for line in script.lines.iter().filter(|line| line.is_for(self.mode)) {
-            let next = self.play(line).and_then(|next| {
+            let next = self.play(&line.what).and_then(|next| {
                 let fault = self.stage.as_mut().and_then(Stage::take_fault);
                 fault.map_or(Ok(next), Err)
             });
@@ -69,8 +70,8 @@ impl Play {
         lines.map(|line| format!("\n    log: {line}")).collect()
     }
 
-    fn play(&mut self, line: &Line) -> Result<Next, String> {
-        match &line.what {
+    fn play(&mut self, what: &What) -> Result<Next, String> {
+        match what {
             What::Servers(names) => self.set_up(names),
             What::Says { who, text } if who == CLIENT => {
                 self.nothing_unseen()?;
@@ -177,6 +178,7 @@ impl Play {
                 }
             }
             "counted" => self.counted(text)?,
+            "all" => self.broadcast(text.strip_prefix("run ").ok_or("all do what?")?)?,
             CLIENT => self.of_client(text)?,
             name => self.of_server(name, text)?,
         }
@@ -186,7 +188,7 @@ impl Play {
     fn of_client(&mut self, text: &str) -> Result<(), String> {
         let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
         if word == "connects" {
-            let service = service::service(self.names.len(), self.mode, &self.lines);
+            let service = service::service(self.names.len(), self.mode, self.script);
             self.service = Some(Arc::clone(&service));
             let (views, alive) = (self.views.clone(), self.alive.clone());
             self.stage = Some(Stage::new(service, views, alive));
@@ -203,6 +205,39 @@ impl Play {
         }
     }
 
+    /// A whole exchange with one server.
+    fn exchange(&mut self, name: &str, text: &str, answer: &str) -> Result<(), String> {
+        self.says(CLIENT, text)?;
+        self.told(name, text)?;
+        self.says(name, answer)?;
+        self.told(CLIENT, answer)
+    }
+
+    /// One with every server that is connected: the first one's answer is the client's.
+    fn broadcast(&mut self, text: &str) -> Result<(), String> {
+        self.says(CLIENT, text)?;
+        let stage = self.stage()?;
+        let there: Vec<usize> = (0..stage.alive.len())
+            .filter(|ix| stage.link(*ix).is_some())
+            .collect();
+        let names: Vec<String> = there.iter().map(|ix| self.names[*ix].clone()).collect();
+        for name in &names {
+            self.told(name, text)?;
+        }
+        for (place, name) in names.iter().enumerate() {
+            self.says(name, "ok")?;
+            if place == 0 {
+                self.told(CLIENT, "ok")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn says(&mut self, who: &str, text: &str) -> Result<(), String> {
+        let (who, text) = (who.to_owned(), text.to_owned());
+        self.play(&What::Says { who, text }).map(|_| ())
+    }
+
     fn of_server(&mut self, name: &str, text: &str) -> Result<(), String> {
         let server = self.server(name)?;
         let connected = self
@@ -213,9 +248,27 @@ impl Play {
             "open" if connected => return Ok(()),
             "closed" if !connected => return Ok(()),
             "open" | "closed" => return Err(format!("connected: {connected}")),
-            _ => self.nothing_unseen()?,
+            _ => {}
         }
         let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+        match word {
+            "runs" => return self.exchange(name, rest, "ok"),
+            "reads" => return self.exchange(name, rest, "rows 1"),
+            "fails" => {
+                let (code, text) = rest.split_once(' ').ok_or("fails CODE TEXT")?;
+                return self.exchange(name, text, &format!("error {code}"));
+            }
+            "begins" | "ends" => {
+                let link = self.stage()?.link(server).ok_or("it is not connected")?;
+                link.set_in_transaction(word == "begins");
+                return Ok(());
+            }
+            "refuses" => {
+                self.stage()?.refusing[server] = true;
+                return Ok(());
+            }
+            _ => self.nothing_unseen()?,
+        }
         let view = &mut self.views.0[server];
         let role = view
             .status
@@ -248,6 +301,8 @@ impl Play {
                 };
                 view.status = role.with(bit);
             }
+            ("maintains", _) => view.status = view.status.with(ServerStatus::MAINTENANCE),
+            ("drains", _) => view.status = view.status.with(ServerStatus::DRAINING),
             ("ranks", "secondary") => view.rank = Rank::Secondary,
             ("lags", "unknown") => view.lag = None,
             ("lags", lag) => view.lag = Some(seconds(lag)?),

@@ -24,6 +24,8 @@
 pub(crate) struct Script {
     /// Lines of the service's section.
     pub(crate) service: String,
+    /// A hintfilter is in its chain.
+    pub(crate) hints: bool,
     pub(crate) lines: Vec<Line>,
 }
 
@@ -55,6 +57,7 @@ impl Script {
     pub(crate) fn parse(text: &str) -> Result<Script, String> {
         let mut script = Script {
             service: String::new(),
+            hints: false,
             lines: Vec::new(),
         };
         for (number, line) in (1..).zip(text.lines()) {
@@ -65,6 +68,10 @@ impl Script {
             if let Some(settings) = line.strip_prefix("service ") {
                 script.service.push_str(&settings.replace(' ', "\n"));
                 script.service.push('\n');
+                continue;
+            }
+            if line == "hintfilter" {
+                script.hints = true;
                 continue;
             }
             let (modes, line) = split_modes(line);

@@ -4,8 +4,8 @@
 use std::collections::VecDeque;
 
 use crate::packets::{
-    AUTOCOMMIT, CAPS, Frames, IN_TRANSACTION, Inbox, MORE_RESULTS, Packet, READ_ONLY,
-    STATE_CHANGED, TRACKING, definition, eof, put_text,
+    AUTOCOMMIT, CAPS, Frames, IN_TRANSACTION, Inbox, MORE_RESULTS, NO_BACKSLASHES, Packet,
+    READ_ONLY, STATE_CHANGED, TRACKING, definition, eof, put_text,
 };
 
 /// How far a connection is.
@@ -32,6 +32,8 @@ struct Owed {
 pub(crate) struct Link {
     /// Which server's.
     pub(crate) server: usize,
+    /// It lets nobody in.
+    refuses: bool,
     phase: Phase,
     inbox: Inbox,
     owed: VecDeque<Owed>,
@@ -40,20 +42,26 @@ pub(crate) struct Link {
     /// What it was told that no script has to mention is answered with this.
     own: Vec<u8>,
     status: u16,
-    /// The session's position is reported.
+    /// The flags of a transaction that begins without saying how, and of the next one alone.
+    usual: u16,
+    next: Option<u16>,
+    /// The number of the newest packet.
     last: u8,
 }
 
 impl Link {
-    pub(crate) fn new(server: usize) -> Link {
+    pub(crate) fn new(server: usize, refuses: bool) -> Link {
         Link {
             server,
+            refuses,
             phase: Phase::Connecting,
             inbox: Inbox::default(),
             owed: VecDeque::new(),
             unseen: VecDeque::new(),
             own: Vec::new(),
             status: AUTOCOMMIT,
+            usual: IN_TRANSACTION,
+            next: None,
             last: 0,
         }
     }
@@ -99,7 +107,11 @@ impl Link {
             Phase::Login => {
                 self.phase = Phase::Commands;
                 let mut frames = Frames::from(packet.seq + 1);
-                frames.put(&self.ok(&[]));
+                frames.put(&if self.refuses {
+                    error(1045, "28000", "Access denied")
+                } else {
+                    self.ok(&[])
+                });
                 self.own.extend_from_slice(&frames.bytes);
             }
             Phase::File => {
@@ -142,7 +154,11 @@ impl Link {
         match word {
             "ok" => {
                 self.follow(&owed.text);
-                frames.put(&self.ok(&changes(rest)));
+                let mut ok = self.ok(&changes(rest));
+                if let Some(rows) = rest.strip_prefix("changed ") {
+                    ok[1] = rows.parse().map_err(|_| format!("changed {rows}?"))?;
+                }
+                frames.put(&ok);
             }
             // The first of two results is that of what stands in front of the statement.
             "ok+" => {
@@ -240,26 +256,33 @@ impl Link {
         payload
     }
 
+    /// A transaction is open, or none is, by whatever means.
+    pub(crate) fn set_in_transaction(&mut self, open: bool) {
+        self.status &= !IN_TRANSACTION;
+        self.status |= if open { IN_TRANSACTION } else { 0 };
+    }
+
     /// What a statement that succeeded does to the transaction.
     fn follow(&mut self, text: &str) {
         let text = text.to_ascii_uppercase();
+        let read_only = IN_TRANSACTION | READ_ONLY;
         let begun = match text.as_str() {
-            "COMMIT" | "ROLLBACK" => Some(0),
-            "SET AUTOCOMMIT=0" => {
-                self.status &= !AUTOCOMMIT;
-                None
-            }
+            "SET AUTOCOMMIT=0" => return self.status &= !AUTOCOMMIT,
+            "SET SQL_MODE='NO_BACKSLASH_ESCAPES'" => return self.status |= NO_BACKSLASHES,
+            "SET TRANSACTION READ ONLY" => return self.next = Some(read_only),
+            "SET TRANSACTION READ WRITE" => return self.next = Some(IN_TRANSACTION),
+            "SET SESSION TRANSACTION READ ONLY" => return self.usual = read_only,
+            "START TRANSACTION READ ONLY" => read_only,
+            "START TRANSACTION READ WRITE" | "XA START 'X'" => IN_TRANSACTION,
+            "BEGIN" | "START TRANSACTION" => self.next.take().unwrap_or(self.usual),
             "SET AUTOCOMMIT=1" => {
                 self.status |= AUTOCOMMIT;
-                Some(0)
+                0
             }
-            "START TRANSACTION READ ONLY" => Some(IN_TRANSACTION | READ_ONLY),
-            "BEGIN" | "START TRANSACTION" => Some(IN_TRANSACTION),
-            _ => None,
+            "COMMIT" | "ROLLBACK" | "XA PREPARE 'X'" => 0,
+            _ => return,
         };
-        if let Some(bits) = begun {
-            self.status = self.status & !(IN_TRANSACTION | READ_ONLY) | bits;
-        }
+        self.status = self.status & !read_only | begun;
     }
 }
 

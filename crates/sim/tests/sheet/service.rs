@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tidegate_config::{Registry, load_text};
+use tidegate_filters::hintfilter::HintFilter;
 use tidegate_routers::readwritesplit::{MODULE, ReadWriteSplit, ReadWriteSplitParams};
 use tidegate_session::world::{Counters, Rank};
 use tidegate_session::{
@@ -10,8 +11,11 @@ use tidegate_session::{
     TargetSpec,
 };
 
-/// A service over so many servers, in this failure mode, with these lines more.
-pub(crate) fn service(servers: usize, mode: &str, lines: &str) -> Arc<ServiceSpec> {
+use crate::script::Script;
+
+/// A script's service over so many servers, in this failure mode.
+pub(crate) fn service(servers: usize, mode: &str, script: &Script) -> Arc<ServiceSpec> {
+    let lines = &script.service;
     let text = format!(
         "[maxscale]\n[db]\ntype=server\naddress=127.0.0.1\n\
          [S]\ntype=service\nrouter=readwritesplit\nservers=db\nuser=u\npassword=p\n\
@@ -24,7 +28,11 @@ pub(crate) fn service(servers: usize, mode: &str, lines: &str) -> Arc<ServiceSpe
     Arc::new(ServiceSpec {
         name: "S".into(),
         router: Arc::new(ReadWriteSplit::new(&params)),
-        filters: Vec::new(),
+        filters: if script.hints {
+            vec![Arc::new(HintFilter::new("hints"))]
+        } else {
+            Vec::new()
+        },
         targets: (0..servers as u32)
             .map(|ix| TargetSpec::Server(ServerId(ix)))
             .collect(),
@@ -41,7 +49,8 @@ pub(crate) fn service(servers: usize, mode: &str, lines: &str) -> Arc<ServiceSpe
         },
         history: HistoryLimits {
             disabled: service.params.disable_sescmd_history,
-            ..HistoryLimits::default()
+            max: usize::try_from(service.params.max_sescmd_history).unwrap_or(usize::MAX),
+            prune: service.params.prune_sescmd_history,
         },
         max_connections: 0,
         statement_digests: 0,

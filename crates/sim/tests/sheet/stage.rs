@@ -43,6 +43,8 @@ pub(crate) struct Stage {
     pub(crate) views: ServerViews,
     /// Servers that take connections, in the order of the views.
     pub(crate) alive: Vec<bool>,
+    /// Servers that let nobody in.
+    pub(crate) refusing: Vec<bool>,
     classifier: Box<Cache>,
     digests: DigestBook,
     out: Output,
@@ -110,6 +112,7 @@ impl Stage {
         );
         let mut stage = Stage {
             session,
+            refusing: vec![false; alive.len()],
             views,
             alive,
             classifier,
@@ -310,8 +313,9 @@ impl Stage {
                     if self.places.len() <= ix {
                         self.places.resize_with(ix + 1, || None);
                     }
+                    let server = server.0 as usize;
                     self.places[ix] = Some(Place {
-                        link: Link::new(server.0 as usize),
+                        link: Link::new(server, self.refusing[server]),
                         kept: Kept::default(),
                     });
                 }

@@ -5,9 +5,11 @@
 //! error texts, the log, the REST interface, the exit status.
 
 mod arrivals;
+mod behaviours;
 mod causal;
 mod daemon;
 mod failures;
+mod figures;
 mod house;
 mod insight;
 mod killed;

@@ -198,7 +198,7 @@ fn a_changed_user_is_another_one_on_every_server() {
 }
 
 /// Sends COM_CHANGE_USER and answers the scramble that comes back.
-fn change_user(client: &mut RawClient, user: &str, password: &str) {
+pub(crate) fn change_user(client: &mut RawClient, user: &str, password: &str) {
     let mut command = vec![COM_CHANGE_USER];
     command.extend_from_slice(user.as_bytes());
     // No proof yet: the server has to ask with a scramble of its own.

@@ -1,5 +1,5 @@
-//! A bank: clients move money between accounts while servers are killed and started again, and at the
-//! end the whole history is checked, not just a sum.
+//! A bank: clients move money between accounts, and look at them in between, while servers are killed or
+//! shut down and started again, and at the end the whole history is checked, not just a sum.
 //!
 //! Each account counts its changes. A transfer notes which change of each of its two accounts it made
 //! and what it found there, so that the notes must form one unbroken chain an account: a transfer that
@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use tidegate_testkit::mariadb::Server;
 use tidegate_testkit::raw::{RawClient, Reply};
 use tidegate_testkit::{ServerGroup, Tidegate, wait_until};
 
@@ -133,6 +134,52 @@ impl Transfer {
     }
 }
 
+/// A client's connection, with what it has prepared on it.
+struct Desk {
+    client: RawClient,
+    prepared: u32,
+}
+
+impl Desk {
+    fn open(tidegate: &Tidegate, servers: &ServerGroup) -> Desk {
+        let mut client = connect(tidegate, servers);
+        let prepared = client
+            .prepare("SELECT COUNT(*) FROM accounts WHERE id >= ?")
+            .expect("prepared");
+        Desk { client, prepared }
+    }
+
+    /// Looks at the accounts in every way in which servers may be lost unnoticed: alone, prepared,
+    /// in a transaction that only reads, and with the session's own state.
+    fn look(&mut self, number: u64) -> Result<(), String> {
+        let client = &mut self.client;
+        let is_all = |reply: Reply| match reply.text_value() {
+            Ok(count) if count == ACCOUNTS.to_string() => Ok(()),
+            other => Err(format!("{other:?} accounts")),
+        };
+        let asked = |end| match end {
+            End::Error(text) => text,
+            End::Done | End::Unknown | End::Refused => "a read is told of a transaction".to_owned(),
+        };
+        let count = "SELECT COUNT(*) FROM accounts";
+        is_all(ask(client, count).map_err(asked)?)?;
+        match client.execute(self.prepared, &["0"]) {
+            Ok(Reply::Rows { .. }) => {}
+            other => return Err(format!("a prepared read: {other:?}")),
+        }
+        ask(client, "START TRANSACTION READ ONLY").map_err(asked)?;
+        is_all(ask(client, count).map_err(asked)?)?;
+        ask(client, &format!("SET @number = {number}")).map_err(asked)?;
+        is_all(ask(client, count).map_err(asked)?)?;
+        ask(client, "COMMIT").map_err(asked)?;
+        let found = ask(client, "SELECT @number").map_err(asked)?.text_value();
+        match found {
+            Ok(found) if found == number.to_string() => Ok(()),
+            other => Err(format!("@number is {other:?}, not {number}")),
+        }
+    }
+}
+
 fn ask(client: &mut RawClient, sql: &str) -> Result<Reply, End> {
     match client.query(sql) {
         Ok(Reply::Err { message, .. }) if message.contains("not known whether") => {
@@ -156,12 +203,16 @@ fn work(
     progress: &AtomicUsize,
 ) -> Told {
     let mut told = Told::default();
-    let mut connection = connect(tidegate, servers);
+    let mut desk = Desk::open(tidegate, servers);
     let mut number = 0;
     while !stop.load(Ordering::Relaxed) {
         number += 1;
+        if let Err(text) = desk.look(number) {
+            told.errors.push(text);
+            desk = Desk::open(tidegate, servers);
+        }
         let transfer = Transfer::of(client, number);
-        match transfer.carry_out(&mut connection) {
+        match transfer.carry_out(&mut desk.client) {
             End::Done => {
                 told.done.insert(number);
                 progress.fetch_add(1, Ordering::Relaxed);
@@ -176,7 +227,7 @@ fn work(
             End::Refused => told.errors.push(format!("{number} met other balances")),
             End::Error(text) => told.errors.push(text),
         }
-        connection = connect(tidegate, servers);
+        desk = Desk::open(tidegate, servers);
     }
     told
 }
@@ -209,6 +260,16 @@ fn check_chains(notes: &Notes, accounts: &[Vec<String>]) {
 
 #[test]
 fn money_is_neither_lost_nor_made_while_all_servers_are_killed_in_turn() {
+    move_money(Server::kill);
+}
+
+#[test]
+fn money_is_neither_lost_nor_made_while_all_servers_are_restarted_in_turn() {
+    move_money(Server::stop);
+}
+
+/// Moves money while one server after the other ends in this way and is started again.
+fn move_money(end: fn(&Server) -> anyhow::Result<()>) {
     let (servers, tidegate) = own_servers();
     let mut client = connect(&tidegate, &servers);
     run(
@@ -228,6 +289,7 @@ fn money_is_neither_lost_nor_made_while_all_servers_are_killed_in_turn() {
         &mut client,
         &format!("INSERT INTO accounts VALUES {}", values.join(", ")),
     );
+    servers.wait_replicated().expect("replicated");
     let stop = AtomicBool::new(false);
     let progress = AtomicUsize::new(0);
     let told: Vec<Told> = std::thread::scope(|scope| {
@@ -245,7 +307,7 @@ fn money_is_neither_lost_nor_made_while_all_servers_are_killed_in_turn() {
                     progress.load(Ordering::Relaxed) >= before + 20
                 })
                 .expect("transfers");
-                server.kill().expect("killed");
+                end(server).expect("ended");
                 server.restart().expect("started again");
             }
         }
