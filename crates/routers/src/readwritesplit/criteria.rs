@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidegate_session::{Instant, TargetView};
+use tidegate_session::{Instant, Link, TargetView};
 
 use super::params::SelectionCriteria;
 
@@ -42,8 +42,8 @@ impl Yardstick {
     pub(crate) fn measure(&self, view: &TargetView<'_>, is_primary: bool, now: Instant) -> u64 {
         match self.criterion {
             SelectionCriteria::LeastCurrentOperations => view.operations(),
-            SelectionCriteria::LeastGlobalConnections => view.connections(),
-            SelectionCriteria::LeastRouterConnections => view.service_connections(),
+            SelectionCriteria::LeastGlobalConnections => others(view, view.connections()),
+            SelectionCriteria::LeastRouterConnections => others(view, view.service_connections()),
             SelectionCriteria::LeastBehindMaster if is_primary => 0,
             SelectionCriteria::LeastBehindMaster => view.lag().map_or(u64::MAX, |lag| {
                 u64::try_from(lag.as_micros()).unwrap_or(u64::MAX)
@@ -56,6 +56,11 @@ impl Yardstick {
             }
         }
     }
+}
+
+/// The connections that are not the session's own: it would leave a server for having gone there.
+fn others(view: &TargetView<'_>, connections: u64) -> u64 {
+    connections.saturating_sub(u64::from(view.link() >= Link::Opening))
 }
 
 /// What makes a server with the measure `best` better than one with `own`, in words.

@@ -12,6 +12,7 @@ mod play;
 mod script;
 mod server;
 mod service;
+mod shares;
 mod stage;
 
 use std::path::Path;

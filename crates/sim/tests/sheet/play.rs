@@ -101,15 +101,7 @@ impl<'a> Play<'a> {
     fn set_up(&mut self, names: &[String]) {
         self.names = names.to_vec();
         self.alive = vec![true; names.len()];
-        self.views = ServerViews(names.iter().map(|name| view(name)).collect());
-        for (ix, view) in self.views.0.iter_mut().enumerate() {
-            let role = if ix == 0 {
-                ServerStatus::MASTER
-            } else {
-                ServerStatus::SLAVE
-            };
-            view.status = ServerStatus::RUNNING.with(role);
-        }
+        self.views = views(names.iter().cloned());
     }
 
     fn stage(&mut self) -> Result<&mut Stage, String> {
@@ -191,7 +183,7 @@ impl<'a> Play<'a> {
             let service = service::service(self.names.len(), self.mode, self.script);
             self.service = Some(Arc::clone(&service));
             let (views, alive) = (self.views.clone(), self.alive.clone());
-            self.stage = Some(Stage::new(service, views, alive));
+            self.stage = Some(Stage::new(1, service, views, alive));
             return Ok(());
         }
         let ended = self.stage()?.ended;
@@ -344,10 +336,17 @@ impl<'a> Play<'a> {
     }
 }
 
-fn view(name: &str) -> ServerView {
+/// Servers of these names, the first of which is the primary of the others.
+pub(crate) fn views(names: impl Iterator<Item = String>) -> ServerViews {
+    let roles = std::iter::once(ServerStatus::MASTER).chain(std::iter::repeat(ServerStatus::SLAVE));
+    let views = names.zip(roles);
+    ServerViews(views.map(|(name, role)| view(&name, role)).collect())
+}
+
+fn view(name: &str, role: ServerStatus) -> ServerView {
     ServerView {
         name: name.into(),
-        status: ServerStatus::default(),
+        status: ServerStatus::RUNNING.with(role),
         lag: Some(Duration::ZERO),
         position: None,
         rank: Rank::Primary,

@@ -78,10 +78,15 @@ macro_rules! env {
 }
 
 impl Stage {
-    /// A client connects to the service.
-    pub(crate) fn new(service: Arc<ServiceSpec>, views: ServerViews, alive: Vec<bool>) -> Stage {
+    /// A client connects to the service; its session has this number.
+    pub(crate) fn new(
+        number: u64,
+        service: Arc<ServiceSpec>,
+        views: ServerViews,
+        alive: Vec<bool>,
+    ) -> Stage {
         let birth = Birth {
-            id: SessionId(1),
+            id: SessionId(number),
             service,
             listener: "L".into(),
             address: ClientAddress::Unix,

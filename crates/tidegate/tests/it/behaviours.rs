@@ -84,7 +84,7 @@ fn values_of_every_type_come_through_prepared_statements_as_they_are() {
     group().wait_replicated().expect("replicated");
     let mut direct = direct();
     let query = "SELECT * FROM every_type WHERE id < ? ORDER BY id";
-    let mut answer = |client: &mut RawClient| {
+    let answer = |client: &mut RawClient| {
         let id = client.prepare(query).expect("prepared");
         client.execute(id, &["9"]).expect("rows")
     };

@@ -13,8 +13,11 @@ fn service(name: &str, lines: &str) -> String {
     )
 }
 
+/// Parameters and their values, as JSON.
+type Parameters = &'static [(&'static str, &'static str)];
+
 /// Name, lines, and what the parameters are then.
-const DERIVED: &[(&str, &str, &[(&str, &str)])] = &[
+const DERIVED: &[(&str, &str, Parameters)] = &[
     (
         "defaults",
         "",
@@ -133,7 +136,7 @@ fn diagnostics(tidegate: &Tidegate, service: &str) -> Value {
     document(tidegate, &path)["data"]["attributes"]["router_diagnostics"].take()
 }
 
-/// The member with its neighbours, and whether it is a number.
+/// The members that count.
 const NUMBERS: &[&str] = &[
     "queries",
     "route_master",
