@@ -10,7 +10,7 @@ use tidegate_jsonapi::{Body, Members, lenient_bool};
 use crate::app::App;
 use crate::auth::ChangeError;
 use crate::condition::evaluate;
-use crate::house::{Refusal, ServerStateChange, SessionChange, StateBit};
+use crate::house::{Refusal, ServerStateChange, SessionChange, StateBit, Switch, Switchable};
 use crate::read::session_id;
 use crate::reply::Reply;
 use crate::request::{Method, Request};
@@ -31,6 +31,7 @@ impl App {
         self.check_conditions(request, endpoint).await?;
         match endpoint {
             Endpoint::ServerState(name, set) => self.change_state(request, name, *set).await?,
+            Endpoint::Switch(what, name, on) => self.switch(request, *what, name, *on).await?,
             Endpoint::Reload(name) => {
                 let outcome = self.house.reload_accounts(name).await;
                 refused(outcome, name, Collection::Services.singular())?;
@@ -121,6 +122,25 @@ impl App {
         };
         let outcome = self.house.change_server_state(name, change).await;
         refused(outcome, name, Collection::Servers.singular())
+    }
+
+    async fn switch(
+        &self,
+        request: &Request,
+        what: Switchable,
+        name: &str,
+        on: bool,
+    ) -> Result<(), Reply> {
+        let collection = Collection::of_switchable(what);
+        let to = if on {
+            Switch::Start
+        } else {
+            Switch::Stop {
+                force: request.query.switch("force") == Some(true),
+            }
+        };
+        let outcome = self.house.switch(what, name, to).await;
+        refused(outcome, name, collection.singular())
     }
 
     async fn kill_session(&self, request: &Request, text: &str) -> Result<(), Reply> {

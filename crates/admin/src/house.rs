@@ -70,6 +70,8 @@ pub trait Control: Send + Sync {
     ) -> Pending<'_, Result<(), Refusal>>;
     /// Loads the accounts of a service now, whatever its rate limit.
     fn reload_accounts(&self, service: &str) -> Pending<'_, Result<(), Refusal>>;
+    /// Starts or stops something; what is as it is to be is no error.
+    fn switch(&self, what: Switchable, name: &str, to: Switch) -> Pending<'_, Result<(), Refusal>>;
 }
 
 /// What services do with statements.
@@ -137,6 +139,29 @@ pub struct SessionChange {
     pub log_warning: Option<bool>,
     /// The session's own filters, in order; empty removes them. A name may stand twice.
     pub filters: Option<Vec<String>>,
+}
+
+/// What can be started and stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switchable {
+    /// A service, with all its listeners.
+    Service,
+    /// One listener.
+    Listener,
+    /// A monitor.
+    Monitor,
+}
+
+/// Started or stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    /// It works.
+    Start,
+    /// It does not: a listener's clients queue, a monitor's servers stay as they are.
+    Stop {
+        /// Sessions that came through it are ended.
+        force: bool,
+    },
 }
 
 /// A state bit to set or to clear.

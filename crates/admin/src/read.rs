@@ -171,6 +171,7 @@ impl App {
                 .object(*collection, name)
                 .map(|target| target.relationship(other)),
             Endpoint::ServerState(name, _) => self.object(Collection::Servers, name),
+            Endpoint::Switch(what, name, _) => self.object(Collection::of_switchable(*what), name),
             Endpoint::Reload(name) | Endpoint::Route(name) => {
                 self.object(Collection::Services, name)
             }

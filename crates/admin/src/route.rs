@@ -1,5 +1,6 @@
 //! Which paths there are, and which methods each of them knows.
 
+use crate::house::Switchable;
 use crate::request::Method::{self, Delete, Get, Head, Options, Patch, Post, Put};
 
 /// A collection of configuration objects.
@@ -22,6 +23,15 @@ impl Collection {
             "filters" => Self::Filters,
             _ => return None,
         })
+    }
+
+    /// Where it is listed.
+    pub(crate) fn of_switchable(what: Switchable) -> Self {
+        match what {
+            Switchable::Service => Self::Services,
+            Switchable::Listener => Self::Listeners,
+            Switchable::Monitor => Self::Monitors,
+        }
     }
 
     /// The plural, as in paths and types.
@@ -72,6 +82,8 @@ pub(crate) enum Endpoint {
     Relationship(Collection, String, &'static str),
     /// `/servers/:server/set` (`true`) and `…/clear`
     ServerState(String, bool),
+    /// `/services/:service/start` (`true`) and `…/stop`; of listeners and monitors too
+    Switch(Switchable, String, bool),
     /// `/services/:service/reload`
     Reload(String),
     /// `/services/:service/route`
@@ -156,6 +168,15 @@ impl Endpoint {
             (Collection::Servers, [name, action @ ("set" | "clear")]) => {
                 Some(Self::ServerState((*name).to_owned(), *action == "set"))
             }
+            (_, [name, action @ ("start" | "stop")]) => {
+                let what = match collection {
+                    Collection::Services => Switchable::Service,
+                    Collection::Listeners => Switchable::Listener,
+                    Collection::Monitors => Switchable::Monitor,
+                    Collection::Servers | Collection::Filters => return None,
+                };
+                Some(Self::Switch(what, (*name).to_owned(), *action == "start"))
+            }
             (Collection::Services, [name, "reload"]) => Some(Self::Reload((*name).to_owned())),
             (Collection::Services, [name, "route"]) => Some(Self::Route((*name).to_owned())),
             (Collection::Services, [name, "digests"]) => Some(Self::Digests((*name).to_owned())),
@@ -179,7 +200,7 @@ impl Endpoint {
     pub(crate) fn methods(&self) -> &'static [Method] {
         match self {
             Self::Asterisk => &[Get, Head, Post, Put, Patch, Delete, Options],
-            Self::ServerState(..) => &[Put, Options],
+            Self::ServerState(..) | Self::Switch(..) => &[Put, Options],
             Self::Reload(_)
             | Self::DigestsReset(_)
             | Self::PositionReset
@@ -245,6 +266,15 @@ mod tests {
                 Some(Endpoint::ServerState(name(), false)),
             ),
             ("services x set", None),
+            (
+                "monitors x stop",
+                Some(Endpoint::Switch(Switchable::Monitor, name(), false)),
+            ),
+            (
+                "listeners x start",
+                Some(Endpoint::Switch(Switchable::Listener, name(), true)),
+            ),
+            ("servers x stop", None),
             ("services x reload", Some(Endpoint::Reload(name()))),
             ("services x route", Some(Endpoint::Route(name()))),
             ("services x digests", Some(Endpoint::Digests(name()))),

@@ -1,7 +1,8 @@
 //! A configuration that runs.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tidegate_accounts::{AccountManager, AccountsView, LoginPolicy, Refresh};
@@ -92,6 +93,14 @@ pub struct Catalog {
     runtime: Runtime,
     workers: usize,
     self_made: SelfMade,
+    stopped: Mutex<Stopped>,
+}
+
+/// What was stopped by hand.
+#[derive(Debug, Default)]
+struct Stopped {
+    services: BTreeSet<String>,
+    listeners: BTreeSet<String>,
 }
 
 /// Passes on what a monitor finds out.
@@ -117,7 +126,7 @@ impl MonitorObserver for Observer {
 
 impl Catalog {
     /// Builds and starts everything. Must be called on the control plane's runtime. `first_session`
-    /// is the number the first client gets.
+    /// is the number the first client gets, `lent` the listening sockets of a service manager.
     ///
     /// # Errors
     /// What stands in the way; nothing is left running then.
@@ -125,6 +134,7 @@ impl Catalog {
         config: Config,
         log: &Log,
         first_session: u64,
+        lent: Vec<OwnedFd>,
     ) -> Result<Catalog, StartError> {
         let workers = usize::try_from(config.maxscale.params.threads.threads)
             .unwrap_or(1)
@@ -145,7 +155,8 @@ impl Catalog {
         first_looks(&monitors).await;
         let accounts = Arc::new(start_accounts(&config, &board, log));
         first_loads(&accounts).await;
-        let runtime = start_runtime(&config, &board, &accounts, log, workers, first_session)?;
+        let birth = (first_session, lent);
+        let runtime = start_runtime(&config, &board, &accounts, log, workers, birth)?;
         board.serve(runtime.clone());
         watch(&board, &accounts);
         let mut catalog = Catalog {
@@ -158,6 +169,7 @@ impl Catalog {
             runtime,
             workers,
             self_made,
+            stopped: Mutex::default(),
             config,
         };
         if let Err(error) = catalog.open_listeners(&tls, log) {
@@ -172,6 +184,12 @@ impl Catalog {
         for listener in &listeners {
             let opened = self.open_listener(listener, tls, log)?;
             self.listeners.insert(listener.name.clone(), opened);
+        }
+        for place in self.runtime.give_lent_back() {
+            let text = format!(
+                "the service manager has opened {place}, where no listener is configured: it is closed"
+            );
+            log.say(Level::Warning, text);
         }
         Ok(())
     }
@@ -299,6 +317,66 @@ impl Catalog {
     pub async fn reload_accounts(&self, service: &str) -> Option<Refresh> {
         let accounts = Arc::clone(self.accounts.get(service)?);
         Some(accounts.manager.reload().await)
+    }
+
+    /// Lets a listener accept clients, or lets them queue. `false`: there is no such listener. A
+    /// service one of whose listeners accepts is not stopped.
+    pub fn switch_listener(&self, name: &str, on: bool) -> bool {
+        let Some(listener) = self.listeners.get(name) else {
+            return false;
+        };
+        let mut stopped = self.stopped();
+        if on {
+            stopped.listeners.remove(name);
+            stopped.services.remove(&listener.service);
+        } else {
+            stopped.listeners.insert(name.to_owned());
+        }
+        if listener.endpoint.is_some() {
+            // A listener that was opened is known to the workers until the end of the process.
+            let _ = if on {
+                self.runtime.start_listener(name)
+            } else {
+                self.runtime.stop_listener(name)
+            };
+        }
+        true
+    }
+
+    /// The same with all listeners of a service.
+    pub fn switch_service(&self, name: &str, on: bool) -> bool {
+        if !self.services.contains_key(name) {
+            return false;
+        }
+        for (listener, opened) in &self.listeners {
+            if opened.service == name {
+                self.switch_listener(listener, on);
+            }
+        }
+        let mut stopped = self.stopped();
+        if on {
+            stopped.services.remove(name);
+        } else {
+            stopped.services.insert(name.to_owned());
+        }
+        true
+    }
+
+    /// Was this service stopped by hand?
+    #[must_use]
+    pub fn is_service_stopped(&self, name: &str) -> bool {
+        self.stopped().services.contains(name)
+    }
+
+    /// Was this listener stopped by hand?
+    #[must_use]
+    pub fn is_listener_stopped(&self, name: &str) -> bool {
+        self.stopped().listeners.contains(name)
+    }
+
+    fn stopped(&self) -> MutexGuard<'_, Stopped> {
+        // Nothing panics while it is held.
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sets or clears a state of a server by hand. With `force` a server that is put into
@@ -449,7 +527,7 @@ fn start_runtime(
     accounts: &Arc<BTreeMap<String, Arc<ServiceAccounts>>>,
     log: &Log,
     workers: usize,
-    first_session: u64,
+    (first_session, lent): (u64, Vec<OwnedFd>),
 ) -> Result<Runtime, StartError> {
     let globals = &config.maxscale.params;
     let cache = globals.statements.query_classifier_cache_size;
@@ -457,6 +535,7 @@ fn start_runtime(
         workers,
         pin: globals.threads.pin_threads,
         first_session: SessionId(first_session),
+        lent,
         log: log.clone(),
         servers: board.servers(),
         tuning: settings::tuning(globals),

@@ -1,6 +1,7 @@
 //! What the runtime is started with, and what of it can be changed while it runs.
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,9 @@ pub struct RuntimeConfig {
     pub pin: bool,
     /// The number the first session gets.
     pub first_session: SessionId,
+    /// Listening sockets that a service manager has opened: a listener at the address of one of
+    /// them takes it over.
+    pub lent: Vec<OwnedFd>,
     /// Where workers say what they have to say.
     pub log: Log,
     /// The servers as they are known at the start.

@@ -29,6 +29,7 @@ mod mailbox;
 mod message;
 mod random;
 mod socket;
+mod sys;
 #[cfg(test)]
 mod testing;
 mod tls;
@@ -44,3 +45,4 @@ pub use host::{Machine, raise_descriptor_limit};
 pub use listen::ListenError;
 pub use message::Which;
 pub use socket::Keepalive;
+pub use sys::lent_sockets;

@@ -3,13 +3,16 @@
 //! A TCP listener has one socket for each worker on the same port. The first binds exclusively, so
 //! that anybody else on the port is noticed, and shares it only then. A UNIX socket has one.
 
+use std::ffi::OsStr;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
+use rustix::net::SocketAddrUnix;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::Endpoint;
@@ -78,6 +81,37 @@ pub(crate) fn open(endpoint: &Endpoint, shares: usize) -> Result<Opened, ListenE
             error,
         },
     })
+}
+
+/// Takes the socket out that was lent for this place, if there is one.
+pub(crate) fn take_lent(endpoint: &Endpoint, lent: &mut Vec<OwnedFd>) -> Option<Opened> {
+    let at = lent
+        .iter()
+        .position(|socket| place(socket).as_ref() == Some(endpoint))?;
+    let socket = lent.swap_remove(at);
+    rustix::io::ioctl_fionbio(&socket, true).ok()?;
+    Some(Opened {
+        sockets: vec![socket],
+        endpoint: endpoint.clone(),
+        // It is its opener's, which removes it.
+        file: None,
+    })
+}
+
+/// Where a socket listens, for people.
+pub(crate) fn place_text(socket: &OwnedFd) -> String {
+    place(socket).map_or_else(|| "a socket".to_owned(), |place| place.to_string())
+}
+
+/// Where a socket listens.
+fn place(socket: &OwnedFd) -> Option<Endpoint> {
+    let address = rustix::net::getsockname(socket).ok()?;
+    if let Ok(address) = SocketAddr::try_from(address.clone()) {
+        return Some(Endpoint::Tcp(address));
+    }
+    let address = SocketAddrUnix::try_from(address).ok()?;
+    let path = OsStr::from_bytes(address.path_bytes()?);
+    Some(Endpoint::Unix(path.into()))
 }
 
 fn open_tcp(address: SocketAddr, shares: usize) -> io::Result<Opened> {

@@ -43,6 +43,8 @@ pub(crate) enum Message {
         services: Arc<BTreeMap<Arc<str>, Arc<ServiceSpec>>>,
         share: Share<(SessionId, ControlError)>,
     },
+    /// Are you there?
+    Pulse { share: Share<()> },
     /// New limits.
     Tuning(Tuning),
     /// The process wants to end: sessions too, `now` or when they have come to an end of what

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::secrets;
 use crate::wait::PATIENCE;
 
 /// How long a connection may take; the peer is on this machine.
@@ -144,6 +145,7 @@ impl Rest {
         stream
             .read_to_end(&mut answer)
             .context("the answer was cut off")?;
+        secrets::check("a REST answer", &String::from_utf8_lossy(&answer));
         Ok(answer)
     }
 }

@@ -23,6 +23,7 @@ pub mod procfs;
 pub mod raw;
 mod relay;
 mod scratch;
+pub mod secrets;
 mod tidegate;
 mod wait;
 

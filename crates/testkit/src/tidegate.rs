@@ -20,6 +20,7 @@ use rustix::process::Signal;
 use crate::http::Rest;
 use crate::ports::{PortLease, is_listening};
 use crate::scratch::{Managed, Scratch};
+use crate::secrets;
 use crate::wait::{PATIENCE, wait_for};
 
 /// The variable that names the program to test, instead of the one beside the test's own.
@@ -41,6 +42,7 @@ pub struct TidegateBuilder {
     config: String,
     binary: Option<PathBuf>,
     arguments: Vec<String>,
+    through: Vec<String>,
     variables: Vec<(String, String)>,
     scratch: Option<Arc<Scratch>>,
 }
@@ -78,6 +80,13 @@ impl TidegateBuilder {
     #[must_use]
     pub fn argument(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// Started by another program, with the program's own line behind these words.
+    #[must_use]
+    pub fn through(mut self, words: &[&str]) -> Self {
+        self.through = words.iter().map(|word| (*word).to_owned()).collect();
         self
     }
 
@@ -129,7 +138,15 @@ impl TidegateBuilder {
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
         let log = File::create(folder.join("output.log"))?;
         let binary = self.binary.clone().map_or_else(find_binary, Ok)?;
-        let mut command = Command::new(within_reach(&binary, &scratch)?);
+        let binary = within_reach(&binary, &scratch)?;
+        let mut command = match self.through.split_first() {
+            None => Command::new(binary),
+            Some((first, words)) => {
+                let mut command = Command::new(first);
+                command.args(words).arg(binary);
+                command
+            }
+        };
         command
             .arg(format!("--config={}", file.display()))
             .args(["--nodaemon", "--log=stdout"])
@@ -177,6 +194,7 @@ impl Tidegate {
             config: config.to_owned(),
             binary: None,
             arguments: Vec::new(),
+            through: Vec::new(),
             variables: Vec::new(),
             scratch: None,
         }
@@ -317,6 +335,18 @@ impl Tidegate {
     /// The operating system does not know the process any more.
     pub fn exited(&mut self) -> Result<Option<ExitStatus>> {
         self.process.exited()
+    }
+}
+
+impl Drop for Tidegate {
+    fn drop(&mut self) {
+        secrets::check("its output", &self.log());
+        let path = self.folder.join("logdir/tidegate.log");
+        // A test may have put something without an end there.
+        if fs::metadata(&path).is_ok_and(|file| file.is_file()) {
+            let log = fs::read(&path).unwrap_or_default();
+            secrets::check("its log", &String::from_utf8_lossy(&log));
+        }
     }
 }
 

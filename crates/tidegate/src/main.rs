@@ -13,12 +13,15 @@ mod exit;
 mod files;
 mod house;
 mod identity;
+mod limits;
 mod load;
 mod logging;
+mod panics;
 mod pidfile;
 mod secrets;
 mod serve;
 mod signals;
+mod systemd;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Failure> {
+    panics::install_hook();
     let mut words = std::env::args_os().peekable();
     let name = words.next().unwrap_or_default();
     let name = Path::new(&name).file_name().and_then(|name| name.to_str());

@@ -15,9 +15,11 @@ use tokio::sync::watch;
 use crate::daemon;
 use crate::exit::Failure;
 use crate::house::Live;
+use crate::limits;
 use crate::logging;
 use crate::pidfile::PidFile;
 use crate::signals::{Signals, Wish};
+use crate::systemd::{self, Manager};
 
 /// Runs until it is told to stop.
 pub(crate) fn serve(config: Config, target: LogTarget) -> Result<(), Failure> {
@@ -47,13 +49,8 @@ fn serve_logged(config: Config, log: &Log) -> Result<(), Failure> {
         log.say(Level::Warning, warning.to_string());
     }
     let _pid = PidFile::take(&config.maxscale.params.directories.piddir)?;
-    match tidegate_runtime::raise_descriptor_limit() {
-        Ok(limit) => log.say(Level::Info, format!("{limit} descriptors may be open")),
-        Err(error) => log.say(
-            Level::Warning,
-            format!("cannot raise the limit of open descriptors: {error}"),
-        ),
-    }
+    limits::open_files(log);
+    limits::core_file(config.maxscale.params.process.core_file, log);
     let control = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("control")
@@ -68,6 +65,8 @@ fn serve_logged(config: Config, log: &Log) -> Result<(), Failure> {
 async fn live(config: Config, log: &Log) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(Failure::Internal)?;
     let started = SystemTime::now();
+    let manager = Manager::find(log);
+    let lent = tidegate_runtime::lent_sockets(systemd::lent_sockets());
     let globals = config.maxscale.params.clone();
     let listeners = if globals.admin.admin_seed_mode {
         config.listeners.len() as u64
@@ -75,7 +74,7 @@ async fn live(config: Config, log: &Log) -> Result<(), Failure> {
         0
     };
     let catalog = tokio::select! {
-        catalog = Catalog::start(config, log, listeners + 1) => Arc::new(catalog?),
+        catalog = Catalog::start(config, log, listeners + 1, lent) => Arc::new(catalog?),
         () = ended(&mut signals, log, None) => return Ok(()),
     };
     tokio::spawn(watch_tls(Arc::downgrade(&catalog), log.clone()));
@@ -97,7 +96,15 @@ async fn live(config: Config, log: &Log) -> Result<(), Failure> {
         ),
     );
     daemon::started();
-    ended(&mut signals, log, Some(&catalog)).await;
+    manager.ready();
+    tokio::select! {
+        () = ended(&mut signals, log, Some(&catalog)) => {}
+        () = async {
+            manager.feed_watchdog(catalog.runtime(), log).await;
+            std::future::pending().await
+        } => {}
+    }
+    manager.stopping();
     log.say(Level::Notice, "Stopping: no new clients");
     let patience = globals.process.shutdown_timeout;
     tokio::select! {

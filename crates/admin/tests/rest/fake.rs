@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Map, Value, json};
 use tidegate_admin::house::{
     Control, Insight, Objects, Pending, Refusal, RouteQuestion, ServerStateChange, SessionChange,
-    Sessions, Unanswered, Which,
+    Sessions, Switch, Switchable, Unanswered, Which,
 };
 use tidegate_admin::views::*;
 
@@ -149,6 +149,10 @@ impl Control for FakeHouse {
 
     fn reload_accounts(&self, service: &str) -> Pending<'_, Result<(), Refusal>> {
         self.act(format!("reload {service}"))
+    }
+
+    fn switch(&self, what: Switchable, name: &str, to: Switch) -> Pending<'_, Result<(), Refusal>> {
+        self.act(format!("{what:?} {name} {to:?}"))
     }
 }
 

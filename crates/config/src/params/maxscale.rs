@@ -12,7 +12,7 @@ crate::params! {
     /// The process itself.
     pub struct ProcessParams {
         /// Write a core file on a crash. Cores contain secrets.
-        core_file: bool = flag(false).reserved(),
+        core_file: bool = flag(false),
         /// Debug options, separated by commas.
         debug: Option<String> = optional_text(),
         /// How long sessions in a transaction may finish when the server stops.

@@ -6,7 +6,7 @@ use tidegate_session::digests::Digests;
 
 use super::Runtime;
 use crate::figures::Holdings;
-use crate::gather::{Gathered, Pending, Unanswered};
+use crate::gather::{Gather, Gathered, Pending, Unanswered};
 use crate::message::{Message, Optional};
 
 impl Runtime {
@@ -29,6 +29,18 @@ impl Runtime {
         done: impl FnOnce(Result<Gathered<Holdings>, Unanswered>) + Send + 'static,
     ) -> Pending<Holdings> {
         self.offer_all(Box::new(done), |share| Optional::Holdings { share })
+    }
+
+    /// Asks the workers whether they are there: answered when each has read its mail.
+    pub fn pulse(
+        &self,
+        done: impl FnOnce(Result<Gathered<()>, Unanswered>) + Send + 'static,
+    ) -> Pending<()> {
+        let (gather, shares) = Gather::shares(self.workers(), Box::new(done));
+        for (share, mailbox) in shares.into_iter().zip(self.0.mailboxes.iter()) {
+            mailbox.post(Message::Pulse { share });
+        }
+        Pending(Some(gather))
     }
 
     /// Begins the statement digests of a service anew.

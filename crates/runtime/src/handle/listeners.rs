@@ -30,13 +30,17 @@ impl Runtime {
                 name: spec.name.to_string(),
             });
         }
-        let opened = listen::open(&spec.endpoint, self.workers())?;
+        let lent = listen::take_lent(&spec.endpoint, &mut lock(&self.0.lent));
+        let opened = match lent {
+            Some(opened) => opened,
+            None => listen::open(&spec.endpoint, self.workers())?,
+        };
         let admission = Arc::clone(
             lock(&self.0.admissions)
                 .entry(Arc::clone(&spec.service.name))
                 .or_default(),
         );
-        // The one socket of a UNIX listener goes to the first worker, which hands over.
+        // The one socket of a UNIX listener, or one that was lent, goes to the first worker, which hands over.
         for (fd, mailbox) in opened.sockets.into_iter().zip(self.0.mailboxes.iter()) {
             mailbox.post(Message::Open(Opening {
                 name: Arc::clone(&spec.name),
@@ -53,6 +57,13 @@ impl Runtime {
         };
         listeners.insert(Arc::clone(&spec.name), listener);
         Ok(opened.endpoint)
+    }
+
+    /// Closes the sockets that were lent and that no listener has taken; says where they listened.
+    #[must_use]
+    pub fn give_lent_back(&self) -> Vec<String> {
+        let unused = std::mem::take(&mut *lock(&self.0.lent));
+        unused.iter().map(listen::place_text).collect()
     }
 
     /// Where a listener listens.

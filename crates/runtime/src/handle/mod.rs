@@ -8,6 +8,7 @@ mod listeners;
 mod sessions;
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -50,6 +51,7 @@ struct Shared {
     mailboxes: Arc<[Arc<Mailbox>]>,
     counters: Arc<Counters<WorkerShard>>,
     listeners: Mutex<BTreeMap<Arc<str>, Listener>>,
+    lent: Mutex<Vec<OwnedFd>>,
     admissions: Mutex<BTreeMap<Arc<str>, Arc<Admission>>>,
     lists: Mutex<Lists>,
     running: Mutex<usize>,
@@ -92,6 +94,7 @@ impl Runtime {
             mailboxes: Arc::clone(&mailboxes),
             counters: Arc::new(Counters::new(count)),
             listeners: Mutex::default(),
+            lent: Mutex::new(config.lent),
             admissions: Mutex::default(),
             lists: Mutex::default(),
             running: Mutex::new(0),

@@ -62,6 +62,7 @@ impl Worker {
             }
             Message::ResetDigests { service } => self.desk.digests.reset(&service),
             Message::Restart { services, share } => self.jobs.restart(services, share),
+            Message::Pulse { share } => share.give(Vec::new()),
             Message::Tuning(tuning) => self.desk.tuning = tuning,
             Message::Shutdown { now } => {
                 self.ending = true;

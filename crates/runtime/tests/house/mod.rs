@@ -138,6 +138,7 @@ impl House {
             workers: plan.workers,
             pin: false,
             first_session: SessionId(1),
+            lent: Vec::new(),
             log: log.log(),
             servers: servers.clone(),
             tuning: plan.tuning,

@@ -2,6 +2,8 @@
 
 use anyhow::{Context as _, Result};
 
+use crate::secrets;
+
 /// A user name and its password on the servers of a group, valid from any host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
@@ -32,9 +34,11 @@ impl Account {
     /// # Errors
     /// The operating system gave no random bytes.
     pub fn random(user: &str) -> Result<Self> {
+        let password = random_password()?;
+        secrets::remember_password(&password);
         Ok(Self {
             user: user.to_owned(),
-            password: random_password()?,
+            password,
         })
     }
 

@@ -1,7 +1,9 @@
 //! Actions on configuration objects.
 
 use tidegate_accounts::Refresh;
-use tidegate_admin::house::{Control, Pending, Refusal, ServerStateChange, StateBit};
+use tidegate_admin::house::{
+    Control, Pending, Refusal, ServerStateChange, StateBit, Switch, Switchable,
+};
 use tidegate_catalog::StateError;
 use tidegate_monitors::AdminState;
 
@@ -34,6 +36,42 @@ impl Control for Live {
                 Some(Refresh::Changed | Refresh::Unchanged | Refresh::NotNow) => Ok(()),
             }
         })
+    }
+
+    fn switch(&self, what: Switchable, name: &str, to: Switch) -> Pending<'_, Result<(), Refusal>> {
+        let name = name.to_owned();
+        let on = to == Switch::Start;
+        Box::pin(async move {
+            let known = match what {
+                Switchable::Service => self.catalog.switch_service(&name, on),
+                Switchable::Listener => self.catalog.switch_listener(&name, on),
+                Switchable::Monitor => return self.switch_monitor(&name, on).await,
+            };
+            if !known {
+                return Err(Refusal::Unknown);
+            }
+            if to == (Switch::Stop { force: true }) {
+                self.end_sessions(|session| match what {
+                    Switchable::Service => *session.service == *name,
+                    Switchable::Listener => *session.listener == *name,
+                    Switchable::Monitor => false,
+                })
+                .await?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Live {
+    async fn switch_monitor(&self, name: &str, on: bool) -> Result<(), Refusal> {
+        let monitor = self.catalog.monitor(name).ok_or(Refusal::Unknown)?;
+        let outcome = if on {
+            monitor.start().await
+        } else {
+            monitor.stop().await
+        };
+        outcome.map_err(|error| Refusal::Refused(vec![error.to_string()]))
     }
 }
 

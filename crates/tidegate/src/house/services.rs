@@ -34,7 +34,11 @@ impl Live {
         Some(ServiceView {
             name: service.name.clone(),
             router: service.module_name().to_owned(),
-            state: ServiceState::Started,
+            state: if self.catalog.is_service_stopped(&service.name) {
+                ServiceState::Stopped
+            } else {
+                ServiceState::Started
+            },
             started: running.started,
             statistics: spec.map(statistics).unwrap_or_default(),
             parameters: super::json::parameters(&service.parameters()),
@@ -64,10 +68,12 @@ impl Live {
         let running = self.catalog.listener(&listener.name).is_some();
         ListenerView {
             name: listener.name.clone(),
-            state: if running {
-                ListenerState::Running
-            } else {
+            state: if !running {
                 ListenerState::Failed
+            } else if self.catalog.is_listener_stopped(&listener.name) {
+                ListenerState::Stopped
+            } else {
+                ListenerState::Running
             },
             parameters: super::json::parameters(&listener.parameters()),
             source: super::json::source(&listener.source),

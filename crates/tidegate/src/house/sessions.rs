@@ -10,7 +10,7 @@ use tidegate_admin::views::{
 };
 use tidegate_runtime::Gathered;
 use tidegate_session::question::ClientAddress;
-use tidegate_session::{BufferView, Control, SessionId, WallTime};
+use tidegate_session::{BufferView, Cause, Control, SessionId, WallTime};
 use tokio::sync::oneshot;
 
 use super::Live;
@@ -38,12 +38,7 @@ impl Sessions for Live {
                     ids.into_iter().map(SessionId).collect::<Vec<_>>().into(),
                 ),
             };
-            let (send, receive) = oneshot::channel();
-            let asked = self.catalog.runtime().sessions(which, move |result| {
-                let _ = send.send(result);
-            });
-            let views = gathered(receive, || asked.missing()).await?;
-            Ok(views.iter().map(view).collect())
+            Ok(self.views(which).await?.iter().map(view).collect())
         })
     }
 
@@ -130,6 +125,36 @@ impl Sessions for Live {
 }
 
 impl Live {
+    async fn views(
+        &self,
+        which: tidegate_runtime::Which,
+    ) -> Result<Gathered<tidegate_session::SessionView>, Unanswered> {
+        let (send, receive) = oneshot::channel();
+        let asked = self.catalog.runtime().sessions(which, move |result| {
+            let _ = send.send(result);
+        });
+        gathered(receive, || asked.missing()).await
+    }
+
+    /// Ends the sessions that `wanted` picks, because what they came through was stopped.
+    pub(super) async fn end_sessions(
+        &self,
+        wanted: impl Fn(&tidegate_session::SessionView) -> bool,
+    ) -> Result<(), Refusal> {
+        let views = self.views(tidegate_runtime::Which::All).await?;
+        for session in views.iter().filter(|session| wanted(session)) {
+            match self
+                .control(session.id.0, Control::End(Cause::ServiceStopped))
+                .await
+            {
+                // One that has ended by itself is what was wanted.
+                Ok(()) | Err(Refusal::Unknown) => {}
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        Ok(())
+    }
+
     async fn control(&self, id: u64, control: Control) -> Result<(), Refusal> {
         let (send, receive) = oneshot::channel();
         let asked = self

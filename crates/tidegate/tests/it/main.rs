@@ -15,6 +15,7 @@ mod insight;
 mod killed;
 mod logging;
 mod login;
+mod manager;
 mod protocol;
 mod readconnroute;
 mod readwritesplit;

@@ -1,6 +1,7 @@
 //! The REST interface over real servers: all but the sessions.
 
 use serde_json::Value;
+use tidegate_testkit::raw::{Login, RawClient};
 use tidegate_testkit::{Rest, Tidegate, wait_until};
 
 use crate::house::{Plan, connect, document, group, run, value, wait_document};
@@ -304,4 +305,54 @@ fn what_is_known_of_variables_and_proxies_is_shown() {
         (may("may_proxy"), may("proxied")),
         (true.into(), false.into())
     );
+}
+
+#[test]
+fn services_listeners_and_monitors_are_stopped_and_started() {
+    let tidegate = Plan::new(group()).start();
+    let state = |path: &str| document(&tidegate, path)["data"]["attributes"]["state"].clone();
+    let put = |path: &str| tidegate.rest().put(path).expect("an answer").status;
+    let (service, listener) = (
+        "/v1/services/RW-Split-Router",
+        "/v1/listeners/RW-Split-Listener",
+    );
+    let mut client = connect(&tidegate, "rw");
+    assert_eq!(put(&format!("{service}/stop")), 204);
+    assert_eq!(put(&format!("{service}/stop")), 204, "it is stopped");
+    assert_eq!(
+        (state(service), state(listener)),
+        ("Stopped".into(), "Stopped".into())
+    );
+    assert_eq!(state("/v1/services/Read-Connection-Router"), "Started");
+    assert_eq!(value(&mut client, "SELECT 1"), "1", "sessions go on");
+    // Clients that come now queue, and are served when it is started.
+    let address = tidegate.address("rw");
+    let login = Login::new(&group().accounts().app).database("test");
+    let queued = std::thread::spawn(move || RawClient::connect(address, &login));
+    assert_eq!(put(&format!("{service}/start")), 204);
+    assert_eq!(
+        (state(service), state(listener)),
+        ("Started".into(), "Running".into())
+    );
+    let mut late = queued.join().expect("a thread").expect("a login");
+    assert_eq!(value(&mut late, "SELECT 1"), "1");
+    assert_eq!(put(&format!("{listener}/stop?force=yes")), 204);
+    assert_eq!(
+        (state(service), state(listener)),
+        ("Started".into(), "Stopped".into())
+    );
+    for client in [&mut client, &mut late] {
+        let answer = client.query("SELECT 1");
+        let answered = answer.is_ok_and(|reply| reply.text_value().is_ok());
+        assert!(!answered, "its session was ended");
+    }
+    tidegate.wait_log("service_stopped").expect("the cause");
+    assert_eq!(put("/v1/monitors/Monitor/stop"), 204);
+    assert_eq!(state("/v1/monitors/Monitor"), "Stopped");
+    assert_eq!(put("/v1/monitors/Monitor/start"), 204);
+    wait_document(&tidegate, "/v1/monitors/Monitor", |monitor| {
+        monitor["data"]["attributes"]["state"] == "Running"
+    });
+    assert_eq!(put("/v1/services/None/stop"), 404);
+    assert_eq!(put("/v1/servers/primary/stop"), 404);
 }

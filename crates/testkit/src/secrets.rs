@@ -1,0 +1,69 @@
+//! The secrets that a test run has made, and the check that none of them comes out of the program
+//! under test.
+//!
+//! Every random password is remembered with the hash that servers keep of it. Every log that a
+//! [`Tidegate`](crate::Tidegate) has written is searched for all of them when it is dropped, and
+//! so is every answer of the REST interface.
+
+use std::sync::{Mutex, PoisonError};
+
+use sha1::{Digest as _, Sha1};
+
+/// Shorter ones would be found everywhere.
+const MIN_BYTES: usize = 12;
+
+static KNOWN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Remembers a secret that must not be seen anywhere.
+///
+/// # Panics
+/// It is so short that it could stand somewhere by accident: a mistake of the test.
+pub fn remember(secret: &str) {
+    assert!(secret.len() >= MIN_BYTES, "too short to be searched for");
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    known.push(secret.to_owned());
+}
+
+/// Remembers a password of an account on a server, and its hash.
+pub(crate) fn remember_password(password: &str) {
+    remember(password);
+    let hash = Sha1::digest(Sha1::digest(password.as_bytes()));
+    let digits: String = hash.iter().map(|byte| format!("{byte:02X}")).collect();
+    remember(&digits);
+}
+
+/// Searches what the program has said.
+///
+/// # Panics
+/// A secret is in it. The message does not quote it.
+pub(crate) fn check(place: &str, said: &str) {
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let found = known.iter().find_map(|secret| said.find(secret.as_str()));
+    drop(known);
+    if let Some(at) = found
+        && !std::thread::panicking()
+    {
+        let start = said.floor_char_boundary(at.saturating_sub(200));
+        panic!("a secret in {place}, after: {}", &said[start..at]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_found_and_not_quoted() {
+        let secret = "a password of this test";
+        remember_password(secret);
+        check("a log", "nothing in here");
+        let hash = "*".to_owned() + &KNOWN.lock().unwrap().last().cloned().unwrap();
+        for hidden in [secret, &hash] {
+            let said = format!("the user wrote '{hidden}'");
+            let payload = std::panic::catch_unwind(|| check("a log", &said)).unwrap_err();
+            let text = payload.downcast_ref::<String>().unwrap();
+            assert!(text.contains("after: the user wrote '"), "{text}");
+            assert!(!text.contains(secret) && !text.contains(&hash), "{text}");
+        }
+    }
+}

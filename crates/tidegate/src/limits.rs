@@ -1,0 +1,45 @@
+//! Limits that the system sets, and those that the process sets itself.
+
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
+};
+use tidegate_runtime::log::Log;
+use tidegate_session::Level;
+
+/// Fewer descriptors than this are few for a proxy: a session needs one and one for each server.
+const FEW_DESCRIPTORS: u64 = 4096;
+
+/// Raises the limit of open descriptors as far as the process may.
+pub(crate) fn open_files(log: &Log) {
+    match tidegate_runtime::raise_descriptor_limit() {
+        Ok(limit) if limit < FEW_DESCRIPTORS => log.say(
+            Level::Warning,
+            format!(
+                "only {limit} descriptors may be open, one for each client and each connection to a server: raise the limit (LimitNOFILE, ulimit -n)"
+            ),
+        ),
+        Ok(limit) => log.say(Level::Notice, format!("{limit} descriptors may be open")),
+        Err(error) => log.say(
+            Level::Warning,
+            format!("cannot raise the limit of open descriptors: {error}"),
+        ),
+    }
+}
+
+/// Lets a crash leave a core file, or sees to it that none is left and nobody without the rights
+/// of an administrator looks into the process: its memory holds passwords.
+pub(crate) fn core_file(wanted: bool, log: &Log) {
+    let mut limit = getrlimit(Resource::Core);
+    limit.current = if wanted { limit.maximum } else { Some(0) };
+    let dumpable = if wanted {
+        DumpableBehavior::Dumpable
+    } else {
+        DumpableBehavior::NotDumpable
+    };
+    let result = setrlimit(Resource::Core, Rlimit { ..limit })
+        .and_then(|()| set_dumpable_behavior(dumpable));
+    if let Err(error) = result {
+        let text = format!("cannot decide about core files (core_file): {error}");
+        log.say(Level::Warning, text);
+    }
+}
