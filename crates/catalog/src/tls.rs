@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use tidegate_config::params::{ListenerParams, ServerParams, TlsParams, TlsVersion};
 use tidegate_config::{Config, Object};
-use tidegate_tls::{Built, ListenerTls, Problem, SelfMade, ServerTls, TlsSettings, Versions};
+use tidegate_tls::{
+    Built, ListenerTls, Passphrase, Problem, SelfMade, ServerTls, TlsSettings, Versions,
+};
 
 /// What is wrong with TLS settings or their files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,6 +138,10 @@ fn settings(params: &TlsParams) -> TlsSettings {
     let all = allowed.contains(TlsVersion::Max);
     TlsSettings {
         key: params.ssl_key.clone(),
+        passphrase: params
+            .ssl_passphrase
+            .as_ref()
+            .map(|source| Passphrase::new(source.reveal())),
         cert: params.ssl_cert.clone(),
         ca: params.ssl_ca.clone(),
         crl: None,

@@ -158,9 +158,9 @@ impl Tls {
         out: &mut Bytes,
         pool: &mut Pool,
     ) -> Result<(), TlsError> {
-        self.waiting.append(plain, pool);
-        let mut nothing = Bytes::default();
-        self.advance(&mut nothing, out, pool)?;
+        let (mut nothing, mut fresh) = (Bytes::default(), plain);
+        self.go(&mut nothing, out, &mut fresh, pool)?;
+        self.waiting.append(fresh, pool);
         debug_assert!(
             nothing.is_empty(),
             "what was received has been taken out before"
@@ -175,12 +175,24 @@ impl Tls {
         out: &mut Bytes,
         pool: &mut Pool,
     ) -> Result<(), TlsError> {
+        self.go(plain, out, &mut &[][..], pool)
+    }
+
+    /// The same with something to send, of which is left what has to wait.
+    fn go(
+        &mut self,
+        plain: &mut Bytes,
+        out: &mut Bytes,
+        fresh: &mut &[u8],
+        pool: &mut Pool,
+    ) -> Result<(), TlsError> {
         loop {
             let incoming = self.incoming.as_mut_slice();
             let mut step = Step {
                 plain,
                 out,
                 waiting: &mut self.waiting,
+                fresh,
                 peer_closed: &mut self.peer_closed,
                 pool,
             };
@@ -258,9 +270,29 @@ impl Tls {
         }))
     }
 
+    /// Tells the peer that nothing more will be sent, if the handshake is over.
+    pub(crate) fn close(&mut self, out: &mut Bytes, pool: &mut Pool) {
+        let incoming = self.incoming.as_mut_slice();
+        match &mut self.role {
+            Role::Server { connection, .. } => {
+                say_goodbye(connection.process_tls_records(incoming), out, pool);
+            }
+            Role::Client(connection) => {
+                say_goodbye(connection.process_tls_records(incoming), out, pool);
+            }
+        }
+    }
+
     pub(crate) fn give_back(&mut self, pool: &mut Pool) {
         self.incoming.clear(pool);
         self.waiting.clear(pool);
+    }
+}
+
+fn say_goodbye<Data>(status: UnbufferedStatus<'_, '_, Data>, out: &mut Bytes, pool: &mut Pool) {
+    if let Ok(ConnectionState::WriteTraffic(mut traffic)) = status.state {
+        // A peer that cannot be told sees the end of the stream.
+        let _ = fill(out, pool, |room| traffic.queue_close_notify(room));
     }
 }
 
@@ -298,15 +330,16 @@ impl From<EncryptError> for Failure {
     }
 }
 
-struct Step<'a> {
+struct Step<'a, 'f> {
     plain: &'a mut Bytes,
     out: &'a mut Bytes,
     waiting: &'a mut Bytes,
+    fresh: &'a mut &'f [u8],
     peer_closed: &'a mut bool,
     pool: &'a mut Pool,
 }
 
-impl Step<'_> {
+impl Step<'_, '_> {
     /// Does what one state asks for; also says how much ciphertext was used up.
     fn look<Data>(
         &mut self,
@@ -334,7 +367,7 @@ impl Step<'_> {
                 Ok(Looked::Again)
             }
             Ok(ConnectionState::WriteTraffic(traffic)) => {
-                self.encrypt_waiting(traffic).map(|()| Looked::Wait)
+                self.encrypt(traffic).map(|()| Looked::Wait)
             }
             Ok(ConnectionState::PeerClosed) => {
                 *self.peer_closed = true;
@@ -346,16 +379,17 @@ impl Step<'_> {
         (discard, looked)
     }
 
-    fn encrypt_waiting<Data>(
-        &mut self,
-        mut traffic: WriteTraffic<'_, Data>,
-    ) -> Result<(), Failure> {
-        if self.waiting.is_empty() {
-            return Ok(());
+    /// What waited goes first; what is sent now goes straight from where it lies.
+    fn encrypt<Data>(&mut self, mut traffic: WriteTraffic<'_, Data>) -> Result<(), Failure> {
+        if !self.waiting.is_empty() {
+            let plain = self.waiting.as_slice();
+            fill(self.out, self.pool, |room| traffic.encrypt(plain, room))?;
+            self.waiting.clear(self.pool);
         }
-        let plain = self.waiting.as_slice();
-        fill(self.out, self.pool, |room| traffic.encrypt(plain, room))?;
-        self.waiting.clear(self.pool);
+        let fresh = std::mem::take(self.fresh);
+        if !fresh.is_empty() {
+            fill(self.out, self.pool, |room| traffic.encrypt(fresh, room))?;
+        }
         Ok(())
     }
 }

@@ -481,7 +481,8 @@ impl Session {
         self.log(Level::Info, cx, || "client logged in".to_owned());
     }
 
-    /// What tells the client that the certificate it was shown is ours, if it has a password.
+    /// What tells the client that the certificate it was shown is ours, if it has a password. A
+    /// change of user comes over a connection that it trusts already.
     fn certificate_proof(&self) -> Option<String> {
         let Phase::Dialogue(dialogue) = &self.phase else {
             return None;
@@ -489,6 +490,9 @@ impl Session {
         let Some(AccountAnswer::Found { hash, .. }) = &dialogue.account else {
             return None;
         };
+        if dialogue.change {
+            return None;
+        }
         let shown = self.client.encryption.as_ref()?.shown?;
         Some(certificate_proof(
             hash.bytes()?,

@@ -4,9 +4,12 @@ use std::path::Path;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use zeroize::Zeroizing;
 
 use crate::certificate::{Certificate, Usage};
 use crate::problem::Problem;
+use crate::sealed::{self, Sealed};
+use crate::settings::Passphrase;
 
 /// More than any of these files needs.
 const LIMIT_BYTES: u64 = 16 * 1024 * 1024;
@@ -66,16 +69,29 @@ pub(crate) fn revocation_lists(
     }
 }
 
-/// The first private key of a PEM file.
-pub(crate) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Problem> {
+/// The first private key of a PEM file, opened with the passphrase if it is encrypted.
+pub(crate) fn private_key(
+    path: &Path,
+    passphrase: Option<&Passphrase>,
+) -> Result<PrivateKeyDer<'static>, Problem> {
     const PARAMETER: &str = "ssl_key";
-    let bytes = read(PARAMETER, path)?;
+    let bytes = Zeroizing::new(read(PARAMETER, path)?);
     let problem = |reason: String| Problem::file(PARAMETER, path, reason);
+    let text = std::str::from_utf8(&bytes).unwrap_or_default();
+    if sealed::is_sealed(text) {
+        let passphrase = passphrase.ok_or_else(|| {
+            problem(
+                "the key is encrypted; ssl_passphrase must say where its passphrase is".to_owned(),
+            )
+        })?;
+        return match sealed::open(text, &passphrase.fetch()?) {
+            Ok(key) => Ok(key.into()),
+            Err(Sealed::Wrong) => Err(problem("ssl_passphrase does not open it".to_owned())),
+            Err(Sealed::Unknown) => Err(problem(ANOTHER_WAY.to_owned())),
+        };
+    }
     if holds(&bytes, b"ENCRYPTED") {
-        return Err(problem(
-            "the key is encrypted; write it without passphrase, readable by nobody else: openssl pkey -in KEY -out PLAIN"
-                .to_owned(),
-        ));
+        return Err(problem(ANOTHER_WAY.to_owned()));
     }
     PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| match error {
         rustls::pki_types::pem::Error::NoItemsFound => problem(format!(
@@ -85,6 +101,10 @@ pub(crate) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Problem
         error => problem(format!("damaged: {error}")),
     })
 }
+
+/// For keys that are encrypted in one of the older ways.
+const ANOTHER_WAY: &str = "the key is encrypted in a way that is not supported; write it as \
+     openssl pkcs8 -topk8 -v2 aes-256-cbc -in KEY -out NEWKEY does";
 
 /// What the file holds where something else was expected.
 fn instead(bytes: &[u8]) -> &'static str {

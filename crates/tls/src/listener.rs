@@ -127,7 +127,7 @@ pub(crate) fn identity(
         (None, Some(_)) => Err(Problem::new("ssl_cert", "it must be given with ssl_key")),
         (Some(cert), Some(key)) => Ok(Some(OwnIdentity {
             chain: files::own_chain(cert, usage, now(), warnings)?,
-            key: files::private_key(key)?,
+            key: files::private_key(key, settings.passphrase.as_ref())?,
         })),
     }
 }

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
+use zeroize::Zeroizing;
+
+use crate::problem::Problem;
 
 /// `ssl_version`: which versions may be used, of those that are safe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,11 +32,58 @@ impl Versions {
     }
 }
 
+/// Where the passphrase of a key is: `env:NAME`, `file:PATH` or `pass:TEXT`. Never printed, wiped when
+/// dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Passphrase(Zeroizing<String>);
+
+impl Passphrase {
+    /// As it stands in the configuration.
+    #[must_use]
+    pub fn new(source: &str) -> Passphrase {
+        Passphrase(Zeroizing::new(source.to_owned()))
+    }
+
+    /// The passphrase itself.
+    ///
+    /// # Errors
+    /// There is none in that place.
+    pub(crate) fn fetch(&self) -> Result<Zeroizing<String>, Problem> {
+        const PARAMETER: &str = "ssl_passphrase";
+        let problem = |text: String| Problem::new(PARAMETER, text);
+        match self.0.split_once(':') {
+            Some(("pass", text)) => Ok(Zeroizing::new(text.to_owned())),
+            Some(("env", name)) => std::env::var(name)
+                .map(Zeroizing::new)
+                .map_err(|_| problem(format!("there is no environment variable {name}"))),
+            Some(("file", path)) => {
+                let text = std::fs::read_to_string(path)
+                    .map(Zeroizing::new)
+                    .map_err(|error| problem(format!("'{path}' cannot be read: {error}")))?;
+                let line = text.lines().next().unwrap_or_default();
+                Ok(Zeroizing::new(line.to_owned()))
+            }
+            _ => Err(problem(
+                "it must begin with 'env:', 'file:' or 'pass:', which say where the passphrase is"
+                    .to_owned(),
+            )),
+        }
+    }
+}
+
+impl std::fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Passphrase(..)")
+    }
+}
+
 /// The TLS parameters of a listener or a server, with `ssl=true`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsSettings {
     /// `ssl_key`.
     pub key: Option<PathBuf>,
+    /// `ssl_passphrase`: what the key is encrypted with.
+    pub passphrase: Option<Passphrase>,
     /// `ssl_cert`.
     pub cert: Option<PathBuf>,
     /// `ssl_ca`.
@@ -56,6 +106,7 @@ impl Default for TlsSettings {
     fn default() -> TlsSettings {
         TlsSettings {
             key: None,
+            passphrase: None,
             cert: None,
             ca: None,
             crl: None,

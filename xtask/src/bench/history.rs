@@ -23,6 +23,7 @@ const OK_BYTES: usize = 11;
 /// Room for all of them.
 const LONG: Extras<'_> = Extras {
     splitting: "max_sescmd_history=2000\nmax_slave_connections=1",
+    listeners: "",
 };
 
 pub(super) fn run(settings: &Settings) -> Result<Vec<Row>> {

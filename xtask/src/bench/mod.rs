@@ -21,6 +21,7 @@ mod stall;
 mod startup;
 mod stats;
 mod sysbench;
+mod tls;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -134,6 +135,11 @@ const FIGURES: &[Figure] = &[
         name: "start",
         what: "start to first accepted query",
         run: startup::run,
+    },
+    Figure {
+        name: "tls",
+        what: "queries and handshakes over TLS, beside HAProxy's",
+        run: tls::run,
     },
     Figure {
         name: "build",

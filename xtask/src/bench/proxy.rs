@@ -141,6 +141,8 @@ fn work(session: &mut RawClient, sql: &str) -> Result<()> {
 pub(super) struct Extras<'a> {
     /// Lines of the service `RW`.
     pub(super) splitting: &'a str,
+    /// Lines of both listeners.
+    pub(super) listeners: &'a str,
 }
 
 /// The proxy's configuration: both routers over the same servers.
@@ -175,8 +177,8 @@ pub(super) fn config_with(group: &ServerGroup, workers: usize, extras: Extras<'_
         text.push_str(&format!(
             "[{name}]\ntype=service\nrouter={router}\nservers={names}\nuser={}\npassword={}\n\n\
              [{name}-Listener]\ntype=listener\nservice={name}\naddress=127.0.0.1\n\
-             port=<port:{port}>\n\n",
-            accounts.service.user, accounts.service.password
+             port=<port:{port}>\n{}\n",
+            accounts.service.user, accounts.service.password, extras.listeners
         ));
     }
     text

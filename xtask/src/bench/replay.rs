@@ -13,6 +13,7 @@ const MIB: usize = 1024 * 1024;
 /// Room for all of it.
 const KEEPING: Extras<'_> = Extras {
     splitting: "transaction_replay=true\ntransaction_replay_max_size=1200Mi",
+    listeners: "",
 };
 
 pub(super) fn run(settings: &Settings) -> Result<Vec<Row>> {

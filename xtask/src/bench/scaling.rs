@@ -22,6 +22,7 @@ const CROWD: &str = "a crowd";
 /// A connection is opened when a statement needs it.
 const LAZY: Extras<'_> = Extras {
     splitting: "lazy_connect=true",
+    listeners: "",
 };
 
 pub(super) fn run(settings: &Settings) -> Result<Vec<Row>> {

@@ -39,7 +39,7 @@ crate::params! {
         /// Certificate, with the chain that leads to its authority.
         ssl_cert: Option<PathBuf> = optional_path().runtime(),
         /// Where the passphrase of the key is: `env:NAME`, `file:PATH` or `pass:TEXT`.
-        ssl_passphrase: Option<Secret> = optional_secret().runtime().since("25.10").reserved(),
+        ssl_passphrase: Option<Secret> = optional_secret().runtime().since("25.10"),
         /// Authorities the peer's certificate is verified against.
         ssl_ca: Option<PathBuf> = optional_path().aliases(&["ssl_ca_cert"])
             .runtime(),

@@ -263,3 +263,18 @@ fn plain_text_where_tls_was_agreed_is_an_error() {
         "the client sent something that is not TLS"
     );
 }
+
+#[test]
+fn an_end_is_announced() {
+    let (listener, server) = pair(|_, _| {});
+    let mut ends = Ends::new(&listener, &server);
+    ends.talk(4096).unwrap();
+    ends.server.close(&mut ends.to_client, &mut ends.pool);
+    assert!(!ends.client.peer_closed());
+    ends.talk(4096).unwrap();
+    ends.client
+        .receive(ends.to_client.as_slice(), &mut ends.pool);
+    let (plain, out) = (&mut ends.at_client, &mut ends.to_server);
+    ends.client.advance(plain, out, &mut ends.pool).unwrap();
+    assert!(ends.client.peer_closed());
+}

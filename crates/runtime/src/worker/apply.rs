@@ -177,6 +177,7 @@ impl Desk {
             return;
         };
         let mut bench = self.bench();
+        conn.close_tls(&mut bench);
         conn.flush(&mut bench);
         if conn.output.is_empty() || conn.broken || conn.connecting {
             self.retire(conn);

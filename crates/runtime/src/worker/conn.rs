@@ -217,6 +217,15 @@ impl Conn {
         result
     }
 
+    /// Says goodbye in TLS's own words, so that the peer knows that nothing was cut off.
+    pub(crate) fn close_tls(&mut self, bench: &mut Bench<'_>) {
+        if let Transport::Tls(tls) = &mut self.transport
+            && !self.broken
+        {
+            tls.close(&mut self.output, bench.pool);
+        }
+    }
+
     /// TLS failed.
     pub(crate) fn end_tls(&mut self, pool: &mut Pool) {
         if let Transport::Tls(mut tls) = std::mem::replace(&mut self.transport, Transport::Ended) {

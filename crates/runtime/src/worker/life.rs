@@ -121,6 +121,7 @@ impl Worker {
         // A session whose destructor panics is as dead as any other.
         let _ = panic::catch(|| drop(session));
         drop((place, ticket));
+        client.close_tls(&mut desk.bench());
         client.flush(&mut desk.bench());
         // Whom there is nothing to tell, or who does not listen any more.
         let silent = matches!(cause, Cause::Panic | Cause::ClientQuit | Cause::ClientLost);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustix::process::Signal;
 use tidegate_testkit::pki::{Authority, Identity, IdentityFiles, Wish};
 use tidegate_testkit::raw::{Login, RawClient};
-use tidegate_testkit::{Scratch, ServerGroup, Tidegate, wait_until};
+use tidegate_testkit::{PATIENCE, Scratch, ServerGroup, Tidegate, wait_until};
 
 use crate::house::{Plan, document, group, value};
 
@@ -248,6 +248,10 @@ fn servers_are_reached_with_tls_by_sessions_monitors_and_account_managers() {
         "{shown}"
     );
     assert_eq!(shown["client"]["cipher"], "", "{shown}");
+    RawClient::connect(tidegate.address("rw"), &app).expect("a login");
+    tidegate
+        .wait_log("TLS with server 'primary': TLS_AES_256_GCM_SHA384, resumed")
+        .expect("a resumed session");
 }
 
 #[test]
@@ -478,4 +482,60 @@ fn accounts_get_the_encryption_that_they_require() {
             tidegate.log()
         );
     }
+}
+
+#[test]
+fn a_key_with_a_passphrase_is_opened_and_every_mistake_is_reported_before_the_start() {
+    let files = Files::new();
+    let identity = files.issue("proxy", &Wish::new("proxy"));
+    let sealed = identity.key.with_extension("sealed");
+    let made = Command::new("openssl")
+        .args([
+            "pkcs8",
+            "-topk8",
+            "-v2",
+            "aes-256-cbc",
+            "-passout",
+            "pass:sesame",
+            "-in",
+        ])
+        .arg(&identity.key)
+        .arg("-out")
+        .arg(&sealed)
+        .output()
+        .expect("openssl");
+    assert!(made.status.success(), "{made:?}");
+    files.scratch.give_away(&sealed).expect("a file for all");
+    let lines = |passphrase: &str| {
+        let (key, cert) = (sealed.display(), identity.cert.display());
+        format!("ssl=true\nssl_key={key}\nssl_cert={cert}\nssl_passphrase={passphrase}\n")
+    };
+    let word = files
+        .scratch
+        .write("word", "sesame\nand more\n")
+        .expect("a file");
+    let source = format!("file:{}", word.display());
+    let tidegate = Plan::new(group()).listener(&lines(&source)).start();
+    assert_eq!(
+        client(&tidegate, &["--ssl"], "SELECT 42").as_deref(),
+        Ok("42")
+    );
+
+    let servers = "ssl=true\nssl_ca=/no/such/file\nssl_cipher=NONSENSE\n";
+    let plan = Plan::new(group())
+        .listener(&lines("pass:wrong"))
+        .every_server(servers);
+    let mut refused = plan.builder().launch().expect("a process");
+    let status = refused.wait(PATIENCE).expect("an end");
+    assert_eq!(status.code(), Some(1));
+    let log = refused.log();
+    for text in [
+        "listener 'RW-Split-Listener': ssl_key '",
+        "ssl_passphrase does not open it",
+        "server 'primary': ssl_ca '/no/such/file': there is no such file",
+        "server 'replica2': ssl_cipher: 'NONSENSE' is no cipher suite",
+    ] {
+        assert!(log.contains(text), "{text}: {log}");
+    }
+    assert!(!log.contains("pass:wrong"), "{log}");
 }
