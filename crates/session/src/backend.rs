@@ -66,6 +66,10 @@ pub(crate) enum OwedTo {
     Wait,
     /// Looked at, then dropped: how far the server is.
     Position,
+    /// For the client, who gets the end of it when replicas have what was written.
+    Kept,
+    /// Dropped: whether a replica got in time what the answer with this number told.
+    Replica { answer: u64 },
 }
 
 /// A session's connection to one server.

@@ -11,6 +11,7 @@ use crate::ids::{BackendId, TargetId};
 use crate::replay::ReplayRules;
 use crate::router::{Needs, RouterSession};
 use crate::service::{ServiceSpec, TargetSpec};
+use crate::sync::SyncRules;
 
 /// The deepest nesting of services.
 pub(crate) const MAX_DEPTH: usize = 8;
@@ -108,25 +109,26 @@ pub(crate) fn open_filters(
 }
 
 /// How transactions are repeated: as the first router of the tree says that wants it.
-pub(crate) fn replay_rules(service: &ServiceSpec, depth: usize) -> Option<ReplayRules> {
-    let inner = |target: &TargetSpec| match target {
-        TargetSpec::Service(inner) if depth < MAX_DEPTH => replay_rules(inner, depth + 1),
-        TargetSpec::Service(_) | TargetSpec::Server(_) => None,
-    };
-    service
-        .router
-        .needs()
-        .replay
-        .or_else(|| service.targets.iter().find_map(inner))
+pub(crate) fn replay_rules(service: &ServiceSpec) -> Option<ReplayRules> {
+    first_need(service, 0, |needs| needs.replay)
+}
+
+/// Which replicas a write waits for: as the first router of the tree says that wants it.
+pub(crate) fn sync_rules(service: &ServiceSpec) -> Option<SyncRules> {
+    first_need(service, 0, |needs| needs.sync)
 }
 
 /// Does a router of the tree want prepared statements to be used again?
-pub(crate) fn reuses(service: &ServiceSpec, depth: usize) -> bool {
+pub(crate) fn reuses(service: &ServiceSpec) -> bool {
+    first_need(service, 0, |needs| needs.reuses.then_some(())).is_some()
+}
+
+fn first_need<T>(service: &ServiceSpec, depth: usize, pick: fn(&Needs) -> Option<T>) -> Option<T> {
     let inner = |target: &TargetSpec| match target {
-        TargetSpec::Service(inner) if depth < MAX_DEPTH => reuses(inner, depth + 1),
-        TargetSpec::Service(_) | TargetSpec::Server(_) => false,
+        TargetSpec::Service(inner) if depth < MAX_DEPTH => first_need(inner, depth + 1, pick),
+        TargetSpec::Service(_) | TargetSpec::Server(_) => None,
     };
-    service.router.needs().reuses || service.targets.iter().any(inner)
+    pick(&service.router.needs()).or_else(|| service.targets.iter().find_map(inner))
 }
 
 /// What the whole tree needs of the core.
@@ -140,8 +142,8 @@ pub(crate) struct TreeNeeds {
     pub(crate) keeps: bool,
     /// Closed statements are kept and given out again.
     pub(crate) reuses: bool,
-    /// The client's answers are followed on their way, because of that or because transactions may be
-    /// repeated.
+    /// The client's answers are followed on their way: because of that, because transactions may be
+    /// repeated, or because writes wait for replicas.
     pub(crate) follows: bool,
     /// Commands may wait for servers' positions.
     pub(crate) positions: bool,
@@ -162,13 +164,14 @@ impl TreeNeeds {
                 replay,
                 reuses,
                 positions,
+                sync,
                 monitored: _,
             } = node.spec.router.needs();
             needs.statements |= statements;
             needs.history |= history;
             needs.keeps |= keeps;
             needs.reuses |= reuses;
-            needs.follows |= reuses || replay.is_some();
+            needs.follows |= reuses || replay.is_some() || sync.is_some();
             needs.positions |= positions;
         }
         for slot in nodes.iter().flat_map(|node| &node.filters).chain(own) {

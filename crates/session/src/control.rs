@@ -112,6 +112,9 @@ impl Session {
             let seconds = self.service.wait_timeout.unwrap_or_default().as_secs();
             self.fail(&SessionFault::Idle { seconds }, cx);
         } else {
+            if due(self.sync_deadline()) {
+                self.tell_kept(false, cx);
+            }
             self.end_put_off(cx.now);
             self.check_connects(cx);
         }
@@ -190,6 +193,7 @@ impl Session {
             self.connect_deadline(),
             self.put_off_deadline(now),
             self.replay_due(now),
+            self.sync_deadline(),
             idle,
         ]
         .into_iter()
@@ -232,9 +236,9 @@ impl Session {
             .map(crate::backend::Backend::owes_client)
             .sum();
         assert_eq!(
-            owed,
+            owed + usize::from(self.keeps_answer()),
             self.tickets.len(),
-            "every command is owed by exactly one connection"
+            "every command is owed by exactly one connection, or its answer is kept"
         );
         for ticket in self.tickets.iter().skip(1) {
             assert!(

@@ -74,6 +74,7 @@ mod service;
 mod session;
 mod setup;
 mod stmts;
+mod sync;
 mod target_view;
 mod thaw;
 mod ticket;
@@ -98,6 +99,7 @@ pub use service::{
     ServiceSpec, SessionTrace, TargetShard, TargetSpec,
 };
 pub use session::{Backlog, Birth, CONNECT_TIMEOUT, Env, GreetingFacts, LOGIN_TIMEOUT, Session};
+pub use sync::SyncRules;
 pub use target_view::TargetView;
 pub use thaw::{Filters, Thawing};
 pub use time::{Instant, WallTime};

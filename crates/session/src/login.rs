@@ -15,7 +15,7 @@ use tidegate_wire::{Caps, Status};
 
 use crate::backend::State;
 use crate::cause::Cause;
-use crate::chain::{TreeNeeds, lay_out, open_filters, replay_rules, reuses};
+use crate::chain::{TreeNeeds, lay_out, open_filters, replay_rules, reuses, sync_rules};
 use crate::client::Identity;
 use crate::commands::Taken;
 use crate::fault::{ErrReply, SessionFault};
@@ -24,6 +24,7 @@ use crate::output::{Event, Level, Op};
 use crate::question::{AccountAnswer, AccountQuery, Answer, Barred, ClientAddress, Question};
 use crate::replay::Replay;
 use crate::session::{Birth, Cx, LOGIN_TIMEOUT, Phase, Session};
+use crate::sync::Syncing;
 use crate::time::Instant;
 
 /// After so many failed COM_CHANGE_USER commands no further one is tried, as servers do.
@@ -63,10 +64,10 @@ enum Step {
 impl Session {
     /// What the service's routers cannot have their clients use.
     fn caps_withheld(&self) -> Caps {
-        if replay_rules(&self.service, 0).is_some() {
+        if replay_rules(&self.service).is_some() {
             // Two servers that give the same answer must give the same packets.
             Caps::CACHE_METADATA.union(Caps::PROGRESS)
-        } else if reuses(&self.service, 0) {
+        } else if reuses(&self.service) {
             // A server would leave out what it told the statement's last user.
             Caps::CACHE_METADATA
         } else {
@@ -434,7 +435,8 @@ impl Session {
             }
         }
         self.needs = TreeNeeds::of(&self.nodes, &self.own_filters);
-        self.replay = replay_rules(&service, 0).map(|rules| Box::new(Replay::new(rules)));
+        self.replay = replay_rules(&service).map(|rules| Box::new(Replay::new(rules)));
+        self.sync = sync_rules(&service).map(|rules| Box::new(Syncing::new(rules)));
         // The services behind others first: what a router sees of them must exist.
         for ix in (0..self.nodes.len()).rev() {
             let Some(scene) = self.scene(ix, cx) else {

@@ -69,6 +69,13 @@ impl Session {
         }
         let (node, target) = (backend.node, backend.target);
         let was_open = matches!(backend.state, State::Ready);
+        // What it wrote stands, and who knows what becomes of it.
+        if self.keeps_answer_of(id) {
+            self.tell_kept(false, cx);
+            if self.is_over() {
+                return;
+            }
+        }
         self.pass_on_answering(id);
         let Some(backend) = self.backend(id) else {
             return;
@@ -263,7 +270,9 @@ impl Session {
                 | OwedTo::Replay { .. }
                 | OwedTo::Setup
                 | OwedTo::Wait
-                | OwedTo::Position => None,
+                | OwedTo::Position
+                | OwedTo::Kept
+                | OwedTo::Replica { .. } => None,
             })
             .collect();
         let (next_seq, torn) = (
@@ -296,6 +305,7 @@ impl Session {
         self.verdicts.forget(id);
         self.stmts.forget_backend(id);
         self.forget_waiting(id);
+        self.forget_replica(id);
         for ticket in &mut self.tickets {
             if ticket.answer == Some(id) {
                 ticket.answer = None;

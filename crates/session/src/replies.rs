@@ -175,10 +175,18 @@ impl Session {
             let piece = run.get(at..at + progress.consumed);
             self.keep_answer(piece.unwrap_or_default());
         }
-        match &self.replay {
+        let follow = match &self.replay {
             Some(_) => self.follow(id, at, progress, run, cx),
             None => Follow::Pass(0),
+        };
+        if let Follow::Pass(skip) = follow
+            && self.sync.is_some()
+            && self.keep_last_packet(id, at + skip, at, progress, run, cx)
+        {
+            self.reply_done(id, OwedTo::Kept, &[], cx);
+            return Follow::Gone;
         }
+        follow
     }
 
     /// Answers are numbered from 1: a lone error with number 0 was written before the server had read
@@ -315,7 +323,7 @@ impl Session {
     }
 
     /// What a server says of the session's state.
-    fn take_changes(&mut self, id: BackendId, payload: &[u8], caps: Caps, cx: &Cx<'_>) {
+    pub(crate) fn take_changes(&mut self, id: BackendId, payload: &[u8], caps: Caps, cx: &Cx<'_>) {
         let Ok(packet) = OkPacket::parse(payload, caps) else {
             return;
         };
@@ -343,6 +351,7 @@ impl Session {
                         && name == b"last_gtid"
                         && let Some(written) = Gtid::parse(value)
                     {
+                        self.note_written(written);
                         self.tell_position(id, Told::Wrote(written), cx);
                     }
                 }
@@ -422,6 +431,8 @@ impl Session {
             OwedTo::Client => self.client_reply_done(id, &summary, last, cx),
             OwedTo::Wait => self.wait_done(id, ok, cx),
             OwedTo::Position => self.position_done(id, ok, cx),
+            OwedTo::Kept => self.answer_kept(&summary, cx),
+            OwedTo::Replica { answer } => self.replica_answered(id, answer, ok, cx),
             OwedTo::Compare { seq } => {
                 if !self.verdicts.heard(seq, id, ok) && !planted!(VerdictIgnored) {
                     self.differs(id, seq, last, cx);
@@ -451,7 +462,7 @@ impl Session {
     }
 
     /// The client has its answer.
-    fn client_reply_done(
+    pub(crate) fn client_reply_done(
         &mut self,
         id: BackendId,
         summary: &Summary,
@@ -846,7 +857,12 @@ impl OwedTo {
     pub(crate) fn is_command(self) -> bool {
         matches!(
             self,
-            OwedTo::Client | OwedTo::Compare { .. } | OwedTo::Wait | OwedTo::Position
+            OwedTo::Client
+                | OwedTo::Compare { .. }
+                | OwedTo::Wait
+                | OwedTo::Position
+                | OwedTo::Kept
+                | OwedTo::Replica { .. }
         )
     }
 }

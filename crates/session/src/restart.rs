@@ -12,13 +12,14 @@
 use std::sync::Arc;
 
 use crate::backend::Backend;
-use crate::chain::{Node, TreeNeeds, replay_rules};
+use crate::chain::{Node, TreeNeeds, replay_rules, sync_rules};
 use crate::control::ControlError;
 use crate::output::Level;
 use crate::replay::Replay;
 use crate::router::{Seen, Tie};
 use crate::service::ServiceSpec;
 use crate::session::{Cx, Session};
+use crate::sync::Syncing;
 
 /// The tree that a session runs on while another is made in its place.
 #[derive(Debug)]
@@ -117,8 +118,8 @@ impl Session {
         let eager = match made {
             Ok(eager) => eager,
             Err(fault) => {
-                self.replay =
-                    replay_rules(&self.service, 0).map(|rules| Box::new(Replay::new(rules)));
+                self.replay = replay_rules(&self.service).map(|rules| Box::new(Replay::new(rules)));
+                self.sync = sync_rules(&self.service).map(|rules| Box::new(Syncing::new(rules)));
                 self.needs = TreeNeeds::of(&self.nodes, &self.own_filters);
                 self.log(Level::Warning, cx, || {
                     format!("the session was not restarted and goes on as it was: {fault}")

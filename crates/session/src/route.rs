@@ -499,7 +499,7 @@ impl Session {
             return Ok(());
         };
         // Only one statement at a time can be interrupted.
-        if self.replay.is_some() && self.trx.is_open() {
+        if self.replay.is_some() && self.trx.is_open() || self.sync.is_some() {
             return Err(Stop::Wait);
         }
         // One that may still turn out to be behind is sent elsewhere then.

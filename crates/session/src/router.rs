@@ -14,6 +14,7 @@ use crate::position::{Before, Behind, Told};
 use crate::replay::ReplayRules;
 use crate::request::{OwnAnswer, ReplySummary, Request};
 use crate::scene::Scene;
+use crate::sync::SyncRules;
 use crate::time::Instant;
 
 /// A router with its parameters: what a service has one of.
@@ -59,6 +60,8 @@ pub struct Needs {
     /// Servers report the transactions that statements write, and commands may wait for a server's
     /// position: [`RouterSession::before`] and its siblings are called.
     pub positions: bool,
+    /// What is written is told when so many replicas have it; `None`: at once. Only with `positions`.
+    pub sync: Option<SyncRules>,
     /// Servers are chosen by the positions that monitors see, whose every change must be known.
     pub monitored: bool,
 }

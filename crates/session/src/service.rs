@@ -267,6 +267,10 @@ pub struct ServiceShard {
     pub replay_mismatches: Count,
     /// Sessions that ended because nobody can tell whether their COMMIT was executed.
     pub unknown_commits: Count,
+    /// Writes that were told when as many replicas had them as was wanted.
+    pub synced_transactions: Count,
+    /// Writes that were told without that.
+    pub sync_timeouts: Count,
     /// Preparations that were answered with a statement that is prepared already.
     pub prepared_statements_reused: Count,
     /// Sessions ended, by cause: the order of [`Cause::ALL`](crate::Cause::ALL).

@@ -25,6 +25,7 @@ use crate::replay::Replay;
 use crate::restart::Displaced;
 use crate::service::{Counted, LogSwitches, ServiceShard, ServiceSpec, TargetShard};
 use crate::stmts::Statements;
+use crate::sync::Syncing;
 use crate::ticket::{Passed, Stream, Ticket, Verdicts};
 use crate::time::{Instant, WallTime};
 use crate::waiting::Waiting;
@@ -191,6 +192,8 @@ pub struct Session {
     pub(crate) retry: Vec<u8>,
     /// The record of the open transaction; `None`: nobody wants it.
     pub(crate) replay: Option<Box<Replay>>,
+    /// An answer that waits for replicas; `None`: none ever does.
+    pub(crate) sync: Option<Box<Syncing>>,
     pub(crate) observe: Observe,
     /// Where its statements are counted.
     pub(crate) digests: Option<TableId>,
@@ -271,6 +274,7 @@ impl Session {
             waiting: None,
             retry: Vec::new(),
             replay: None,
+            sync: None,
             observe: Observe::new(
                 service.retain_last_statements,
                 service.session_trace.lines,
@@ -558,8 +562,9 @@ impl Session {
         }
         if self.moved && !self.is_over() {
             self.moved = false;
-            if self.replay.is_some() {
+            if self.needs.follows {
                 self.drive_replay(env);
+                self.ask_replicas(&mut env.cx());
             }
             if !self.is_replaying() {
                 self.resume_pending(env);
@@ -606,6 +611,10 @@ impl Session {
 
     /// Ends the session: tells the client why where the protocol allows it, closes everything.
     pub(crate) fn finish(&mut self, cause: Cause, fault: Option<&SessionFault>, cx: &mut Cx<'_>) {
+        if self.is_over() {
+            return;
+        }
+        self.tell_kept(false, cx);
         if self.is_over() {
             return;
         }

@@ -164,8 +164,10 @@ impl Session {
             Statements::thaw(&mut from, |text| tidegate_sql::classify(text, *modes))?
         };
         session.trx = tidegate_sql::TrxTracker::from_bits(from.u16()?);
-        let rules = crate::chain::replay_rules(&session.service, 0);
+        let rules = crate::chain::replay_rules(&session.service);
         session.replay = rules.map(|rules| Box::new(Replay::new(rules)));
+        let sync = crate::chain::sync_rules(&session.service);
+        session.sync = sync.map(|rules| Box::new(crate::sync::Syncing::new(rules)));
         let mut unwanted = Replay::new(crate::replay::NOTHING);
         let replay = session.replay.as_deref_mut().unwrap_or(&mut unwanted);
         let limits = session.service.history;

@@ -87,7 +87,7 @@ impl Prefix {
 
 impl Wait {
     /// The statement that waits, and raises an error if the position is not reached in time.
-    fn write(&self, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
         let mut text = String::new();
         // Writing to a string cannot fail.
         let _ = write!(
@@ -257,7 +257,7 @@ impl Session {
     }
 
     /// A statement of the proxy's own.
-    fn say(&mut self, id: BackendId, payload: &[u8], to: OwedTo, cx: &mut Cx<'_>) {
+    pub(crate) fn say(&mut self, id: BackendId, payload: &[u8], to: OwedTo, cx: &mut Cx<'_>) {
         if let Some(backend) = self.backend_mut(id) {
             backend.expect(Shape::Query, payload.len(), Owed { to, stmt: None });
             backend.begin_operation(cx.now);

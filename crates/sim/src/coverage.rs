@@ -104,6 +104,8 @@ rare! {
     PositionAsked,
     Idle,
     StatementReused,
+    WriteSynced,
+    WriteToldLate,
     TransactionReplayed,
     AnswerSpliced,
     ReplayDiffered,

@@ -119,6 +119,8 @@ pub(crate) struct Plan {
     pub(crate) replay: Option<ReplayPlan>,
     /// Closed statements are given out again.
     pub(crate) reuses: bool,
+    /// Writes are told when so many replicas have them, or after a time.
+    pub(crate) sync: Option<(u64, Duration)>,
 }
 
 /// How transactions are repeated.
@@ -197,6 +199,7 @@ impl Plan {
             giants,
             replay: None,
             reuses: tree != Tree::Connection && draw_reuse(seed),
+            sync: draw_sync(seed).filter(|_| tree != Tree::Connection),
         }
     }
 
@@ -349,6 +352,14 @@ fn draw_causal(seed: u64) -> CausalReads {
 /// Drawn apart for the same reason.
 fn draw_reuse(seed: u64) -> bool {
     Rng::new(seed.rotate_left(32)).one_in(4)
+}
+
+/// Drawn apart for the same reason.
+fn draw_sync(seed: u64) -> Option<(u64, Duration)> {
+    let mut rng = Rng::new(seed.rotate_left(16));
+    let replicas = rng.weighted(&[(3, 1), (1, 2)]);
+    let timeout = Duration::from_secs(rng.between(1, 5) as u64);
+    rng.one_in(6).then_some((replicas, timeout))
 }
 
 fn draw_modules(rng: &mut Rng) -> Modules {

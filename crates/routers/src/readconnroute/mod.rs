@@ -59,6 +59,7 @@ impl Router for ReadConnRoute {
             replay: None,
             reuses: false,
             positions: false,
+            sync: None,
             monitored: false,
         }
     }

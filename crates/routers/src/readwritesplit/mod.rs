@@ -71,7 +71,8 @@ impl Router for ReadWriteSplit {
             keeps: self.settings.patience.is_some(),
             replay: self.settings.replay,
             reuses: self.settings.reuses,
-            positions: self.settings.causal.is_on(),
+            positions: self.settings.causal.is_on() || self.settings.sync.is_some(),
+            sync: self.settings.sync,
             monitored: self.settings.causal.is_fast(),
         }
     }

@@ -136,6 +136,12 @@ params! {
         lazy_connect: bool = flag(false).runtime(),
         /// A prepared statement that is closed stays prepared, for the next preparation of the same text.
         reuse_prepared_statements: bool = flag(false).runtime(),
+        /// A write is told to its client when replicas have it.
+        sync_transaction: bool = flag(false).since("tidegate").runtime(),
+        /// How many replicas must have it.
+        sync_transaction_count: u64 = count(1).range(1, 63).since("tidegate").runtime(),
+        /// The client is told, with a warning, when it has waited so long.
+        sync_transaction_timeout: Duration = seconds(10).since("tidegate").runtime(),
         /// After a multi-statement, everything goes to the primary.
         strict_multi_stmt: bool = flag(false).runtime(),
         /// After a CALL, everything goes to the primary.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidegate_session::{Checksum, ReplayRules};
+use tidegate_session::{Checksum, ReplayRules, SyncRules};
 
 use super::causal;
 use super::choose::Limits;
@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) variables_on_primary: bool,
     /// Transactions begin on a replica.
     pub(crate) optimistic: bool,
+    /// Which replicas a write waits for before it is told. `None`: for none.
+    pub(crate) sync: Option<SyncRules>,
     /// Prepared statements that are closed are given out again.
     pub(crate) reuses: bool,
     /// How transactions are repeated whose server is lost. `None`: they are not.
@@ -60,6 +62,10 @@ impl Settings {
             strict_tables: params.strict_tmp_tables,
             variables_on_primary: params.use_sql_variables_in == SqlVariablesIn::Master,
             optimistic: params.optimistic_trx,
+            sync: params.sync_transaction.then_some(SyncRules {
+                replicas: count(params.sync_transaction_count),
+                timeout: params.sync_transaction_timeout,
+            }),
             reuses: params.reuse_prepared_statements,
             replay: replay_rules(params),
         }

@@ -29,6 +29,8 @@ pub(crate) struct Reader {
     /// The number of the next frame, where it is known.
     pub(super) due: Option<u8>,
     pub(super) reply: InReply,
+    /// Writes wait for replicas.
+    pub(super) synced: bool,
     last_was_error: bool,
     /// The command that is answered has several frames.
     long_command: bool,
@@ -42,6 +44,7 @@ impl Reader {
             phase: Phase::Greeting,
             caps: 0,
             due: Some(0),
+            synced: false,
             reply: InReply::default(),
             last_was_error: false,
             long_command: false,
@@ -192,6 +195,7 @@ impl Reader {
         heard: &mut Vec<Notice>,
     ) -> Result<(), String> {
         if !self.reply.begun {
+            self.synced = model.synced > 0;
             let issued = model.get(token).ok_or("an answer to no command")?;
             self.due = Some(issued.frames);
             self.long_command = issued.frames > 1;
@@ -215,6 +219,7 @@ impl Reader {
         })?;
         if let Some(answer) = found {
             let by = self.reply.by();
+            model.told_late = !self.reply.in_time();
             self.reply = InReply::default();
             if let Answer::Prepared { id, params } = answer {
                 heard.push(Notice::Prepared { token, id, params });

@@ -46,6 +46,8 @@ pub(super) struct InReply {
     /// Whose rows they are: server and connection.
     source: Option<(usize, u32)>,
     prepared: Option<(u32, u16)>,
+    /// An OK packet ended it, and did not say that replicas were waited for in vain.
+    in_time: bool,
     /// What `CONNECTION_ID()` returned.
     connection: Option<u64>,
 }
@@ -72,6 +74,11 @@ impl InReply {
     /// The server's connection whose rows came.
     pub(super) fn by(&self) -> Option<u32> {
         self.source.map(|(_, conn)| conn).filter(|conn| *conn > 0)
+    }
+
+    /// Was it told in time, as far as can be seen?
+    pub(super) fn in_time(&self) -> bool {
+        self.in_time
     }
 
     pub(super) fn awaits_file(&self) -> bool {
@@ -216,11 +223,16 @@ impl Reader {
             return Err(format!("OK where {:?} was due", self.reply.due()));
         }
         self.check_owner(end)?;
+        self.reply.in_time = end.command == u16::from(self.reply.command);
         Ok(self.result_ended(end))
     }
 
     fn check_owner(&self, end: End) -> Result<(), String> {
-        if end.command != u16::from(self.reply.command) || end.token != u64::from(self.reply.tag) {
+        // A warning more: the command stands where warnings are counted.
+        let late = self.synced && end.command == u16::from(self.reply.command) + 1;
+        if end.command != u16::from(self.reply.command) && !late
+            || end.token != u64::from(self.reply.tag)
+        {
             return Err(format!(
                 "an OK of command {:#x} and token {}",
                 end.command, end.token
@@ -297,6 +309,7 @@ impl Reader {
     }
 
     fn rows_end(&mut self, payload: &[u8], model: &Model) -> Result<Option<Answer>, String> {
+        self.reply.in_time = false;
         let end = self.read_end(payload)?;
         let due = match self.reply.due() {
             Some(Part::Rows(table)) => table,

@@ -273,6 +273,12 @@ pub(crate) struct Model {
     told: Position,
     /// Closed statements are given out again, so clients prepare texts once more.
     pub(crate) reuses: bool,
+    /// So many other servers have what a client is told is written, unless it is told late.
+    pub(crate) synced: usize,
+    /// What is told just now is told although they may not, or it cannot be seen whether it is.
+    pub(crate) told_late: bool,
+    /// What each server has.
+    pub(crate) applied: Vec<Position>,
     /// Reads that ran more than once.
     pub(crate) retried: u64,
     /// Answered statements that ran again.
@@ -349,6 +355,16 @@ impl Model {
     /// A client was told that what this command wrote is there to stay.
     fn told_of(&mut self, session: usize, token: u32) {
         if let Some(gtid) = self.get(token).and_then(|issued| issued.gtid) {
+            let mut position = Position::default();
+            position.raise(gtid);
+            let have = self.applied.iter().filter(|it| it.reaches(position));
+            // The server that wrote it is one of them.
+            if self.synced >= have.count() && !self.told_late && self.synced > 0 {
+                self.breach(format!(
+                    "session {session}: write {token} of {gtid:?} was told before {} replicas had it, they have {:?}",
+                    self.synced, self.applied
+                ));
+            }
             self.told.raise(gtid);
             self.sessions[session].told.raise(gtid);
         }

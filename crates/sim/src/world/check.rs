@@ -190,6 +190,8 @@ impl World {
             ),
             (Rare::CommitUnknown, sum(|shard| &shard.unknown_commits)),
             (Rare::RepeatedOnServer, self.model.repeated),
+            (Rare::WriteSynced, sum(|shard| &shard.synced_transactions)),
+            (Rare::WriteToldLate, sum(|shard| &shard.sync_timeouts)),
             (
                 Rare::StatementReused,
                 sum(|shard| &shard.prepared_statements_reused),

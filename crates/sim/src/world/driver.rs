@@ -121,6 +121,11 @@ impl World {
         match to {
             Side::Client => {
                 slot.hear(self.now);
+                if self.model.synced > 0 {
+                    let servers = 0..self.plan.servers;
+                    let applied = servers.map(|ix| self.replication.applied(ix));
+                    self.model.applied = applied.collect();
+                }
                 let mut lent = Lent {
                     model: &mut self.model,
                     accounts: &self.accounts,

@@ -141,6 +141,10 @@ impl World {
         world.model.story = readable.then(Vec::new);
         world.model.promise = world.plan.promise();
         world.model.reuses = world.plan.reuses;
+        // Servers that report nothing are believed at once.
+        let reported = world.plan.offered & crate::caps::SESSION_TRACK != 0;
+        let sync = world.plan.sync.filter(|_| reported);
+        world.model.synced = sync.map_or(0, |(replicas, _)| replicas as usize);
         world.views = ServerViews(
             (0..world.plan.servers)
                 .map(|ix| world.first_view(ix))

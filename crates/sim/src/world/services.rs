@@ -1,6 +1,7 @@
 //! The services of a schedule: routers over servers, and over services.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tidegate_config::ByteSize;
 use tidegate_filters::hintfilter::HintFilter;
@@ -145,6 +146,9 @@ fn split_params(plan: &Plan) -> ReadWriteSplitParams {
         strict_sp_calls: failures.strict,
         causal_reads: plan.causal,
         reuse_prepared_statements: plan.reuses,
+        sync_transaction: plan.sync.is_some(),
+        sync_transaction_count: plan.sync.map_or(1, |(replicas, _)| replicas),
+        sync_transaction_timeout: plan.sync.map_or(Duration::ZERO, |(_, timeout)| timeout),
         ..replay_params(plan)
     }
 }

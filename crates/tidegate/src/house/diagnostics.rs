@@ -149,6 +149,13 @@ pub(super) fn router(
         let reused = counters.sum(|shard| &shard.prepared_statements_reused);
         members.insert("prepared_statements_reused".to_owned(), reused.into());
     }
+    if needs.sync.is_some() {
+        let sum = |field: Counter| Value::from(counters.sum(field));
+        let synced = sum(|shard| &shard.synced_transactions);
+        members.insert("synced_transactions".to_owned(), synced);
+        let late = sum(|shard| &shard.sync_timeouts);
+        members.insert("sync_timeouts".to_owned(), late);
+    }
     if needs.positions {
         members.insert("last_gtid".to_owned(), last_gtid(spec));
     }

@@ -8,26 +8,31 @@ use tidegate_testkit::{Count, Server, ServerGroup, Tidegate, wait_until};
 use crate::house::{Plan, document, run, value};
 use crate::readwritesplit::PRIMARY;
 
-/// A primary and two replicas whose replication the tests of this file stop and start.
-static LAGGING: LazyLock<ServerGroup> =
+/// A primary and two replicas whose replication tests stop and start.
+pub(crate) static LAGGING: LazyLock<ServerGroup> =
     LazyLock::new(|| ServerGroup::start(2).expect("a server group"));
 
 /// One at a time: what one test does to the replicas another would feel.
 static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
-fn turn() -> std::sync::MutexGuard<'static, ()> {
+pub(crate) fn turn() -> std::sync::MutexGuard<'static, ()> {
     TURN.lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Replicas receive and apply nothing while it lives, but go on to replicate as far as a monitor can
 /// tell, and can be read.
-struct Standstill {
+pub(crate) struct Standstill {
     holders: Vec<RawClient>,
 }
 
 impl Standstill {
-    fn begin() -> Standstill {
+    pub(crate) fn begin() -> Standstill {
+        Standstill::of(LAGGING.replicas())
+    }
+
+    /// The others go on.
+    pub(crate) fn of(replicas: &[Server]) -> Standstill {
         let login = Login::new(&LAGGING.accounts().admin);
         let hold = |replica: &Server| {
             let mut holder = RawClient::connect(replica.address(), &login).expect("a login");
@@ -35,11 +40,11 @@ impl Standstill {
             holder
         };
         Standstill {
-            holders: LAGGING.replicas().iter().map(hold).collect(),
+            holders: replicas.iter().map(hold).collect(),
         }
     }
 
-    fn end(self) {
+    pub(crate) fn end(self) {
         for mut holder in self.holders {
             run(&mut holder, "UNLOCK TABLES");
         }
@@ -59,7 +64,7 @@ fn client(tidegate: &Tidegate, capabilities: u32) -> RawClient {
 }
 
 /// A table of its own for a test, known to all servers.
-fn table(name: &str) {
+pub(crate) fn table(name: &str) {
     let sql =
         format!("CREATE OR REPLACE TABLE test.{name} (id INT PRIMARY KEY AUTO_INCREMENT, v INT)");
     LAGGING.primary().sql(&sql).expect("a table");

@@ -25,6 +25,7 @@ mod reuse;
 mod secrets;
 mod sessions;
 mod start;
+mod sync;
 mod tls;
 mod traces;
 mod trouble;
