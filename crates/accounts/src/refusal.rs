@@ -108,7 +108,7 @@ pub fn check_after_password(
         });
     }
     let expired = row.expiry.is_over(now, accounts.default_password_days());
-    if expired && !request.handles_expired {
+    if expired && !request.handles_expired && accounts.refuses_expired() {
         return Err(Refusal::PasswordExpired);
     }
     match &request.database {

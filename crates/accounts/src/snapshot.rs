@@ -29,6 +29,9 @@ pub struct Tables {
     pub grants_complete: bool,
     /// `default_password_lifetime` in days, 0 for never.
     pub default_password_days: u32,
+    /// `disconnect_on_expired_password`: is a client refused that cannot change its expired
+    /// password? If not it is let in, and the server refuses its statements.
+    pub refuses_expired: bool,
 }
 
 impl Tables {
@@ -231,6 +234,11 @@ impl Accounts {
     #[must_use]
     pub fn default_password_days(&self) -> u32 {
         self.tables.default_password_days
+    }
+
+    /// `disconnect_on_expired_password`.
+    pub(crate) fn refuses_expired(&self) -> bool {
+        self.tables.refuses_expired
     }
 
     /// The accounts of exactly this name (empty: anonymous), in the order of trial.

@@ -173,6 +173,20 @@ fn after(tables: Tables, policy: &LoginPolicy, request: &LoginRequest) -> (u16, 
 }
 
 #[test]
+fn an_expired_password_is_the_servers_affair_unless_it_disconnects() {
+    let account = AccountRow {
+        expiry: Expiry::Expired,
+        ..row("app", "%")
+    };
+    let mut tables = tables(vec![account]);
+    let wish = request("app", "10.0.0.1");
+    let policy = LoginPolicy::default();
+    assert_eq!(after(tables.clone(), &policy, &wish).0, 0);
+    tables.refuses_expired = true;
+    assert_eq!(after(tables, &policy, &wish).0, 1862);
+}
+
+#[test]
 fn checks_come_in_the_servers_order() {
     let mut account = AccountRow {
         locked: true,
@@ -183,7 +197,9 @@ fn checks_come_in_the_servers_order() {
     let mut wish = request("app", "10.0.0.1").with_database(b"secret");
     let policy = LoginPolicy::default();
     let check = |account: &AccountRow, wish: &LoginRequest, errno: u16, text: &str| {
-        let said = after(tables(vec![account.clone()]), &policy, wish);
+        let mut tables = tables(vec![account.clone()]);
+        tables.refuses_expired = true;
+        let said = after(tables, &policy, wish);
         assert_eq!(said, (errno, text.to_owned()));
     };
     check(
@@ -346,7 +362,7 @@ fn every_table_counts_in_the_comparison_and_order_does_not() {
     reordered.accounts.reverse();
     reordered.database_grants.reverse();
     assert_eq!(Accounts::new(base()), Accounts::new(reordered));
-    let changes: [fn(&mut Tables); 6] = [
+    let changes: [fn(&mut Tables); 7] = [
         |all| all.accounts[0].locked = true,
         |all| all.database_grants.push(grant("a", "%", "y")),
         |all| all.object_grants.push(grant("a", "%", "y")),
@@ -359,6 +375,7 @@ fn every_table_counts_in_the_comparison_and_order_does_not() {
         },
         |all| all.databases = None,
         |all| all.default_password_days = 7,
+        |all| all.refuses_expired = true,
     ];
     for (index, change) in changes.into_iter().enumerate() {
         let mut changed = base();

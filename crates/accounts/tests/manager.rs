@@ -108,11 +108,12 @@ async fn loads_and_keeps_equal_snapshots(group: &ServerGroup) {
         "ALTER USER 'app'@'%' PASSWORD EXPIRE INTERVAL 9 DAY",
         "INSERT INTO mysql.proxies_priv (Host, User, Proxied_host, Proxied_user, With_grant, Grantor) \
          VALUES ('%', 'app', '%', 'monitor', 0, '')",
+        "SET GLOBAL disconnect_on_expired_password = ON",
     ] {
         group.primary().sql(change).expect(change);
         assert_eq!(manager.reload().await, Refresh::Changed, "{change}");
     }
-    assert_eq!(*service.replaced.lock().expect("not poisoned"), 8);
+    assert_eq!(*service.replaced.lock().expect("not poisoned"), 9);
     let said = service.said();
     assert!(
         said.contains("service 'Service': read ") && said.contains("from 'primary'"),

@@ -153,7 +153,7 @@ impl Loader<'_> {
             }
         }
         self.read_databases().await?;
-        self.read_password_lifetime().await
+        self.read_expiry().await
     }
 
     async fn rows(&mut self, table: &str, sql: &str) -> Result<ResultSet, LoadError> {
@@ -248,14 +248,18 @@ impl Loader<'_> {
         Ok(())
     }
 
-    async fn read_password_lifetime(&mut self) -> Result<(), LoadError> {
-        let sql = "SHOW GLOBAL VARIABLES LIKE 'default_password_lifetime'";
-        let result = self.rows("default_password_lifetime", sql).await?;
-        let days = result
-            .rows()
-            .first()
-            .and_then(|row| row.text(1)?.parse().ok());
-        self.loaded.tables.default_password_days = days.unwrap_or(0);
+    async fn read_expiry(&mut self) -> Result<(), LoadError> {
+        let sql = "SHOW GLOBAL VARIABLES WHERE Variable_name IN \
+                   ('default_password_lifetime', 'disconnect_on_expired_password')";
+        let result = self.rows("the variables of expiry", sql).await?;
+        let value = |name: &str| {
+            let row = result.rows().iter().find(|row| row.text(0) == Some(name));
+            row.and_then(|row| row.text(1))
+        };
+        let days = value("default_password_lifetime").and_then(|days| days.parse().ok());
+        let tables = &mut self.loaded.tables;
+        tables.default_password_days = days.unwrap_or(0);
+        tables.refuses_expired = value("disconnect_on_expired_password") == Some("ON");
         Ok(())
     }
 
