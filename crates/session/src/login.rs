@@ -27,7 +27,8 @@ use crate::session::{Birth, Cx, LOGIN_TIMEOUT, Phase, Session};
 use crate::sync::Syncing;
 use crate::time::Instant;
 
-/// After so many failed COM_CHANGE_USER commands no further one is tried, as servers do.
+/// After so many failed COM_CHANGE_USER commands no further one is tried, as servers do: not in a
+/// row, but in all, or a password could be guessed between changes to an account that is known.
 const MAX_FAILED_CHANGES: u32 = 3;
 
 /// A login or a change of user in progress.
@@ -550,7 +551,6 @@ impl Session {
     /// The new identity goes to every open connection; the client's OK follows the answer of the
     /// one whose answer it would get.
     fn change_servers(&mut self, login: ServerLogin, cx: &mut Cx<'_>) {
-        self.client.failed_changes = 0;
         self.forget_state();
         let Some(identity) = self.identity() else {
             return;

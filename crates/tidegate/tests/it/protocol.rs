@@ -197,6 +197,26 @@ fn a_changed_user_is_another_one_on_every_server() {
     assert_eq!(session["data"]["attributes"]["user"], "other_user");
 }
 
+#[test]
+fn three_failed_changes_of_user_are_all_whatever_comes_between() {
+    let other = group()
+        .create_account("other_guesser", "SELECT ON test.*")
+        .expect("an account");
+    let tidegate = Plan::new(group()).start();
+    let mut client = well_connected(&tidegate);
+    for password in ["wrong", "wrong too", &other.password, "wrong again"] {
+        change_user(&mut client, &other.user, password);
+        let replies = client.replies().expect("a reply");
+        let expected = (*password != *other.password).then_some(1045);
+        assert_eq!(replies[0].error_code(), expected, "{replies:?}");
+    }
+    client
+        .send(&[&[COM_CHANGE_USER], other.user.as_bytes(), &[0; 5]].concat())
+        .expect("sent");
+    let replies = client.replies().expect("a reply");
+    assert_eq!(replies[0].error_code(), Some(1047), "{replies:?}");
+}
+
 /// Sends COM_CHANGE_USER and answers the scramble that comes back.
 pub(crate) fn change_user(client: &mut RawClient, user: &str, password: &str) {
     let mut command = vec![COM_CHANGE_USER];
