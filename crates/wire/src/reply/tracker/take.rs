@@ -154,13 +154,12 @@ impl ReplyTracker {
     #[inline]
     fn take_column_count(&mut self, packet: Packet<'_>, step: Step) -> Result<Turn, ReplyError> {
         let (columns, follow) = self.read_column_count(packet)?;
-        let columns = u32::from(columns);
         self.enter_result(columns, follow);
         Ok(quiet_unless(step, Event::ColumnCount(u64::from(columns))))
     }
 
     /// Column count (lenenc); with [`Caps::CACHE_METADATA`] one more byte, 0: no definitions follow.
-    fn read_column_count(&self, packet: Packet<'_>) -> Result<(u16, bool), ReplyError> {
+    fn read_column_count(&self, packet: Packet<'_>) -> Result<(u32, bool), ReplyError> {
         if packet.len > COUNT_MAX_LEN {
             return Err(self.unexpected(packet));
         }
@@ -168,8 +167,8 @@ impl ReplyTracker {
         let got = reader.lenenc_int()?;
         let follow = !self.caps.contains(Caps::CACHE_METADATA) || reader.u8()? != 0;
         reader.finish()?;
-        let limit = u64::from(u16::MAX);
-        let columns = u16::try_from(got).map_err(|_| WireError::OverLimit { got, limit })?;
+        let limit = u64::from(u32::MAX);
+        let columns = u32::try_from(got).map_err(|_| WireError::OverLimit { got, limit })?;
         Ok((columns, follow))
     }
 
