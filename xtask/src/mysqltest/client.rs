@@ -12,15 +12,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, ensure};
+use tidegate_testkit::mariadb::find_program;
 use tidegate_testkit::{PATIENCE, Tidegate, wait_for};
 
 use super::options::{CLIENT_ADDRESS, Place, SERVER_ADDRESS, with_clients_at};
 use crate::args::Args;
+use crate::shell;
 
 /// The task's help.
 pub(crate) const HELP: &str = "\
 what mysql-test starts in place of MariaDB's test client
-  ROUTER PROGRAM CLIENT [its arguments]";
+  ROUTER PROGRAM CLIENT ITSELF [arguments of the client]";
 
 /// Variables that tell how to start the server, and so keep the runner's own options file.
 const OF_SERVERS: &str = "MYSQLD";
@@ -28,13 +30,18 @@ const OF_SERVERS: &str = "MYSQLD";
 /// The proxy's socket, in its folder.
 const SOCKET: &str = "client.sock";
 
+/// Ends all other connections to a server, as its administrator.
+const ALONE: &str = "BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR 1094 BEGIN END; FOR it IN (SELECT id FROM information_schema.processlist \
+    WHERE user = 'root' AND id <> CONNECTION_ID()) DO EXECUTE IMMEDIATE CONCAT('KILL ', it.id); \
+    END FOR; END";
+
 /// What no proxy may say, whatever the test finds.
 const PANIC: &str = "panicked at";
 
 /// The task.
 pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
-    let mut word = || args.word().context("ROUTER PROGRAM CLIENT are missing");
-    let (router, program, client) = (word()?, word()?, word()?);
+    let mut word = || args.word().context("words are missing; see --help");
+    let (router, program, client, itself) = (word()?, word()?, word()?, word()?);
     let arguments = args.rest();
     let options = arguments
         .iter()
@@ -51,6 +58,8 @@ pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
     let moves = [
         (server.socket.as_str(), socket.as_str()),
         (&options.display().to_string(), &copy.display().to_string()),
+        // A test that starts another client finds the proxy that there is.
+        (itself.as_str(), client.as_str()),
     ];
     let mut command = Command::new(&client);
     command.args(arguments.iter().map(|argument| moved(argument, &moves)));
@@ -75,8 +84,8 @@ pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
     Ok(ExitCode::from(code))
 }
 
-/// A proxy that knows its server, and leaves it alone from then on: what a monitor does from time
-/// to time would show in what tests print about the server. Who comes through the socket goes on
+/// A proxy that knows its server, and leaves it alone from then on: the connection of a monitor
+/// would show in what tests print about the server. Who comes through the socket goes on
 /// through the server's socket, and who comes through the port through its port: accounts tell
 /// the two apart.
 fn start(router: &str, program: &Path, server: &Place) -> Result<Tidegate> {
@@ -124,6 +133,12 @@ fn start(router: &str, program: &Path, server: &Place) -> Result<Tidegate> {
         .with_context(|| tidegate.log())?;
         tidegate.wait_log(&format!("accounts from 'by-{name}'"))?;
     }
+    let mut alone = Command::new(find_program(&["mariadb", "mysql"])?);
+    alone
+        .args(["--no-defaults", "--user=root", "--delimiter=//"])
+        .args(["--execute", ALONE])
+        .arg(format!("--socket={}", server.socket));
+    shell::output(&mut alone)?;
     Ok(tidegate)
 }
 

@@ -136,7 +136,7 @@ fn stand_in(settings: &Settings, scratch: &Scratch, router: Router) -> Result<Pa
     let task = copied(scratch, &settings.program, "xtask")?;
     let tidegate = copied(scratch, &settings.tidegate, "tidegate")?;
     let text = format!(
-        "#!/bin/sh\nexec '{}' mysql-test-client {} '{}' '{}' \"$@\"\n",
+        "#!/bin/sh\nexec '{}' mysql-test-client {} '{}' '{}' \"$0\" \"$@\"\n",
         task.display(),
         router.name(),
         tidegate.display(),
