@@ -1,5 +1,5 @@
-//! A bank: clients move money between accounts, and look at them in between, while servers are killed or
-//! shut down and started again, and at the end the whole history is checked, not just a sum.
+//! A bank: clients move money between accounts, and look at them in between, while servers are killed,
+//! restarted or change their roles, and at the end the whole history is checked, not just a sum.
 //!
 //! Each account counts its changes. A transfer notes which change of each of its two accounts it made
 //! and what it found there, so that the notes must form one unbroken chain an account: a transfer that
@@ -52,10 +52,10 @@ struct Transfer {
 }
 
 impl Transfer {
-    /// Every other one is between accounts of the client's own.
-    fn of(client: usize, number: u64) -> Transfer {
+    /// Every other one is between accounts of the client's own; all are, if they shall not meet.
+    fn of(client: usize, number: u64, meet: bool) -> Transfer {
         let step = number as usize / 2;
-        let (first, count) = if number.is_multiple_of(2) {
+        let (first, count) = if number.is_multiple_of(2) || !meet {
             (client * OWN, OWN)
         } else {
             (CLIENTS * OWN, SHARED)
@@ -199,6 +199,7 @@ fn work(
     client: usize,
     tidegate: &Tidegate,
     servers: &ServerGroup,
+    meet: bool,
     stop: &AtomicBool,
     progress: &AtomicUsize,
 ) -> Told {
@@ -211,7 +212,7 @@ fn work(
             told.errors.push(text);
             desk = Desk::open(tidegate, servers);
         }
-        let transfer = Transfer::of(client, number);
+        let transfer = Transfer::of(client, number, meet);
         match transfer.carry_out(&mut desk.client) {
             End::Done => {
                 told.done.insert(number);
@@ -260,16 +261,56 @@ fn check_chains(notes: &Notes, accounts: &[Vec<String>]) {
 
 #[test]
 fn money_is_neither_lost_nor_made_while_all_servers_are_killed_in_turn() {
-    move_money(Server::kill);
+    let kill = |servers: &ServerGroup, number| ends(&servers.servers()[number % 3], Server::kill);
+    move_money(true, kill);
 }
 
 #[test]
 fn money_is_neither_lost_nor_made_while_all_servers_are_restarted_in_turn() {
-    move_money(Server::stop);
+    let stop = |servers: &ServerGroup, number| ends(&servers.servers()[number % 3], Server::stop);
+    move_money(true, stop);
 }
 
-/// Moves money while one server after the other ends in this way and is started again.
-fn move_money(end: fn(&Server) -> anyhow::Result<()>) {
+#[test]
+fn money_is_neither_lost_nor_made_while_the_primary_is_switched_to_and_fro() {
+    // A lock that is waited for when a server becomes read-only is waited for until that gives up.
+    move_money(false, |servers, number| {
+        let [first, second, third] = servers.servers() else {
+            panic!("three servers")
+        };
+        if number.is_multiple_of(2) {
+            switch_over(servers, first, second, third);
+        } else {
+            switch_over(servers, second, first, third);
+        }
+    });
+}
+
+/// A server ends in some way, and is started again.
+fn ends(server: &Server, end: fn(&Server) -> anyhow::Result<()>) {
+    end(server).expect("ended");
+    server.restart().expect("started again");
+}
+
+/// `new` becomes the primary, once it has all that `old` has committed; `old` and `third` follow it.
+fn switch_over(servers: &ServerGroup, old: &Server, new: &Server, third: &Server) {
+    old.sql("SET GLOBAL read_only = 1").expect("read only");
+    let position = old.value("SELECT @@gtid_binlog_pos").expect("a position");
+    let reached = format!("SELECT MASTER_GTID_WAIT('{position}', 60)");
+    for replica in [new, third] {
+        assert_eq!(replica.value(&reached).expect("a wait"), "0", "{position}");
+        replica.sql("STOP SLAVE; RESET SLAVE ALL").expect("stopped");
+    }
+    new.sql("SET GLOBAL read_only = 0").expect("a primary");
+    old.sql("SET GLOBAL gtid_slave_pos = @@gtid_binlog_pos")
+        .expect("a position");
+    for replica in [old, third] {
+        servers.join(replica, new).expect("a replica");
+    }
+}
+
+/// Moves money while something happens to the servers, so often that all are as they were.
+fn move_money(meet: bool, happens: fn(&ServerGroup, usize)) {
     let (servers, tidegate) = own_servers();
     let mut client = connect(&tidegate, &servers);
     run(
@@ -297,19 +338,16 @@ fn move_money(end: fn(&Server) -> anyhow::Result<()>) {
             .map(|client| {
                 let (tidegate, servers) = (&tidegate, &servers);
                 let (stop, progress) = (&stop, &progress);
-                scope.spawn(move || work(client, tidegate, servers, stop, progress))
+                scope.spawn(move || work(client, tidegate, servers, meet, stop, progress))
             })
             .collect();
-        for _ in 0..2 {
-            for server in servers.servers() {
-                let before = progress.load(Ordering::Relaxed);
-                wait_until("transfers", || {
-                    progress.load(Ordering::Relaxed) >= before + 20
-                })
-                .expect("transfers");
-                end(server).expect("ended");
-                server.restart().expect("started again");
-            }
+        for number in 0..6 {
+            let before = progress.load(Ordering::Relaxed);
+            wait_until("transfers", || {
+                progress.load(Ordering::Relaxed) >= before + 20
+            })
+            .expect("transfers");
+            happens(&servers, number);
         }
         let before = progress.load(Ordering::Relaxed);
         wait_until("transfers at the end", || {
