@@ -103,7 +103,6 @@ impl Model {
             Answer::Own => self.told_by_proxy(session, token, &what),
             Answer::Proxy { code, text } => self.refused(session, token, &what, *code, text),
         }
-        self.sessions[session].answered_at = self.step;
     }
 
     /// The proxy has answered with an error.

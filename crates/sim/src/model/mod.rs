@@ -198,8 +198,6 @@ pub(crate) struct Known {
     pub(crate) optimistic: bool,
     /// The answered statements of the open transaction.
     pub(crate) log: Vec<u32>,
-    /// The step of its last answer.
-    pub(crate) answered_at: u64,
     /// What its client was told is written.
     pub(crate) told: Position,
     /// The last step at which a wait of the session timed out.
@@ -230,7 +228,6 @@ impl Known {
             repeats_commit: false,
             optimistic: false,
             log: Vec::new(),
-            answered_at: 0,
             told: Position::default(),
             timed_out: 0,
         }
@@ -427,9 +424,7 @@ impl Model {
     pub(super) fn lacks_primary(&self, session: usize, issued_at: u64) -> bool {
         let known = &self.sessions[session];
         let (now, last) = self.no_primary;
-        // A connection that failed before the command was issued is not tried again for it.
-        let since = issued_at.min(known.answered_at);
-        now || last >= issued_at || known.trouble >= since || known.bound && known.trouble > 0
+        now || last >= issued_at || known.trouble >= issued_at || known.bound && known.trouble > 0
     }
 
     /// Did the server take writes at some time since that step?
