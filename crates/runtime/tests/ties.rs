@@ -3,6 +3,7 @@
 mod house;
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use house::sql::{Act, server};
 use house::{House, Plan};
@@ -12,7 +13,7 @@ use tidegate_session::freeze::{Decoder, Encoder, FreezeError};
 use tidegate_session::request::Request;
 use tidegate_session::world::{Rank, ServerStatus};
 use tidegate_session::{ErrReply, ServiceSpec, TargetSpec};
-use tidegate_testkit::raw::{RawClient, ScriptedServer};
+use tidegate_testkit::raw::{RawClient, Reply, ScriptedServer};
 use tidegate_testkit::wait_until;
 
 fn plain(name: &'static str) -> ScriptedServer {
@@ -34,6 +35,52 @@ fn house(servers: &[&ScriptedServer]) -> House {
     });
     assert_eq!(house.servers.views.0.len(), servers.len());
     house
+}
+
+fn reads_near(service: &mut ServiceSpec) {
+    service.router = Arc::new(ReadWriteSplit::new(&ReadWriteSplitParams {
+        retry_failed_reads: false,
+        max_replication_lag: Duration::from_secs(5),
+        ..ReadWriteSplitParams::default()
+    }));
+}
+
+#[test]
+fn an_execution_runs_where_its_long_data_are() {
+    let (primary, first, second) = (plain("server1"), plain("server2"), plain("server3"));
+    let house = House::new(Plan {
+        change: reads_near,
+        ..Plan::new(&[&primary, &first, &second])
+    });
+    house.look_again(|views| {
+        views
+            .iter_mut()
+            .for_each(|view| view.lag = Some(Duration::ZERO))
+    });
+    let mut client = connected(&house, 3);
+    let place_now = place(&mut client, "SELECT 1");
+    let id = client.prepare("SELECT ?").expect("prepared").to_le_bytes();
+    client
+        .send(&[&[0x18], id.as_slice(), &[0, 0], b"piece"].concat())
+        .expect("sent");
+    client.query("INSERT INTO t VALUES (1)").expect("inserted");
+    house.look_again(|views| {
+        for view in views {
+            let far = *view.name == *place_now;
+            view.lag = Some(Duration::from_secs(if far { 100 } else { 0 }));
+        }
+    });
+    wait_until("another replica to be nearer", || {
+        place(&mut client, "SELECT 1") != place_now
+    })
+    .expect("another replica");
+    client
+        .send(&[&[0x17], id.as_slice(), &[0, 1, 0, 0, 0, 0, 1, 0xFD, 0]].concat())
+        .expect("sent");
+    match client.replies().expect("an answer").as_slice() {
+        [Reply::Rows { rows, .. }] => assert_eq!(rows, &[b"\0\0\x05piece".to_vec()]),
+        other => panic!("no rows but {other:?}"),
+    }
 }
 
 fn run(client: &mut RawClient, text: &str) -> Option<u16> {

@@ -166,8 +166,8 @@ pub enum Decision {
     One {
         /// Which.
         target: TargetId,
-        /// Nothing is changed by it: should the connection be lost before a byte of the answer
-        /// was passed on, the router may have it sent elsewhere.
+        /// Nothing is changed by it: any other target may run it, and should the connection be lost
+        /// before a byte of the answer was passed on, the router may have it sent elsewhere.
         retry: bool,
     },
     /// A session command: to all of `to` that have a connection; the client gets `answer`'s reply.

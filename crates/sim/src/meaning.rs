@@ -115,6 +115,15 @@ impl Stmt {
         }
     }
 
+    /// Can it begin or end a transaction, or call what does?
+    pub(crate) fn turns(&self) -> bool {
+        match self {
+            Stmt::Begin { .. } | Stmt::Commit | Stmt::Rollback | Stmt::Ddl | Stmt::Call(_) => true,
+            Stmt::Set(list) => list.iter().any(|assign| assign.name == "autocommit"),
+            _ => false,
+        }
+    }
+
     /// Changes the session's state as far as it can.
     pub(crate) fn affect(&self, state: &mut SessionState) {
         match self {

@@ -134,7 +134,7 @@ impl Split {
         match self.find_replica(scene, primary) {
             Some(target) => Decision::One {
                 target,
-                retry: self.settings.retries_reads && route::is_repeatable_read(request),
+                retry: route::is_repeatable_read(request),
             },
             None => self.without(scene, "no usable server was found"),
         }
@@ -337,7 +337,7 @@ impl Split {
         }
         let is_primary = Some(refusal.target) == self.primary;
         let waits = self.has_patience(refusal.since, scene);
-        if refusal.reads {
+        if refusal.reads && self.settings.retries_reads {
             let others = self.avoided(scene).with(refusal.target);
             let primary = self.find_primary(scene).filter(|_| !is_primary);
             let limits = &self.settings.limits;

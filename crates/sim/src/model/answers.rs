@@ -32,6 +32,9 @@ const READ_ONLY: u16 = 1290;
 /// The error of a statement that reads a user variable whose value is lost, or elsewhere.
 const VARIABLE_LOST: u16 = 1105;
 
+/// The error of an execution whose long data are lost.
+const LONG_DATA_LOST: u16 = 1210;
+
 impl Model {
     /// What a command is answered with, if nothing goes wrong; asked when all before it are answered.
     pub(crate) fn foreseen(&self, token: u32) -> Vec<Part> {
@@ -123,8 +126,7 @@ impl Model {
         if let What::Execute { client_id, .. } = what {
             self.sessions[session].cursors.remove(client_id);
         }
-        // Long data are lost with the connection they were sent to, or left behind by a transaction.
-        if code == 1210 && self.get(token).is_some_and(|issued| issued.long.0 > 0) {
+        if code == LONG_DATA_LOST && self.loses_long_data(session, token) {
             return;
         }
         let issued_at = self.get(token).map_or(0, |issued| issued.step);
@@ -160,6 +162,17 @@ impl Model {
                 "command {token} of session {session} got {code} {text:?}"
             ));
         }
+    }
+
+    /// Can the long data that were sent for an execution be where it cannot run? They are lost with
+    /// their connection, or find no server, of which they cannot tell; or they are left behind by a
+    /// transaction that began or ended since.
+    fn loses_long_data(&self, session: usize, token: u32) -> bool {
+        self.get(token).is_some_and(|issued| {
+            let since = issued.bound_since;
+            let moved = self.sessions[session].turned >= since;
+            issued.long.0 > 0 && (moved || self.lacks_primary(session, since))
+        })
     }
 
     /// Which answers the proxy may give by itself.

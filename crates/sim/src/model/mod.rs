@@ -15,7 +15,7 @@ use tidegate_session::Cause;
 use crate::meaning::Trx;
 use crate::plan::Promise;
 use crate::replication::{Gtid, Position};
-use crate::sql::{Table, Text};
+use crate::sql::{Stmt, Table, Text};
 use crate::state::SessionState;
 
 pub(crate) use answers::Answer;
@@ -181,6 +181,9 @@ pub(crate) struct Known {
     pub(crate) cursors: BTreeMap<u32, Cursor>,
     /// The last step at which something happened that excuses an error.
     pub(crate) trouble: u64,
+    /// The last step at which its client said something after which its reads may be bound elsewhere:
+    /// that begins or ends a transaction, or after which a strict mode keeps the session.
+    pub(crate) turned: u64,
     /// Causes that what happened so far excuses, one bit each.
     pub(crate) excused: u32,
     /// An error of the proxy that nothing has explained yet.
@@ -219,6 +222,7 @@ impl Known {
             durable_unawares: Vec::new(),
             cursors: BTreeMap::new(),
             trouble: 0,
+            turned: 0,
             excused: 0,
             unexplained: None,
             over: None,
@@ -310,6 +314,11 @@ impl Model {
             && text.stmts.len() > 1
         {
             self.sessions[issued.session].bound = true;
+        }
+        if let What::Text(text) = &issued.what
+            && (text.stmts.len() > 1 || text.stmts.iter().any(Stmt::turns))
+        {
+            self.sessions[issued.session].turned = issued.step;
         }
         if !matches!(issued.what, What::Silent) {
             self.sessions[issued.session].queue.push_back(token);
