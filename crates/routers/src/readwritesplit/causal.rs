@@ -156,13 +156,10 @@ impl Causal {
                 Some(_) => {}
             }
         }
-        // A hint, or the service behind, may have chosen a server that is not known to be far enough.
-        // The server of a transaction was chosen when it began.
+        // A hint, long data, or the service behind, may have chosen a server that is not known to be far
+        // enough. The server of a transaction was chosen when it began.
         let behind_service = scene.target(target).is_some_and(|view| view.is_service());
-        let known = || {
-            !behind_service
-                && (request.hints.is_empty() || !self.barred(settings, scene).contains(target))
-        };
+        let known = || !behind_service && !self.not_far_enough(settings, scene).contains(target);
         if settings.is_fast() && (request.trx.is_open() || known()) {
             return Before::Nothing;
         }

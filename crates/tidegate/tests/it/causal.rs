@@ -137,6 +137,30 @@ fn a_write_that_does_not_arrive_in_time_is_read_from_the_primary() {
 }
 
 #[test]
+fn an_execution_does_not_read_behind_a_write_because_its_long_data_are_there() {
+    let _turn = turn();
+    table("bound");
+    let tidegate = start("causal_reads=fast\ncausal_reads_timeout=1s\n");
+    let mut client = client(&tidegate, 0);
+    let prepared = client.prepare("SELECT COUNT(*), ? FROM bound");
+    let id = prepared.expect("prepared").to_le_bytes();
+    run(&mut client, "START TRANSACTION READ ONLY");
+    assert_ne!(value(&mut client, "SELECT @@server_id"), PRIMARY);
+    client
+        .send(&[&[0x18], id.as_slice(), &[0, 0], b"long"].concat())
+        .expect("sent");
+    run(&mut client, "COMMIT");
+    let standstill = Standstill::begin();
+    run(&mut client, "INSERT INTO bound (v) VALUES (1)");
+    client
+        .send(&[&[0x17], id.as_slice(), &[0, 1, 0, 0, 0, 0, 1, 0xFD, 0]].concat())
+        .expect("sent");
+    let replies = client.replies().expect("an answer");
+    standstill.end();
+    assert_eq!(replies[0].error_code(), Some(1210), "{replies:?}");
+}
+
+#[test]
 fn a_client_that_chooses_what_is_reported_still_sees_its_own_writes() {
     let _turn = turn();
     table("tracked");
