@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use tidegate_monitors::{AdminState, MonitorView, ServerBits, ServerKind, ServerState};
 use tidegate_runtime::{Endpoint, Runtime, ServerEndpoint, Servers};
-use tidegate_session::world::{Counters, Rank, ServerShard, ServerStatus, ServerView, ServerViews};
+use tidegate_session::world::{
+    Counters, ProxyHeader, Rank, ServerShard, ServerStatus, ServerView, ServerViews,
+};
 use tidegate_sqlclient::Address;
 use tidegate_tls::{ServerTls, ServerTlsSlot};
 
@@ -31,6 +33,8 @@ pub struct BoardEntry {
     pub address: Address,
     /// Its rank.
     pub rank: Rank,
+    /// The form of the PROXY header it is sent; `None`: it is sent none.
+    pub proxy_header: Option<ProxyHeader>,
     /// Its counters.
     pub counters: Arc<Counters<ServerShard>>,
     /// What is known of it.
@@ -255,6 +259,7 @@ fn view(entry: &BoardEntry) -> ServerView {
         collation: 45,
         tls: entry.tls.now().is_some(),
         connect_timeout: Some(state.connect_timeout),
+        proxy_header: entry.proxy_header,
         counters: Arc::clone(&entry.counters),
     }
 }

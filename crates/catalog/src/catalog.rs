@@ -223,6 +223,7 @@ impl Catalog {
             endpoint,
             service,
             tls: tls.listeners.get(name).cloned(),
+            tellers: Arc::new(settings::networks(&listener.params.proxy_protocol_networks)),
             started: true,
         };
         let place = self
@@ -437,6 +438,7 @@ async fn entries(config: &Config, ledger: &mut Ledger, tls: &TlsSet) -> Vec<Boar
         entries.push(BoardEntry {
             name: settings::shared(&server.name),
             rank: rank(server.params.rank),
+            proxy_header: settings::proxy_header(&server.params),
             counters: ledger.server(&server.name),
             state: Arc::new(ServerState::unknown(&server.name)),
             monitor: monitor.map(|monitor| monitor.name.clone()),

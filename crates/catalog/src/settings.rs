@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_accounts::{AccountSettings, RefreshLimit};
-use tidegate_config::params::{MaxScaleParams, MonitorParams, ServerParams, ServiceParams};
+use tidegate_config::params::{
+    HeaderVersion, MaxScaleParams, MonitorParams, ServerParams, ServiceParams,
+};
 use tidegate_config::{Config, Object};
 use tidegate_monitors::mariadbmon::Rules;
 use tidegate_monitors::mariadbmon::params::MariadbMonParams;
 use tidegate_monitors::{MonitorSettings, MonitoredServer};
-use tidegate_runtime::Tuning;
+use tidegate_runtime::{Networks, Tuning};
 use tidegate_session::LogSwitches;
+use tidegate_session::world::ProxyHeader;
 use tidegate_sqlclient::{Credentials, Timeouts};
 
 use crate::board::Board;
@@ -40,6 +43,29 @@ pub(crate) fn monitor(
         .map(|server| watched(server, board))
         .collect();
     settings
+}
+
+/// The form of the PROXY header that a server is sent, if it is to be sent one.
+pub(crate) fn proxy_header(server: &ServerParams) -> Option<ProxyHeader> {
+    server
+        .proxy_protocol
+        .then_some(match server.proxy_protocol_version {
+            HeaderVersion::V1 => ProxyHeader::V1,
+            HeaderVersion::V2 => ProxyHeader::V2,
+        })
+}
+
+/// Who may tell a listener where its client is.
+pub(crate) fn networks(networks: &tidegate_config::Networks) -> Networks {
+    Networks {
+        anywhere: networks.anywhere,
+        unix: networks.unix,
+        networks: networks
+            .networks
+            .iter()
+            .map(|network| (network.address, network.bits))
+            .collect(),
+    }
 }
 
 fn watched(server: &Object<ServerParams>, board: &Board) -> MonitoredServer {

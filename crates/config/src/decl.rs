@@ -72,6 +72,8 @@ pub enum Kind {
     Pattern,
     /// `count, window, suppress`.
     Throttling,
+    /// Addresses and networks, `*`, `localhost`.
+    Networks,
     /// The name of a module.
     Module(ModuleKind),
     /// The name of another object.

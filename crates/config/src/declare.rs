@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::decl::{Given, Kind, ModuleKind, Refers};
+use crate::networks::Networks;
 use crate::param::{Param, param};
 use crate::pattern::Pattern;
 use crate::secret::Secret;
@@ -170,6 +171,12 @@ pub const fn list(default: &'static [&'static str]) -> Param<Vec<String>> {
 #[must_use]
 pub const fn pattern() -> Param<Option<Pattern>> {
     param(Kind::Pattern, Given::Nothing)
+}
+
+/// Addresses and networks; none unless given.
+#[must_use]
+pub const fn networks() -> Param<Networks> {
+    param(Kind::Networks, Given::Nothing)
 }
 
 /// Throttling.

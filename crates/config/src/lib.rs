@@ -38,6 +38,7 @@ mod location;
 mod macros;
 mod modules;
 mod names;
+mod networks;
 mod object;
 mod param;
 pub mod params;
@@ -73,6 +74,7 @@ pub use macros::Params;
 #[doc(hidden)]
 pub use macros::{store_field, take_field};
 pub use modules::{ModuleView, modules};
+pub use networks::{Network, Networks};
 pub use object::ObjectKind;
 pub use param::Param;
 pub use pattern::Pattern;

@@ -1,6 +1,7 @@
 //! Text to value, by the declared kind.
 
 use crate::decl::{Kind, ParamDecl};
+use crate::networks::Networks;
 use crate::pattern::Pattern;
 use crate::problem::{Fault, ValueFault};
 use crate::quote;
@@ -141,6 +142,14 @@ fn by_kind(decl: &ParamDecl, written: &Written<'_>) -> Outcome {
         Kind::Module(_) | Kind::Reference(_) => Ok(unset_if_empty(written.unquoted()).into()),
         Kind::Secret => Ok(Value::Secret(Secret::new(written.unquoted())).into()),
         Kind::Pattern => pattern(written),
+        Kind::Networks => Networks::parse(written.unquoted())
+            .map(|networks| Value::Networks(networks).into())
+            .map_err(|_| {
+                written.not(
+                    "a list of networks",
+                    "write addresses, networks such as 10.0.0.0/8, localhost for UNIX sockets, or *",
+                )
+            }),
         Kind::Throttling => parse_throttling(written.text)
             .map(|throttling| Value::Throttling(throttling).into())
             .ok_or_else(|| {

@@ -35,6 +35,7 @@ pub(crate) fn print(decl: &ParamDecl, value: &Value) -> Secret {
         Value::Text(text) => return Secret::new(print_text(text)),
         Value::Pattern(pattern) => pattern.to_string(),
         Value::Throttling(throttling) => throttling.to_string(),
+        Value::Networks(networks) => networks.to_string(),
     };
     if quote::needs_escape(&plain) {
         return Secret::new(quote::escape(&plain));

@@ -91,6 +91,7 @@ fn type_text(decl: &ParamDecl) -> String {
         Kind::Secret => "password".to_owned(),
         Kind::Path => "path".to_owned(),
         Kind::Pattern => "regular expression".to_owned(),
+        Kind::Networks => "addresses and networks, `*`, `localhost`".to_owned(),
         Kind::Throttling => "count, window, silence".to_owned(),
         Kind::Module(kind) => kind.noun().to_owned(),
         Kind::Reference(to) => to.noun().to_owned(),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::decl::{Kind, ParamDecl, Table};
+use crate::networks::Networks;
 use crate::pattern::Pattern;
 use crate::secret::Secret;
 use crate::unit::{ByteSize, Throttling, whole_milliseconds};
@@ -43,6 +44,8 @@ pub enum Value {
     Pattern(Pattern),
     /// Throttling.
     Throttling(Throttling),
+    /// Networks.
+    Networks(Networks),
 }
 
 impl fmt::Debug for Value {
@@ -63,6 +66,7 @@ impl fmt::Debug for Value {
             Self::Secret(_) => f.write_str("*****"),
             Self::Pattern(pattern) => pattern.fmt(f),
             Self::Throttling(throttling) => write!(f, "{throttling}"),
+            Self::Networks(networks) => write!(f, "{networks}"),
         }
     }
 }
@@ -253,6 +257,22 @@ impl Field for Option<Pattern> {
 
     fn to_value(&self) -> Value {
         self.clone().map_or(Value::Unset, Value::Pattern)
+    }
+}
+
+impl Field for Networks {
+    fn from_value(value: &Value) -> Self {
+        match value {
+            Value::Networks(networks) => networks.clone(),
+            _ => Self::default(),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        if *self == Self::default() {
+            return Value::Unset;
+        }
+        Value::Networks(self.clone())
     }
 }
 

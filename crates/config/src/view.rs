@@ -73,6 +73,7 @@ pub fn value_view(decl: &ParamDecl, value: &Value) -> View {
         Value::Secret(_) => View::text(MASK),
         Value::Pattern(pattern) => View::text(pattern.to_string()),
         Value::Throttling(throttling) => throttling_view(*throttling),
+        Value::Networks(networks) => View::text(networks.to_string()),
     }
 }
 
@@ -198,7 +199,7 @@ pub fn type_name(decl: &ParamDecl) -> &'static str {
         Kind::Mask { .. } => "enum_mask",
         Kind::WordList { .. } => "enum list",
         Kind::List => "stringlist",
-        Kind::Text => "string",
+        Kind::Text | Kind::Networks => "string",
         Kind::Secret => "password",
         Kind::Path => "path",
         Kind::Pattern => "regex",

@@ -12,6 +12,7 @@ use tidegate_tls::{ListenerTls, ServerTls};
 
 use crate::answer::Answers;
 use crate::log::Log;
+use crate::networks::Networks;
 use crate::socket::Keepalive;
 
 /// What [`Runtime::start`](crate::Runtime::start) needs.
@@ -164,6 +165,8 @@ pub struct ListenerSpec {
     pub service: Arc<ServiceSpec>,
     /// TLS for its clients; `None`: there is none.
     pub tls: Option<Arc<ListenerTls>>,
+    /// Who may say in a PROXY header where its client is.
+    pub tellers: Arc<Networks>,
     /// Does it accept at once? A stopped listener lets clients queue in the kernel.
     pub started: bool,
 }

@@ -100,6 +100,7 @@ impl Secure {
                 endpoint: Endpoint::Tcp("127.0.0.1:0".parse().unwrap()),
                 service: Arc::clone(&house.service),
                 tls: Some(Arc::clone(&listener)),
+                tellers: Arc::default(),
                 started: true,
             })
             .unwrap()

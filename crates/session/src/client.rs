@@ -6,10 +6,12 @@ use tidegate_wire::auth::native::Proof;
 use crate::encryption::Encryption;
 use crate::filter::{FilterScene, Who};
 use crate::ids::SessionId;
+use crate::origin::{Origin, Told};
 use crate::question::ClientAddress;
 use crate::session::Cx;
 use crate::time::{Instant, WallTime};
 use crate::wishes::Wishes;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Who the client proved to be. Servers are answered with `proof`.
@@ -28,6 +30,10 @@ pub(crate) struct Client {
     pub(crate) address: ClientAddress,
     /// `None`: it speaks in the clear.
     pub(crate) encryption: Option<Arc<Encryption>>,
+    /// This end of its connection; `None`: a UNIX socket.
+    pub(crate) local: Option<SocketAddr>,
+    /// Whether a PROXY header told the address.
+    pub(crate) told: Told,
     /// `None` until the login is complete.
     pub(crate) identity: Option<Identity>,
     /// What was agreed.
@@ -53,10 +59,14 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(address: ClientAddress, now: Instant, wall: WallTime) -> Client {
+    pub(crate) fn new(origin: &Origin, now: Instant, wall: WallTime) -> Client {
         Client {
-            address,
             encryption: None,
+            address: origin.peer.clone(),
+            local: origin.local,
+            told: Told::NotYet {
+                allowed: origin.may_tell,
+            },
             identity: None,
             caps: Caps::empty(),
             database: None,

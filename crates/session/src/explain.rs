@@ -19,8 +19,8 @@ use crate::chain::{Target, TreeNeeds, lay_out};
 use crate::digests::DigestBook;
 use crate::fault::SessionFault;
 use crate::ids::{SessionId, TargetId};
+use crate::origin::Origin;
 use crate::output::Output;
-use crate::question::ClientAddress;
 use crate::request::{OwnAnswer, Request};
 use crate::router::{Decision, Reasoning};
 use crate::scene::Scene;
@@ -175,7 +175,7 @@ impl<'a> Imagined<'a> {
             id: SessionId(0),
             service: Arc::clone(service),
             listener: "".into(),
-            address: ClientAddress::Unix,
+            origin: Origin::local_client(),
             scramble: [0; 20],
             greeting: GreetingFacts {
                 version: "".into(),

@@ -55,6 +55,7 @@ mod losses;
 mod narrate;
 mod observe;
 mod opening;
+mod origin;
 mod output;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
@@ -91,6 +92,7 @@ pub use control::{Control, ControlError};
 pub use encryption::{Encryption, PeerCertificate};
 pub use fault::{Blame, ErrReply, Fault, Retry, SessionFault};
 pub use ids::{BackendId, BackendStmtId, ClientStmtId, ServerId, SessionId, Side, TargetId, Token};
+pub use origin::Origin;
 pub use output::{Event, Level, LogLine, Op, Output};
 pub use replay::{Checksum, ReplayRules};
 pub use scene::Scene;

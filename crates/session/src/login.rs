@@ -20,8 +20,9 @@ use crate::client::Identity;
 use crate::commands::Taken;
 use crate::fault::{ErrReply, SessionFault};
 use crate::ids::{BackendId, Side, Token};
+use crate::origin::Told;
 use crate::output::{Event, Level, Op};
-use crate::question::{AccountAnswer, AccountQuery, Answer, Barred, ClientAddress, Question};
+use crate::question::{AccountAnswer, AccountQuery, Answer, Barred, Question};
 use crate::replay::Replay;
 use crate::session::{Birth, Cx, LOGIN_TIMEOUT, Phase, Session};
 use crate::sync::Syncing;
@@ -133,6 +134,14 @@ impl Session {
         if !matches!(dialogue.step, Step::Client(_)) {
             return Taken::Hold;
         }
+        if let Told::NotYet { allowed } = self.client.told
+            && let Some(taken) = self.take_header(run, allowed, cx)
+        {
+            return taken;
+        }
+        let Phase::Dialogue(dialogue) = &mut self.phase else {
+            return Taken::Hold;
+        };
         let split = match split_packet(run, MAX_PACKET) {
             Ok(Some(split)) => split,
             Ok(None) => return Taken::More,
@@ -289,7 +298,7 @@ impl Session {
             Some(AccountAnswer::Denied { reason }) => reason.clone(),
             _ => "the password does not match".to_owned(),
         };
-        let host = self.client_host();
+        let host = self.client.address.host();
         let user = String::from_utf8_lossy(&hello.user).into_owned();
         let with = if hello.auth_response.is_empty() {
             "NO"
@@ -308,20 +317,12 @@ impl Session {
             Phase::Commands | Phase::Over(_) => None,
         };
         let user = String::from_utf8_lossy(user.unwrap_or_default());
-        format!("'{user}'@'{}'", self.client_host())
-    }
-
-    /// Where the client is, as servers show it.
-    fn client_host(&self) -> String {
-        match &self.client.address {
-            ClientAddress::Ip(ip, _) => ip.to_string(),
-            ClientAddress::Unix => "localhost".to_owned(),
-        }
+        format!("'{user}'@'{}'", self.client.address.host())
     }
 
     /// A switchover that makes servers read-only does not stop such a client from writing.
     fn warn_of_super_user(&mut self, cx: &mut Cx<'_>) {
-        let host = self.client_host();
+        let host = self.client.address.host();
         let user = self.client.identity.as_ref().map(|who| who.user.as_slice());
         let user = String::from_utf8_lossy(user.unwrap_or_default()).into_owned();
         self.log(Level::Warning, cx, || {

@@ -58,7 +58,7 @@ impl Session {
         }
     }
 
-    /// The socket is connected: the server speaks first.
+    /// The socket is connected: the server speaks first, but for a PROXY header.
     pub(crate) fn connected(&mut self, id: BackendId, cx: &mut Cx<'_>) {
         let server = self.backend(id).map(|backend| backend.server);
         let tls = server
@@ -76,6 +76,7 @@ impl Session {
             }
             backend.login_schema.clone_from(&identity.database);
             backend.state = State::Login(Box::new(ClientLogin::new(identity)));
+            self.send_header(id, cx);
         }
     }
 

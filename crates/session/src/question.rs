@@ -1,6 +1,6 @@
 //! What a session asks the outside world, and what it may hear: the login's account questions.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use tidegate_wire::auth::native::NativeHash;
 
@@ -14,6 +14,32 @@ pub enum ClientAddress {
     Ip(IpAddr, u16),
     /// A UNIX socket: `localhost` for account matching.
     Unix,
+}
+
+impl ClientAddress {
+    /// The address alone, as servers show it.
+    #[must_use]
+    pub fn host(&self) -> String {
+        match self {
+            ClientAddress::Ip(ip, _) => ip.to_string(),
+            ClientAddress::Unix => "localhost".to_owned(),
+        }
+    }
+
+    /// The address with its port, if there is one.
+    #[must_use]
+    pub fn socket(&self) -> Option<SocketAddr> {
+        match *self {
+            ClientAddress::Ip(ip, port) => Some(SocketAddr::new(ip, port)),
+            ClientAddress::Unix => None,
+        }
+    }
+}
+
+impl From<SocketAddr> for ClientAddress {
+    fn from(address: SocketAddr) -> ClientAddress {
+        ClientAddress::Ip(address.ip().to_canonical(), address.port())
+    }
 }
 
 /// A question. The answer may come before or after any other event.

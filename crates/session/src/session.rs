@@ -18,9 +18,10 @@ use crate::history::History;
 use crate::ids::{BackendId, SessionId, Side, TargetId, Token};
 use crate::login::Dialogue;
 use crate::observe::Observe;
+use crate::origin::Origin;
 use crate::output::{Event, Level, LogLine, Op, Output};
 use crate::put_off::PutOff;
-use crate::question::{Answer, ClientAddress};
+use crate::question::Answer;
 use crate::replay::Replay;
 use crate::restart::Displaced;
 use crate::service::{Counted, LogSwitches, ServiceShard, ServiceSpec, TargetShard};
@@ -102,8 +103,8 @@ pub struct Birth {
     pub service: Arc<ServiceSpec>,
     /// The listener's name.
     pub listener: Arc<str>,
-    /// Where the client is.
-    pub address: ClientAddress,
+    /// Where its connection comes from.
+    pub origin: Origin,
     /// Twenty random bytes, none of them zero.
     pub scramble: [u8; 20],
     /// What the greeting says of the servers behind.
@@ -249,7 +250,7 @@ impl Session {
             service: Arc::clone(service),
             listener: Arc::clone(&birth.listener),
             phase: Phase::Commands,
-            client: Client::new(birth.address.clone(), now, wall),
+            client: Client::new(&birth.origin, now, wall),
             own_filters: Vec::new(),
             next_filters: None,
             next_service: None,

@@ -4,6 +4,7 @@
 //! enters the encoding on purpose, and only here. What belongs to the transport (sockets, TLS,
 //! unsent bytes) is the caller's to hand over.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tidegate_sql::{Modes, Multibyte};
@@ -20,6 +21,7 @@ use crate::filter::Filter;
 use crate::freeze::{Decoder, Encoder, FreezeError, VERSION};
 use crate::history::History;
 use crate::ids::{ServerId, SessionId};
+use crate::origin::{Origin, Told};
 use crate::replay::Replay;
 use crate::service::{LogSwitches, ServiceSpec};
 use crate::session::{Birth, Env, GreetingFacts, Phase, Session};
@@ -34,8 +36,8 @@ pub struct Thawing<'a> {
     pub service: Arc<ServiceSpec>,
     /// Finds a filter of a session's own chain by its name.
     pub filter: &'a dyn Filters,
-    /// Where the client is: known from the socket.
-    pub address: crate::question::ClientAddress,
+    /// Where its connection comes from: known from the socket.
+    pub origin: Origin,
 }
 
 /// Finds filters by name.
@@ -100,6 +102,11 @@ impl Session {
         into.u32(client.changes);
         into.u32(client.failed_changes);
         into.option(client.encryption.as_deref(), freeze_encryption);
+        let told = client.address.socket();
+        let told = told.filter(|_| client.told == Told::Address);
+        into.option(told.map(|address| address.to_string()), |into, address| {
+            into.bytes(address.as_bytes());
+        });
     }
 
     fn freeze_chain(&self, into: &mut Encoder) {
@@ -142,7 +149,7 @@ impl Session {
             id,
             service: Arc::clone(&with.service),
             listener: from.text()?.into(),
-            address: with.address.clone(),
+            origin: with.origin.clone(),
             scramble: [0; 20],
             greeting: GreetingFacts {
                 version: "".into(),
@@ -239,6 +246,15 @@ impl Session {
         self.client.changes = from.u32()?;
         self.client.failed_changes = from.u32()?;
         self.client.encryption = from.option(thaw_encryption)?.map(Arc::new);
+        self.client.told = Told::Nothing;
+        if let Some(address) = from.option(Decoder::text)? {
+            let address: SocketAddr = address.parse().map_err(|_| FreezeError::Value {
+                what: "a client's address",
+                value: 0,
+            })?;
+            self.client.address = address.into();
+            self.client.told = Told::Address;
+        }
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tidegate_wire::GtidList;
 use tidegate_wire::caps::Caps;
+pub use tidegate_wire::proxy_header::Version as ProxyHeader;
 
 use crate::average::Average;
 use crate::histogram::{Decades, Histogram};
@@ -138,6 +139,8 @@ pub struct ServerView {
     pub tls: bool,
     /// How long a connection may take until it is usable; `None`: no monitor says.
     pub connect_timeout: Option<Duration>,
+    /// It wants to know the clients' addresses, in a PROXY header of this form.
+    pub proxy_header: Option<ProxyHeader>,
     /// Its counters, the same object in every view.
     pub counters: Arc<Counters<ServerShard>>,
 }

@@ -18,12 +18,12 @@ use tidegate_config::{Params as _, Values};
 use tidegate_routers::readconnroute::{ReadConnRoute, ReadConnRouteParams};
 use tidegate_routers::readwritesplit::{ReadWriteSplit, ReadWriteSplitParams};
 use tidegate_session::digests::DigestBook;
-use tidegate_session::question::{AccountAnswer, Answer, ClientAddress};
+use tidegate_session::question::{AccountAnswer, Answer};
 use tidegate_session::router::Router;
 use tidegate_session::world::{Counters, Rank, ServerStatus, ServerView, ServerViews};
 use tidegate_session::{
     BackendId, Birth, DumpStatements, Env, GreetingFacts, HistoryLimits, Instant, LogSwitches,
-    LoginLog, Op, Output, ServerId, ServiceSpec, Session, SessionId, SessionTrace, Side,
+    LoginLog, Op, Origin, Output, ServerId, ServiceSpec, Session, SessionId, SessionTrace, Side,
     TargetSpec, Token, WallTime,
 };
 use tidegate_sql::Cache;
@@ -91,6 +91,7 @@ impl Bench {
             collation: 45,
             tls: false,
             connect_timeout: None,
+            proxy_header: None,
             counters: Arc::new(Counters::new(2)),
         });
         Bench {
@@ -211,7 +212,7 @@ fn open(bench: &mut Bench, router: Arc<dyn Router>) -> Session {
         id: SessionId(1),
         service: service(router),
         listener: "L".into(),
-        address: ClientAddress::Unix,
+        origin: Origin::local_client(),
         scramble: [7; 20],
         greeting: GreetingFacts {
             version: "5.5.5-10.11.0-MariaDB".into(),

@@ -33,6 +33,7 @@ pub mod frame;
 pub mod gtid;
 pub mod handshake;
 pub mod login;
+pub mod proxy_header;
 pub mod reply;
 pub mod resultset;
 mod rewrite;

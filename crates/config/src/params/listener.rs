@@ -6,8 +6,10 @@ use super::statements::SqlMode;
 use super::tls::TlsParams;
 use crate::decl::{ModuleKind, Refers};
 use crate::declare::{
-    flag, list, module, optional_path, optional_text, port, required_reference, size, text,
+    flag, list, module, networks, optional_path, optional_text, port, required_reference, size,
+    text,
 };
+use crate::networks::Networks;
 use crate::unit::ByteSize;
 use crate::word::WordSet;
 
@@ -49,7 +51,7 @@ crate::params! {
         /// The dialect its sessions start in, instead of the global one.
         sql_mode: SqlMode = SqlMode::Default.param().runtime().reserved(),
         /// Addresses that may tell the client's address in a PROXY header.
-        proxy_protocol_networks: Option<String> = optional_text().runtime().reserved(),
+        proxy_protocol_networks: Networks = networks().runtime(),
         /// File of statements run on every new connection to a server.
         connection_init_sql_file: Option<PathBuf> = optional_path().runtime().reserved(),
         /// File that maps clients' accounts to servers' accounts.

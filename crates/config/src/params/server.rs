@@ -27,6 +27,14 @@ crate::words! {
     }
 }
 
+crate::words! {
+    /// The form of a PROXY header.
+    pub enum HeaderVersion {
+        V1 = "v1",
+        V2 = "v2",
+    }
+}
+
 crate::params! {
     /// Parameters of a database server.
     pub struct ServerParams {
@@ -51,7 +59,9 @@ crate::params! {
         /// Most connections for clients' traffic. 0: no limit.
         max_routing_connections: u64 = count(0).runtime().reserved(),
         /// Tell the server the client's address in a PROXY header.
-        proxy_protocol: bool = flag(false).runtime().reserved(),
+        proxy_protocol: bool = flag(false).runtime(),
+        /// The form of that header: a line of text, or binary.
+        proxy_protocol_version: HeaderVersion = HeaderVersion::V1.param().runtime().since("tidegate"),
         /// Servers of secondary rank are used when none of primary rank can be.
         rank: Rank = Rank::Primary.param().runtime(),
         /// Preference of a Galera node; a smaller number is better.

@@ -1,9 +1,11 @@
 //! parse(print(x)) = x, for every parameter there is.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use proptest::prelude::*;
 use tidegate_config::{
-    ByteSize, Config, Fault, Given, Kind, ModuleKind, Object, ParamDecl, Pattern, Secret, Standing,
-    Throttling, Value, load_text,
+    ByteSize, Config, Fault, Given, Kind, ModuleKind, Network, Networks, Object, ParamDecl,
+    Pattern, Secret, Standing, Throttling, Value, load_text,
 };
 
 use crate::modules::registry;
@@ -94,6 +96,21 @@ fn any_value(decl: &ParamDecl) -> Option<BoxedStrategy<Value>> {
         Kind::Pattern => "[a-z /#=$\n\"'.]{0,8}"
             .prop_map(|text| Value::Pattern(Pattern::new(&text).unwrap()))
             .boxed(),
+        Kind::Networks => {
+            let v4 = (any::<Ipv4Addr>(), 0..=32u8).prop_map(|(ip, bits)| (ip.into(), bits));
+            let v6 = (any::<Ipv6Addr>(), 0..=128u8).prop_map(|(ip, bits)| (ip.into(), bits));
+            let network = prop_oneof![v4, v6].prop_map(|(address, bits)| Network { address, bits });
+            let networks = proptest::collection::vec(network, 1..4);
+            (any::<bool>(), any::<bool>(), networks)
+                .prop_map(|(anywhere, unix, networks)| {
+                    Value::Networks(Networks {
+                        anywhere,
+                        unix,
+                        networks,
+                    })
+                })
+                .boxed()
+        }
         Kind::Throttling => (any::<u32>(), any::<u32>(), any::<u32>())
             .prop_map(|(count, window_ms, suppress_ms)| {
                 Value::Throttling(Throttling {

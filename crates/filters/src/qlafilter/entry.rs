@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tidegate_config::WordSet;
 use tidegate_session::WallTime;
-use tidegate_session::question::ClientAddress;
 
 use super::{DurationUnit, LogData, QlaFilterParams};
 
@@ -186,13 +185,5 @@ impl Columns {
             rest = from.get(len..).unwrap_or_default();
         }
         line.extend_from_slice(rest);
-    }
-}
-
-/// A client's address without the port.
-pub(crate) fn host(address: &ClientAddress) -> String {
-    match address {
-        ClientAddress::Ip(ip, _) => ip.to_string(),
-        ClientAddress::Unix => "localhost".to_owned(),
     }
 }

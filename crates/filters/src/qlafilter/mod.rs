@@ -158,7 +158,7 @@ impl QlaFilter {
 impl Shared {
     /// Is anything of this session logged?
     fn concerns(&self, who: &Who<'_>) -> bool {
-        let address = entry::host(who.address);
+        let address = who.address.host();
         let by_user = match &self.user {
             Some(user) => who.user == user.as_bytes(),
             None => self.users.takes(who.user),

@@ -12,7 +12,7 @@ use tidegate_sql::Modes;
 use tidegate_sql::hints::Hint;
 use tidegate_wire::Command;
 
-use super::entry::{Entry, Reply, host};
+use super::entry::{Entry, Reply};
 use super::values::{ParamTypes, fill_in};
 use super::{LogData, Shared};
 
@@ -92,7 +92,7 @@ impl Log {
             session: scene.who.session.0,
             received: scene.wall,
             user: scene.who.user.to_vec(),
-            host: host(scene.who.address),
+            host: scene.who.address.host(),
             query,
             database: scene.who.database.unwrap_or_default().to_vec(),
             command: request.command.name(),

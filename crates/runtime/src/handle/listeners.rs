@@ -48,6 +48,7 @@ impl Runtime {
                 service: Arc::clone(&spec.service),
                 admission: Arc::clone(&admission),
                 tls: spec.tls.clone(),
+                tellers: Arc::clone(&spec.tellers),
                 started: spec.started,
             }));
         }

@@ -3,7 +3,6 @@
 //! A listener accepts a bounded number of clients a turn. A client that a lighter worker should
 //! have is handed over before a session is made of it.
 
-use std::net::IpAddr;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use mio::{Interest, Registry};
 use rustix::io::Errno;
 use rustix::net::{SendFlags, SocketAddrAny, SocketFlags};
 use tidegate_session::question::ClientAddress;
-use tidegate_session::{Level, ServiceSpec};
+use tidegate_session::{Level, Origin, ServiceSpec};
 use tidegate_tls::ListenerTls;
 
 use super::desk::Desk;
@@ -23,6 +22,7 @@ use crate::admission::{Admission, Loads, Place, Ticket};
 use crate::log::Line;
 use crate::mailbox::Mailbox;
 use crate::message::{ListenerChange, Optional};
+use crate::networks::Networks;
 use crate::wheel::TimerId;
 
 /// Clients that are accepted in one turn.
@@ -39,6 +39,7 @@ pub(crate) struct Opening {
     pub(crate) service: Arc<ServiceSpec>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) tls: Option<Arc<ListenerTls>>,
+    pub(crate) tellers: Arc<Networks>,
     pub(crate) started: bool,
 }
 
@@ -56,7 +57,7 @@ pub(crate) struct Door {
 #[derive(Debug)]
 pub(crate) struct Arrival {
     pub(crate) fd: OwnedFd,
-    pub(crate) address: ClientAddress,
+    pub(crate) origin: Origin,
     pub(crate) listener: Arc<str>,
     pub(crate) service: Arc<ServiceSpec>,
     pub(crate) tls: Option<Arc<ListenerTls>>,
@@ -181,8 +182,8 @@ impl Door {
             return;
         };
         let arrival = Arrival {
+            origin: self.origin(&fd, address),
             fd,
-            address: client_address(address),
             listener: Arc::clone(&self.opening.name),
             service: Arc::clone(service),
             tls: self.opening.tls.clone(),
@@ -199,6 +200,18 @@ impl Door {
             return here(desk, arrival, colleagues.loads.ticket(desk.index));
         }
         here(desk, arrival, colleagues.loads.ticket(desk.index));
+    }
+
+    fn origin(&self, fd: &OwnedFd, address: Option<SocketAddrAny>) -> Origin {
+        let socket = |address: SocketAddrAny| std::net::SocketAddr::try_from(address).ok();
+        let peer = address.and_then(socket);
+        let peer = peer.map_or(ClientAddress::Unix, ClientAddress::from);
+        let local = rustix::net::getsockname(fd).ok().and_then(socket);
+        Origin {
+            may_tell: self.opening.tellers.contain(&peer),
+            local: local.map(|local| (local.ip().to_canonical(), local.port()).into()),
+            peer,
+        }
     }
 
     /// The system has no connection to give: usually no descriptors are left.
@@ -241,15 +254,4 @@ fn turn_away(fd: &OwnedFd, desk: &Desk) {
     desk.shard().refused.add(1);
     // The client reads it or not: it is closed either way.
     let _ = rustix::net::send(fd, &packet, SendFlags::NOSIGNAL);
-}
-
-fn client_address(address: Option<SocketAddrAny>) -> ClientAddress {
-    let Some(Ok(address)) = address.map(std::net::SocketAddr::try_from) else {
-        return ClientAddress::Unix;
-    };
-    let ip = match address.ip() {
-        IpAddr::V6(ip) => ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4),
-        ip => ip,
-    };
-    ClientAddress::Ip(ip, address.port())
 }

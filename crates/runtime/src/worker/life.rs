@@ -19,13 +19,13 @@ impl Worker {
     pub(super) fn begin(&mut self, arrival: Arrival, ticket: Ticket) {
         let Arrival {
             fd,
-            address,
+            origin,
             listener,
             service,
             tls,
             place,
         } = arrival;
-        let tcp = address != ClientAddress::Unix;
+        let tcp = origin.peer != ClientAddress::Unix;
         if tcp {
             socket::tune(&fd, self.desk.tuning.keepalive);
         }
@@ -41,15 +41,12 @@ impl Worker {
         };
         let id = self.session_ids.next();
         let greeting = greeting::facts(&service, &self.desk.servers.views, tls.is_some());
-        let ip = match address {
-            ClientAddress::Ip(ip, _) => Some(ip),
-            ClientAddress::Unix => None,
-        };
+        let ip = origin.peer.socket().map(|peer| peer.ip());
         let birth = Birth {
             id,
             service,
             listener,
-            address,
+            origin,
             scramble,
             greeting,
         };

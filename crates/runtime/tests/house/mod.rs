@@ -152,6 +152,7 @@ impl House {
                 endpoint: plan.endpoint,
                 service: Arc::clone(&service),
                 tls: None,
+                tellers: Arc::default(),
                 started: true,
             })
             .unwrap();
@@ -258,6 +259,7 @@ pub fn servers(addresses: &[Option<SocketAddr>], workers: usize) -> Servers {
         collation: 45,
         tls: false,
         connect_timeout: None,
+        proxy_header: None,
         counters: Arc::new(Counters::new(workers)),
     });
     let endpoints = addresses.iter().map(|address| ServerEndpoint {

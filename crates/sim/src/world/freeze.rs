@@ -1,7 +1,6 @@
 //! Sessions at rest are frozen and thawed, and nobody may notice.
 
-use tidegate_session::question::ClientAddress;
-use tidegate_session::{Backlog, Session, Side, Thawing};
+use tidegate_session::{Backlog, Origin, Session, Side, Thawing};
 
 use super::World;
 use super::services::WORKERS;
@@ -45,7 +44,7 @@ impl World {
         let with = Thawing {
             service: services.root.clone(),
             filter: &services,
-            address: ClientAddress::Unix,
+            origin: Origin::local_client(),
         };
         let thawed = Session::thaw(frozen, &with, &mut self.env(worker, &mut out));
         let session = match thawed {

@@ -14,10 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_session::digests::DigestBook;
-use tidegate_session::question::ClientAddress;
 use tidegate_session::world::{Counters, Rank, ServerStatus, ServerView, ServerViews};
 use tidegate_session::{
-    Birth, Env, GreetingFacts, Instant, LogSwitches, Output, Session, SessionId, WallTime,
+    Birth, Env, GreetingFacts, Instant, LogSwitches, Origin, Output, Session, SessionId, WallTime,
 };
 use tidegate_sql::Cache;
 use tidegate_wire::Caps;
@@ -168,6 +167,7 @@ impl World {
             collation: 45,
             tls: false,
             connect_timeout: None,
+            proxy_header: None,
             counters: Arc::new(Counters::new(WORKERS)),
         }
     }
@@ -314,7 +314,7 @@ impl World {
             id: SessionId(ix as u64 + 1),
             service: Arc::clone(&self.services.root),
             listener: "listener".into(),
-            address: ClientAddress::Unix,
+            origin: Origin::local_client(),
             scramble,
             greeting: GreetingFacts {
                 version: format!("5.5.5-{VERSION}").into(),

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_session::digests::DigestBook;
-use tidegate_session::question::{AccountAnswer, Answer, Barred, ClientAddress};
+use tidegate_session::question::{AccountAnswer, Answer, Barred};
 use tidegate_session::world::ServerViews;
 use tidegate_session::{
-    BackendId, Backlog, Birth, Control, Env, ErrReply, Instant, LogSwitches, Op, Output,
+    BackendId, Backlog, Birth, Control, Env, ErrReply, Instant, LogSwitches, Op, Origin, Output,
     ServiceSpec, Session, SessionId, Side, Thawing, Token, WallTime,
 };
 use tidegate_sql::Cache;
@@ -67,7 +67,7 @@ impl World {
             id: SessionId(1),
             service: Arc::clone(&stage.service),
             listener: "L".into(),
-            address: ClientAddress::Unix,
+            origin: Origin::local_client(),
             scramble: [7; 20],
             greeting: setting::greeting(stage.caps),
         };
@@ -84,7 +84,7 @@ impl World {
         let with = Thawing {
             service: Arc::clone(&stage.service),
             filter: &setting::Own,
-            address: ClientAddress::Unix,
+            origin: Origin::local_client(),
         };
         let session = match Session::thaw(frozen, &with, &mut env!(stage)) {
             Ok(session) => session,
@@ -379,7 +379,7 @@ impl World {
         let with = Thawing {
             service: Arc::clone(&self.service),
             filter: &setting::Own,
-            address: ClientAddress::Unix,
+            origin: Origin::local_client(),
         };
         let thawed = Session::thaw(&frozen, &with, &mut env!(self));
         self.session = thawed.expect("what was frozen can be thawed");

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_session::digests::DigestBook;
-use tidegate_session::question::{AccountAnswer, Answer, ClientAddress};
+use tidegate_session::question::{AccountAnswer, Answer};
 use tidegate_session::world::ServerViews;
 use tidegate_session::{
-    BackendId, Birth, Cause, Env, GreetingFacts, Instant, LogSwitches, Op, Output, ServiceSpec,
-    Session, SessionId, Side, Token, WallTime,
+    BackendId, Birth, Cause, Env, GreetingFacts, Instant, LogSwitches, Op, Origin, Output,
+    ServiceSpec, Session, SessionId, Side, Token, WallTime,
 };
 use tidegate_sql::Cache;
 use tidegate_wire::Caps;
@@ -89,7 +89,7 @@ impl Stage {
             id: SessionId(number),
             service,
             listener: "L".into(),
-            address: ClientAddress::Unix,
+            origin: Origin::local_client(),
             scramble: [7; 20],
             greeting: GreetingFacts {
                 version: "10.11.6-MariaDB".into(),

@@ -38,6 +38,8 @@ pub struct Login {
     pub capabilities: u32,
     /// Connection attributes.
     pub attributes: Vec<(String, String)>,
+    /// Bytes before anything else, such as a PROXY header.
+    pub preamble: Vec<u8>,
 }
 
 impl Login {
@@ -55,7 +57,15 @@ impl Login {
                 | CLIENT_PS_MULTI_RESULTS
                 | CLIENT_PLUGIN_AUTH,
             attributes: Vec::new(),
+            preamble: Vec::new(),
         }
+    }
+
+    /// Sends these bytes before anything else.
+    #[must_use]
+    pub fn preamble(mut self, bytes: &[u8]) -> Self {
+        self.preamble = bytes.to_vec();
+        self
     }
 
     /// Begins in this database.
@@ -209,6 +219,7 @@ impl RawClient {
             bail!("refused: {:?}", parse_error(&greeting)?);
         }
         let (server_version, connection_id, mut scramble) = parse_greeting(&greeting)?;
+        packets.write_bytes(&login.preamble)?;
         packets.write(&login.response(&scramble))?;
         loop {
             let answer = packets.read().context("no answer to the login")?;

@@ -17,6 +17,7 @@ mod logging;
 mod login;
 mod manager;
 mod protocol;
+mod proxied;
 mod readconnroute;
 mod readwritesplit;
 mod replay;

@@ -9,6 +9,7 @@ use tidegate_wire::handshake::{
     AuthSwitch, ChangeUser, Greeting, HandshakeResponse, is_ssl_request,
 };
 use tidegate_wire::login::{Identity, MAX_PACKET, Secret, ServerLoginConfig, Verify};
+use tidegate_wire::proxy_header::{self, Header, Start, Version};
 use tidegate_wire::resultset::{ColumnDef, text_row};
 use tidegate_wire::stmt::{self, Bulk, Execute, Fetch, LongData, PrepareOk};
 use tidegate_wire::track::{Change, changes, put_change, rewrite_ok};
@@ -23,6 +24,7 @@ pub(crate) type Body = (&'static str, fn(&[u8]));
 /// All of them.
 pub(crate) const BODIES: &[Body] = &[
     ("wire_frames", frames),
+    ("wire_proxy_header", proxy_header),
     ("wire_packets", packets),
     ("wire_stmt", statements),
     ("wire_login", login),
@@ -75,6 +77,28 @@ fn reread<T>(
     let again = parse(&bytes).expect("what was written is read");
     encode(&again, &mut bytes_again);
     assert_eq!(bytes_again, bytes);
+}
+
+/// A PROXY header: what is read needs no more bytes than it takes, and reads the same when written.
+pub(crate) fn proxy_header(data: &[u8]) {
+    let Ok(Start::Whole { header, len, .. }) = proxy_header::read(data) else {
+        return;
+    };
+    let cut = data.get(..len).expect("no more than there is");
+    assert!(
+        matches!(proxy_header::read(cut), Ok(Start::Whole { header: again, .. }) if again == header)
+    );
+    let Header::From(source) = header else {
+        return;
+    };
+    for version in [Version::V1, Version::V2] {
+        let mut bytes = Vec::new();
+        proxy_header::write(version, Some(source), source, &mut bytes);
+        let Ok(Start::Whole { header, .. }) = proxy_header::read(&bytes) else {
+            panic!("what was written is read: {}", bytes.escape_ascii());
+        };
+        assert_eq!(header, Header::From(source));
+    }
 }
 
 /// Framing: a packet takes no more than its limit, and is written as it came.
