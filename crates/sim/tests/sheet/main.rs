@@ -60,7 +60,7 @@ fn scripts_that_carry_state_and_rows_that_depend_on_a_setting() {
 
 #[test]
 fn behaviours_of_sessions_whose_servers_fail_and_change() {
-    play_all("behaviours", 47);
+    play_all("behaviours", 57);
 }
 
 #[test]
