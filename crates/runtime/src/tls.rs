@@ -204,9 +204,25 @@ impl Tls {
             };
             let looked = looked.map_err(|failure| self.name_failure(failure));
             self.incoming.consume(discard, pool);
-            match looked? {
-                Looked::Again => {}
-                Looked::Wait => return Ok(()),
+            match looked {
+                Ok(Looked::Again) => {}
+                Ok(Looked::Wait) => return Ok(()),
+                Err(error) => {
+                    self.write_alert(out, pool);
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// After an error there may be an alert that tells the peer what is wrong.
+    fn write_alert(&mut self, out: &mut Bytes, pool: &mut Pool) {
+        match &mut self.role {
+            Role::Server { connection, .. } => {
+                encode(connection.process_tls_records(&mut []), out, pool);
+            }
+            Role::Client(connection) => {
+                encode(connection.process_tls_records(&mut []), out, pool);
             }
         }
     }
@@ -286,6 +302,13 @@ impl Tls {
     pub(crate) fn give_back(&mut self, pool: &mut Pool) {
         self.incoming.clear(pool);
         self.waiting.clear(pool);
+    }
+}
+
+fn encode<Data>(status: UnbufferedStatus<'_, '_, Data>, out: &mut Bytes, pool: &mut Pool) {
+    if let Ok(ConnectionState::EncodeTlsData(mut data)) = status.state {
+        // A peer that cannot be told sees the end of the stream.
+        let _ = fill(out, pool, |room| data.encode(room));
     }
 }
 

@@ -79,6 +79,24 @@ fn fixed_part() -> Vec<u8> {
     bytes
 }
 
+/// The scramble of a greeting.
+fn scramble(greeting: &[u8]) -> Vec<u8> {
+    let after_version = 1 + greeting[1..].iter().position(|byte| *byte == 0).unwrap() + 1;
+    let mut scramble = greeting[after_version + 4..after_version + 12].to_vec();
+    scramble.extend_from_slice(&greeting[after_version + 31..after_version + 43]);
+    scramble
+}
+
+/// The handshake response of the one user there is.
+fn response(scramble: &[u8]) -> Vec<u8> {
+    let mut response = fixed_part();
+    response.extend_from_slice(USER.as_bytes());
+    response.extend_from_slice(&[0, 20]);
+    response.extend_from_slice(&native_password(PASSWORD, scramble));
+    response.extend_from_slice(b"mysql_native_password\0");
+    response
+}
+
 /// A house with a listener that wants TLS.
 struct Secure {
     house: House,
@@ -119,10 +137,7 @@ impl Secure {
     fn ask(&self) -> (TcpStream, Vec<u8>) {
         let mut plain = TcpStream::connect(self.address).unwrap();
         plain.set_read_timeout(Some(PATIENCE)).unwrap();
-        let greeting = read_packet(&mut plain);
-        let after_version = 1 + greeting[1..].iter().position(|byte| *byte == 0).unwrap() + 1;
-        let mut scramble = greeting[after_version + 4..after_version + 12].to_vec();
-        scramble.extend_from_slice(&greeting[after_version + 31..after_version + 43]);
+        let scramble = scramble(&read_packet(&mut plain));
         plain.write_all(&packet(1, &fixed_part())).unwrap();
         (plain, scramble)
     }
@@ -133,12 +148,7 @@ impl Secure {
         let name = ServerName::try_from("proxy.test").unwrap();
         let connection = ClientConnection::new(Arc::clone(&self.client), name).unwrap();
         let mut stream = StreamOwned::new(connection, plain);
-        let mut response = fixed_part();
-        response.extend_from_slice(USER.as_bytes());
-        response.extend_from_slice(&[0, 20]);
-        response.extend_from_slice(&native_password(PASSWORD, &scramble));
-        response.extend_from_slice(b"mysql_native_password\0");
-        stream.write_all(&packet(2, &response)).unwrap();
+        stream.write_all(&packet(2, &response(&scramble))).unwrap();
         let ok = read_packet(&mut stream);
         (stream, ok, scramble)
     }
@@ -280,4 +290,21 @@ fn a_slow_client_with_tls_does_not_fill_the_memory() {
     assert_eq!(count_rows(&mut stream), 40_000);
     wait_until("an empty queue", || held() == 0).unwrap();
     assert_eq!(value(&mut stream, "SELECT 1"), "1");
+}
+
+#[test]
+fn a_login_in_the_clear_right_behind_the_request_for_tls_is_not_heard() {
+    let server = healthy();
+    let secure = Secure::new(&server);
+    let mut plain = TcpStream::connect(secure.address).unwrap();
+    plain.set_read_timeout(Some(PATIENCE)).unwrap();
+    let scramble = scramble(&read_packet(&mut plain));
+    let hurried = [packet(1, &fixed_part()), packet(2, &response(&scramble))].concat();
+    plain.write_all(&hurried).unwrap();
+    let mut answer = Vec::new();
+    plain.read_to_end(&mut answer).unwrap();
+    assert_eq!(answer.first(), Some(&21), "an alert: {answer:?}");
+    let log = secure.house.log();
+    assert!(!log.contains("client logged in"), "{log}");
+    assert_eq!(secure.handshakes(), [0, 0, 1]);
 }

@@ -42,7 +42,10 @@ impl Session {
         }
         self.note_encryption(side, &encryption, &mut env.cx());
         match side {
-            Side::Client => self.client.encryption = Some(Arc::new(encryption)),
+            Side::Client => {
+                self.client.encryption = Some(Arc::new(encryption));
+                self.dialogue_encrypted();
+            }
             Side::Backend(id) => {
                 let Some(backend) = self.backend_mut(id) else {
                     return;

@@ -52,6 +52,8 @@ pub(crate) struct Dialogue {
 enum Step {
     /// The client's next packet.
     Client(ServerLogin),
+    /// TLS. What comes before it stands is not the client's word: it is not looked at.
+    Tls(ServerLogin),
     /// The answer to our question; the client's packets wait.
     Answer(ServerLogin),
     /// The connection whose acceptance of the new user the client waits for.
@@ -121,7 +123,7 @@ impl Session {
             return None;
         };
         Some(match &dialogue.step {
-            Step::Client(login) => login.seq().wrapping_add(1),
+            Step::Client(login) | Step::Tls(login) => login.seq().wrapping_add(1),
             Step::Answer(login) | Step::Server { login, .. } => login.seq(),
             Step::Moving => 2,
         })
@@ -155,7 +157,7 @@ impl Session {
         };
         match login.on_packet(&split.payload, split.last_seq) {
             Ok(ServerStep::StartTls(login)) => {
-                dialogue.step = Step::Client(login);
+                dialogue.step = Step::Tls(login);
                 cx.out.push(Op::StartTls(Side::Client));
             }
             Ok(ServerStep::Identify(login, hello)) => {
@@ -167,6 +169,18 @@ impl Session {
             Err(error) => self.dialogue_broken(&error, cx),
         }
         Taken::Bytes(split.consumed)
+    }
+
+    /// TLS stands: the client's next packet may come.
+    pub(crate) fn dialogue_encrypted(&mut self) {
+        let Phase::Dialogue(dialogue) = &mut self.phase else {
+            return;
+        };
+        dialogue.step = match std::mem::replace(&mut dialogue.step, Step::Moving) {
+            Step::Tls(login) => Step::Client(login),
+            other => other,
+        };
+        self.moved = true;
     }
 
     fn dialogue_broken(&mut self, error: &LoginError, cx: &mut Cx<'_>) {
