@@ -21,7 +21,7 @@ use stage::{Outcome, Stage, Surroundings, Work};
 
 /// The task's help.
 pub(crate) const HELP: &str = "\
-everything: format, lints, docs, policy, tests, simulator, servers, demo, fuzz bodies
+everything: format, lints, docs, policy, tests, simulator, servers, MariaDB's tests, demo, fuzz bodies
   --nightly    the counts that take hours instead: simulator, and all tests that repeat themselves
   --only A,B   only these stages
   --skip A,B   all but these
@@ -121,6 +121,13 @@ const STAGES: &[Stage] = &[
         ]),
         env: &[],
         limit: minutes(10),
+    },
+    Stage {
+        name: "mysql-test",
+        what: "a selection of MariaDB's own tests, directly and through both routers",
+        work: Work::Task(&["mysql-test", "--quick"]),
+        env: &[],
+        limit: minutes(20),
     },
     Stage {
         name: "demo",

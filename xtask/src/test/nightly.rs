@@ -38,6 +38,13 @@ pub(super) const STAGES: &[Stage] = &[
         env: &[],
         limit: hours(6),
     },
+    Stage {
+        name: "mysql-test",
+        what: "the main suite of MariaDB's own tests, directly and through both routers",
+        work: Work::Task(&["mysql-test"]),
+        env: &[],
+        limit: hours(4),
+    },
     // One after the other and with all that they print, so that the log says which one runs.
     Stage {
         name: "tests",
