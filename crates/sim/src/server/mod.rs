@@ -70,6 +70,8 @@ pub(crate) struct Quirks {
     pub(crate) altered: bool,
     /// The greeting makes no sense.
     pub(crate) odd_greeting: bool,
+    /// It has said something that nobody asked for, which the session may not have read yet.
+    pub(crate) spoke: bool,
 }
 
 /// The error of a fault that the simulator planted on one server.

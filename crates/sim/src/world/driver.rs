@@ -138,8 +138,8 @@ impl World {
             Side::Backend(backend) => match slot.link(backend).and_then(Link::conn) {
                 Some(conn) => {
                     self.conns[conn].from_proxy.push(bytes);
-                    if self.conns[conn].is_closed() {
-                        // The session does not know yet that nobody will answer.
+                    if self.conns[conn].is_closed() || self.conns[conn].quirks.spoke {
+                        // The session does not know yet that nobody will answer, or what is said there.
                         self.model
                             .trouble(ix, &[Cause::ServerLost, Cause::NoServer]);
                     }

@@ -344,6 +344,7 @@ impl World {
         self.model.trouble(session, &causes);
         if self.rng.coin() {
             self.coverage.count(Rare::ServerGarbage);
+            self.conns[ix].quirks.spoke = true;
             self.conns[ix].to_proxy.push(&[0, 0, 0, 9, 1, 2, 3]);
         } else {
             self.coverage.count(Rare::ServerSaidGoodbye);
