@@ -32,16 +32,17 @@ pub struct Response {
 }
 
 impl Average {
-    /// Adds a sample; only the owning worker may. The longer none came the more it counts.
-    pub fn add(&self, now: Instant, sample: Duration) {
-        let sample_us = sample.as_secs_f64() * 1e6;
+    /// Adds a sample in microseconds; only the owning worker may. The longer none came the more it
+    /// counts.
+    pub fn add(&self, now: Instant, sample_us: u64) {
+        let sample_us = sample_us as f64;
         let samples = self.samples.load(Ordering::Relaxed);
         let value = if samples == 0 {
             sample_us
         } else {
             let before = f64::from_bits(self.value.load(Ordering::Relaxed));
-            let age = now.since(Instant(self.newest.load(Ordering::Relaxed)));
-            let share = (age.as_secs_f64() / FORGETS.as_secs_f64())
+            let age_us = now.0.saturating_sub(self.newest.load(Ordering::Relaxed));
+            let share = (age_us as f64 / FORGETS.as_micros() as f64)
                 .max(1.0 / (samples as f64 + 1.0))
                 .clamp(SMALLEST_SHARE, LARGEST_SHARE);
             before + (sample_us - before) * share
@@ -78,12 +79,12 @@ impl Average {
 mod tests {
     use super::*;
 
-    const MS: Duration = Duration::from_millis(1);
+    const MS: u64 = 1000;
 
     fn fed(samples: &[(u64, u64)]) -> Average {
         let average = Average::default();
         for (at_ms, ms) in samples {
-            average.add(Instant(at_ms * 1000), Duration::from_millis(*ms));
+            average.add(Instant(at_ms * 1000), ms * 1000);
         }
         average
     }

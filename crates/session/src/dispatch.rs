@@ -164,7 +164,9 @@ impl Session {
             if was_open && !self.trx.is_open() {
                 self.look_for_spare.set(true);
             }
-            order.then = self.consequence(statement);
+            if !statement.inert {
+                order.then = self.consequence(statement);
+            }
         }
         match command {
             Command::StmtPrepare if self.needs.history => {

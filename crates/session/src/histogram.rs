@@ -25,6 +25,37 @@ fn bucket(us: u64) -> usize {
     (top - 2) * PARTS + (us >> (top - 3)) as usize % PARTS
 }
 
+/// A time, and the buckets it belongs to: worked out once for all that take note of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Took {
+    us: u64,
+    bucket: usize,
+    decade: usize,
+}
+
+impl Took {
+    /// So many microseconds.
+    #[inline]
+    #[must_use]
+    pub fn new(us: u64) -> Took {
+        Took {
+            us,
+            bucket: bucket(us),
+            decade: decade(us),
+        }
+    }
+
+    /// The coarse bucket: two of the others from where those are narrower.
+    #[inline]
+    fn coarse(self) -> usize {
+        if self.bucket < PARTS {
+            self.bucket
+        } else {
+            self.bucket / 2 + COARSE_PARTS
+        }
+    }
+}
+
 /// The longest time of a bucket, in microseconds.
 fn longest(bucket: usize) -> u64 {
     if bucket < PARTS {
@@ -53,14 +84,14 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// Takes note of a time in microseconds; only the owning worker may.
+    /// Takes note of a time; only the owning worker may.
     #[inline]
-    pub fn record(&self, us: u64) {
-        if let Some(count) = self.buckets.get(bucket(us)) {
+    pub fn record(&self, took: Took) {
+        if let Some(count) = self.buckets.get(took.bucket) {
             count.add(1);
         }
-        self.total_us.add(us);
-        self.max_us.raise(us);
+        self.total_us.add(took.us);
+        self.max_us.raise(took.us);
     }
 }
 
@@ -87,16 +118,6 @@ impl Default for Coarse {
     }
 }
 
-#[inline]
-fn coarse_bucket(us: u64) -> usize {
-    let us = us.min((1 << BITS) - 1);
-    if us < COARSE_PARTS as u64 {
-        return us as usize;
-    }
-    let top = us.ilog2() as usize;
-    (top - 1) * COARSE_PARTS + (us >> (top - 2)) as usize % COARSE_PARTS
-}
-
 fn coarse_longest(bucket: usize) -> u64 {
     if bucket < COARSE_PARTS {
         return bucket as u64;
@@ -106,14 +127,14 @@ fn coarse_longest(bucket: usize) -> u64 {
 }
 
 impl Coarse {
-    /// Takes note of a time in microseconds.
+    /// Takes note of a time.
     #[inline]
-    pub(crate) fn record(&mut self, us: u64) {
-        if let Some(count) = self.buckets.get_mut(coarse_bucket(us)) {
+    pub(crate) fn record(&mut self, took: Took) {
+        if let Some(count) = self.buckets.get_mut(took.coarse()) {
             *count = count.saturating_add(1);
         }
-        self.total_us = self.total_us.wrapping_add(us);
-        self.max_us = self.max_us.max(us);
+        self.total_us = self.total_us.wrapping_add(took.us);
+        self.max_us = self.max_us.max(took.us);
     }
 
     /// Adds another one.
@@ -234,12 +255,12 @@ pub struct Decades {
 }
 
 impl Decades {
-    /// Takes note of a time in microseconds; only the owning worker may.
+    /// Takes note of a time; only the owning worker may.
     #[inline]
-    pub fn record(&self, us: u64) {
-        if let Some((count, total)) = self.buckets.get(decade(us)) {
+    pub fn record(&self, took: Took) {
+        if let Some((count, total)) = self.buckets.get(took.decade) {
             count.add(1);
-            total.add(us);
+            total.add(took.us);
         }
     }
 }
@@ -256,14 +277,14 @@ pub struct AnswerTimes {
 }
 
 impl AnswerTimes {
-    /// Takes note of a time in microseconds.
+    /// Takes note of a time.
     #[inline]
-    pub fn record(&mut self, us: u64) {
-        if let Some(count) = self.decades.get_mut(decade(us)) {
+    pub fn record(&mut self, took: Took) {
+        if let Some(count) = self.decades.get_mut(took.decade) {
             *count = count.saturating_add(1);
         }
-        self.total_us = self.total_us.saturating_add(us);
-        self.max_us = self.max_us.max(us);
+        self.total_us = self.total_us.saturating_add(took.us);
+        self.max_us = self.max_us.max(took.us);
     }
 
     /// How many answers there were.
@@ -282,7 +303,7 @@ mod tests {
     fn spread(times: &[u64]) -> Spread {
         let histogram = Histogram::default();
         for us in times {
-            histogram.record(*us);
+            histogram.record(Took::new(*us));
         }
         let mut spread = Spread::default();
         spread.add(&histogram);
@@ -338,7 +359,7 @@ mod tests {
         ) {
             let mut coarse = Coarse::default();
             for us in &times {
-                coarse.record(*us);
+                coarse.record(Took::new(*us));
             }
             let shown = Spread::of_coarse(&coarse).quantile_us(permille);
             times.sort_unstable();

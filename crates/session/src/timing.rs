@@ -7,7 +7,7 @@
 use tidegate_wire::reply::{Kind, Summary};
 
 use crate::digests::Answered;
-use crate::histogram::Histogram;
+use crate::histogram::{Histogram, Took};
 use crate::ids::BackendId;
 use crate::service::{Counted, TargetShard};
 use crate::session::{Cx, Session};
@@ -54,7 +54,7 @@ impl Session {
         let Some(backend) = self.backend(id) else {
             return;
         };
-        let us = micros(cx.now, ticket.sent);
+        let took = Took::new(micros(cx.now, ticket.sent));
         if let Some(view) = cx.servers.get(backend.server) {
             let shard = view.counters.shard(cx.worker);
             match ticket.counted {
@@ -62,22 +62,22 @@ impl Session {
                     if ticket.seq.is_none() {
                         shard
                             .first_bytes
-                            .add(cx.now, ticket.first_byte.since(ticket.sent));
+                            .add(cx.now, micros(ticket.first_byte, ticket.sent));
                     }
-                    shard.read_times.record(us);
-                    shard.read_decades.record(us);
+                    shard.read_times.record(took);
+                    shard.read_decades.record(took);
                 }
                 Counted::Write => {
-                    shard.write_times.record(us);
-                    shard.write_decades.record(us);
+                    shard.write_times.record(took);
+                    shard.write_decades.record(took);
                 }
-                Counted::Other => shard.other_times.record(us),
+                Counted::Other => shard.other_times.record(took),
             }
         }
         let (mut node, mut target) = (backend.node, backend.target);
         loop {
             if let Some(shard) = self.target_shard(node, target, cx.worker) {
-                shard.times(ticket.counted).record(us);
+                shard.times(ticket.counted).record(took);
             }
             match self.nodes.get(node).and_then(|node| node.parent) {
                 Some(parent) => (node, target) = parent,
@@ -87,12 +87,12 @@ impl Session {
         if let (Some(table), Some(place)) = (self.digests, ticket.digest) {
             let answer = Answered {
                 server: backend.server,
-                us,
+                took,
                 rows: summary.rows,
                 error: summary.kind == Kind::Err,
             };
             cx.digests.answered(table, place, answer);
         }
-        self.observe.times.record(us);
+        self.observe.times.record(took);
     }
 }

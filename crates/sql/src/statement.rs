@@ -25,6 +25,9 @@ pub struct Statement {
     pub repeatable: bool,
     /// The outcome depends on the canonical text and the modes alone.
     pub cacheable: bool,
+    /// It leaves nothing behind in its session and asks for nothing there: no effect, no transaction,
+    /// no lock, no user variable, no question about the statement before. `false`: it may.
+    pub inert: bool,
     /// What it is predicted to do to the transaction; [`TrxEffect::Opaque`] for several parts.
     pub trx: TrxEffect,
     /// What it is predicted to change in the connection; of several parts see `parts`.
@@ -41,6 +44,17 @@ pub struct Statement {
 }
 
 impl Statement {
+    /// What [`Statement::inert`] says, told from the rest.
+    #[must_use]
+    pub(crate) fn is_inert(&self) -> bool {
+        let asks = self.previous || self.session_id_column.is_some() || !self.variables.is_empty();
+        let locks = self.takes_user_lock || self.releases_user_locks;
+        let acts = self.effect.is_some() || self.trx != TrxEffect::None;
+        // What a procedure does is not known.
+        let hides = self.operation == Operation::Call || self.multi || !self.parts.is_empty();
+        !(asks || locks || acts || hides)
+    }
+
     /// The mask of an EXECUTE, given what its name was prepared as; unknown text is a write.
     #[must_use]
     pub fn executed_mask(&self, inner: Option<&Statement>) -> TypeMask {

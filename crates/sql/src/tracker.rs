@@ -46,16 +46,28 @@ impl TrxTracker {
     }
 
     /// Moves on past `statement`. Whoever routes it asks about the state before first.
+    #[inline]
     pub fn predict(&mut self, statement: &Statement) {
         self.now.starting = false;
         self.now.ending = false;
         self.before = self.now;
-        self.now.follow(statement);
+        if !statement.inert {
+            self.now.follow(statement);
+        }
     }
 
     /// Takes over what the answer to the statement predicted last says. `status` is the status word
     /// of its last OK or EOF packet.
+    #[inline]
     pub fn correct(&mut self, status: u16) {
+        // Nothing was open, and nothing is.
+        let idle = !self.before.is_open() && self.now.is_idle();
+        if !idle || status & (AUTOCOMMIT | IN_TRANS) != AUTOCOMMIT {
+            self.take_over(status);
+        }
+    }
+
+    fn take_over(&mut self, status: u16) {
         let was_open = self.before.is_open();
         let state = &mut self.now;
         state.autocommit_off = status & AUTOCOMMIT == 0;
@@ -221,6 +233,13 @@ impl State {
     #[inline]
     fn is_open(&self) -> bool {
         self.open || self.autocommit_off
+    }
+
+    /// Nothing is open, and nothing has just begun or ended.
+    #[inline]
+    fn is_idle(&self) -> bool {
+        let open = self.is_open() || self.read_only || self.xa;
+        !(open || self.starting || self.ending)
     }
 
     fn follow(&mut self, statement: &Statement) {

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use tidegate_session::Instant;
 use tidegate_session::average::Average;
@@ -69,8 +68,7 @@ fn simulate() -> Run {
     while let Some(((now, client), done)) = free.pop_first() {
         if let Some((server, sent_at)) = done {
             servers[server].operations -= 1;
-            let took = Duration::from_micros(now - sent_at);
-            servers[server].average.add(Instant(now), took);
+            servers[server].average.add(Instant(now), now - sent_at);
         }
         if now >= SECONDS * 1_000_000 {
             continue;

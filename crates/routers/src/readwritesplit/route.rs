@@ -106,6 +106,34 @@ pub(crate) fn class(request: &Request<'_>, state: State<'_>) -> Class {
 /// The class of a command, and the rule that decided it.
 #[inline]
 pub(crate) fn decide(request: &Request<'_>, state: State<'_>) -> (Class, Rule) {
+    if is_plain_read(request, state) {
+        let plain = (Class::Replica, Rule::Read);
+        debug_assert_eq!(rule_by_rule(request, state), plain);
+        return plain;
+    }
+    rule_by_rule(request, state)
+}
+
+/// Is it a read in a session of which no rule but the last says anything? Most statements are, and
+/// come by all the others.
+#[inline]
+fn is_plain_read(request: &Request<'_>, state: State<'_>) -> bool {
+    let Some(statement) = request.statement else {
+        return false;
+    };
+    statement.inert
+        && statement.mask.intersects(PLAIN_READ)
+        && (statement.mask - PLAIN_READ).is_empty()
+        && matches!(request.command, Command::Query | Command::StmtExecute)
+        && request.complete
+        && request.hints.is_empty()
+        && state.pinned.is_none()
+        && state.temporary.is_empty()
+        && !request.trx.is_open()
+}
+
+/// The first rule that matches.
+fn rule_by_rule(request: &Request<'_>, state: State<'_>) -> (Class, Rule) {
     let in_transaction = request.trx.is_open();
     match request.command {
         Command::Query

@@ -193,7 +193,7 @@ impl Split {
             return;
         };
         // Neither preparing a statement nor fetching from it, resetting or closing it runs it.
-        if !request.executes() {
+        if !request.executes() || statement.inert {
             return;
         }
         let alone = matches!(course, Course::One(_));
@@ -272,14 +272,14 @@ impl RouterSession for Split {
             scene.count_primary_reason(self.reason(request, scene) as usize);
         }
         self.bound = self.bound || self.goes_to_primary(course, scene);
-        let bare = self.is_bare();
+        let trx = scene.trx();
+        let bare = trx.is_open() && self.is_bare();
         self.note_effects(request, course, scene.database());
         self.went_to_all = matches!(course, Course::All { .. });
         let resolved = self.named.resolve(request);
         let executed = resolved.as_ref().unwrap_or(request);
         let (writes, how) = (writes(executed), Split::counted(executed, course));
         self.causal.on_routed(writes);
-        let trx = scene.trx();
         let predicted = request.statement.filter(|_| request.executes());
         self.ends =
             predicted.is_some_and(|statement| trx.trx_ending() || ends_transaction(statement));

@@ -10,7 +10,7 @@
 //! The least is found with a heap whose keys are allowed to be too low: a statement that is in the
 //! table costs no look at the heap, and a key that is found too low is put right then.
 
-use crate::histogram::Coarse;
+use crate::histogram::{Coarse, Took};
 use crate::ids::ServerId;
 use crate::time::WallTime;
 
@@ -50,7 +50,7 @@ impl Slot {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Answered {
     pub(crate) server: ServerId,
-    pub(crate) us: u64,
+    pub(crate) took: Took,
     pub(crate) rows: u64,
     pub(crate) error: bool,
 }
@@ -132,7 +132,7 @@ impl Table {
         if slot.key != place.digest {
             return;
         }
-        slot.times.record(answer.us);
+        slot.times.record(answer.took);
         slot.errors += u64::from(answer.error);
         slot.rows += answer.rows;
         let known = slot
@@ -332,7 +332,7 @@ mod tests {
         send(&mut table, 1);
         let answer = Answered {
             server: ServerId(0),
-            us: 5,
+            took: Took::new(5),
             rows: 3,
             error: true,
         };

@@ -67,11 +67,14 @@ struct Source<'a> {
 impl Source<'_> {
     fn classify(self) -> Statement {
         let (run, conditional) = self.read(Reading::Run);
-        if !conditional {
-            return run;
-        }
-        let (skip, _) = self.read(Reading::Skip);
-        both_readings(run, skip)
+        let mut statement = if conditional {
+            let (skip, _) = self.read(Reading::Skip);
+            both_readings(run, skip)
+        } else {
+            run
+        };
+        statement.inert = statement.is_inert();
+        statement
     }
 
     /// The outcome of one reading, and whether the other could differ.

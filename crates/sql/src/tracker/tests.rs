@@ -168,3 +168,36 @@ fn bits_go_there_and_back() {
         assert_eq!(shown(&thawed), shown(&tracker), "{texts:?}");
     }
 }
+
+/// All states that have these flags.
+fn trackers() -> impl Iterator<Item = TrxTracker> {
+    let state = |bits: u16| State {
+        autocommit_off: bits & 1 != 0,
+        open: bits & 2 != 0,
+        read_only: bits & 4 != 0,
+        xa: bits & 8 != 0,
+        next: (bits & 16 != 0).then_some(Access::ReadOnly),
+        default_read_only: false,
+        serializable: false,
+        starting: bits & 32 != 0,
+        ending: bits & 64 != 0,
+    };
+    (0..128u16).flat_map(move |now| {
+        (0..4).map(move |before| TrxTracker {
+            now: state(now),
+            before: state(before),
+        })
+    })
+}
+
+#[test]
+fn the_quick_way_of_a_status_word_leads_where_the_long_one_does() {
+    for status in [0, 1, 2, 3, IN_TRANS_READONLY, 2 | IN_TRANS_READONLY, 0xFFFF] {
+        for tracker in trackers() {
+            let (mut quick, mut long) = (tracker, tracker);
+            quick.correct(status);
+            long.take_over(status);
+            assert_eq!(quick, long, "{tracker:?}, {status:#x}");
+        }
+    }
+}
