@@ -151,6 +151,8 @@ pub(crate) struct TreeNeeds {
     pub(crate) requests: bool,
     /// A filter looks at replies.
     pub(crate) replies: bool,
+    /// No command goes the straight way.
+    pub(crate) elsewhere: bool,
 }
 
 impl TreeNeeds {
@@ -179,6 +181,8 @@ impl TreeNeeds {
             needs.requests |= slot.wants.requests;
             needs.replies |= slot.wants.replies;
         }
+        let several = nodes.len() != 1;
+        needs.elsewhere = several || needs.requests || needs.positions || needs.keeps;
         needs
     }
 

@@ -24,7 +24,7 @@ use crate::time::Instant;
 use crate::waiting::Prefix;
 
 /// The longest statement that is kept so that it can be sent again.
-const MAX_RETRY_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_RETRY_BYTES: usize = 64 * 1024;
 
 /// Where a command's bytes are.
 #[derive(Debug)]
@@ -103,6 +103,15 @@ pub(crate) struct Order {
 }
 
 impl Order {
+    /// What a connection owes that gets it.
+    fn owed(&self, to: OwedTo) -> Owed {
+        let preparing = self.stmt.filter(|_| self.command == Command::StmtPrepare);
+        Owed {
+            to,
+            stmt: preparing,
+        }
+    }
+
     /// Does the command run a statement, instead of preparing it?
     pub(crate) fn executes(&self) -> bool {
         executes(self.command)
@@ -287,7 +296,8 @@ impl Session {
         let alone = leaves.others.is_empty();
         match &leaves.wait {
             Some(wait) => {
-                self.note_sent(answer, &order, body.frame_len(), OwedTo::Client, cx);
+                let owed = order.owed(OwedTo::Client);
+                self.note_sent(answer, order.shape, body.frame_len(), owed, cx);
                 self.write_prefixed(answer, body, wait, cx);
             }
             None => self.write_to(answer, body, &order, alone, OwedTo::Client, cx),
@@ -317,18 +327,9 @@ impl Session {
         if let Some(seq) = order.seq {
             self.verdicts.open(seq, leaves.others.len());
         }
-        self.shard(cx).queries.add(1);
-        self.shard(cx).operations.add(1);
-        self.tickets.push_back(Ticket {
-            command: order.command,
-            answer: Some(answer),
+        let ticket = Ticket {
             stmt: order.stmt,
             seq: order.seq,
-            sent: cx.now,
-            first_byte: cx.now,
-            started: false,
-            next_seq: 1,
-            torn: false,
             retry: order.retry,
             kept: order.kept,
             since: order.since.unwrap_or(cx.now),
@@ -338,7 +339,18 @@ impl Session {
             part: order.part,
             prefix: leaves.wait.as_ref().map(|_| Prefix::new()),
             then: order.then,
-        });
+            ..Ticket::new(order.command, answer, cx.now)
+        };
+        self.issue(ticket, cx);
+    }
+
+    /// The client waits for an answer.
+    #[inline]
+    pub(crate) fn issue(&mut self, ticket: Ticket, cx: &Cx<'_>) {
+        let shard = self.shard(cx);
+        shard.queries.add(1);
+        shard.operations.add(1);
+        self.tickets.push_back(ticket);
     }
 
     /// The command at the head is on its way, or answered: what it has passed becomes that of the
@@ -371,7 +383,7 @@ impl Session {
             None => None,
         };
         let len = typed.as_ref().map_or(body.frame_len(), Vec::len);
-        self.note_sent(id, order, len, to, cx);
+        self.note_sent(id, order.shape, len, order.owed(to), cx);
         let side = Side::Backend(id);
         if let Some(mut payload) = typed {
             rename(&mut payload, mapped.map(|mapped| mapped.backend.0));
@@ -403,28 +415,28 @@ impl Session {
     }
 
     /// A command goes to a connection: its answer is due, and counted.
-    fn note_sent(&mut self, id: BackendId, order: &Order, len: usize, to: OwedTo, cx: &Cx<'_>) {
+    #[inline]
+    pub(crate) fn note_sent(
+        &mut self,
+        id: BackendId,
+        shape: Shape,
+        len: usize,
+        owed: Owed,
+        cx: &Cx<'_>,
+    ) {
         let uses = self.uses;
         let Some(backend) = self.backend_mut(id) else {
             return;
         };
         backend.last_used = uses;
-        if order.shape != Shape::Nothing {
-            let preparing = order.stmt.filter(|_| order.command == Command::StmtPrepare);
-            backend.expect(
-                order.shape,
-                len,
-                Owed {
-                    to,
-                    stmt: preparing,
-                },
-            );
+        if shape != Shape::Nothing {
+            backend.expect(shape, len, owed);
             backend.begin_operation(cx.now);
         }
         if let Some(view) = cx.servers.get(backend.server) {
             let shard = view.counters.shard(cx.worker);
             shard.packets.add(1);
-            if order.shape != Shape::Nothing {
+            if shape != Shape::Nothing {
                 shard.operations.add(1);
             }
         }
@@ -479,9 +491,7 @@ impl Session {
         match order.command {
             Command::StmtExecute | Command::StmtBulkExecute => {
                 prepared.note_types(body.payload());
-                prepared.long_data_on = None;
-                prepared.executed_on = Some(answer);
-                prepared.has_cursor = false;
+                prepared.note_executed(answer);
             }
             Command::StmtSendLongData => prepared.long_data_on = Some(answer),
             Command::StmtReset => {
@@ -530,7 +540,8 @@ impl Session {
 }
 
 /// Puts a connection's own id into a COM_STMT command.
-fn rename(payload: &mut [u8], id: Option<u32>) {
+#[inline]
+pub(crate) fn rename(payload: &mut [u8], id: Option<u32>) {
     if let Some(id) = id {
         // Too short a payload has no id to replace; the server will say so.
         let _ = tidegate_wire::stmt::set_stmt_id(payload, id);

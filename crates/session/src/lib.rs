@@ -75,6 +75,7 @@ mod service;
 mod session;
 mod setup;
 mod stmts;
+mod straight;
 mod sync;
 mod target_view;
 mod thaw;

@@ -163,6 +163,15 @@ impl Session {
                 hints: &[],
                 trx: &trx,
             };
+            let straight = match body {
+                Body::Run { .. } => self.straight(&request, &cx),
+                Body::Own { .. } => None,
+            };
+            if let Some(way) = straight {
+                self.go_straight(way, &request, subject.named, &mut cx);
+                way.forward(body, &mut cx);
+                return true;
+            }
             match self.plan(&request, &mut cx) {
                 Ok(leaves) => {
                     let since = self.put_off.map(|put_off| put_off.since);

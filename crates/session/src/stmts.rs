@@ -38,6 +38,14 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
+    /// It is executed there.
+    #[inline]
+    pub(crate) fn note_executed(&mut self, on: BackendId) {
+        self.long_data_on = None;
+        self.executed_on = Some(on);
+        self.has_cursor = false;
+    }
+
     /// Remembers the parameter types of an execution that carries them.
     pub(crate) fn note_types(&mut self, execution: &[u8]) {
         if let Some(types) = tidegate_wire::stmt::types_of(execution, self.params)

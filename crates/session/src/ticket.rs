@@ -52,6 +52,31 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
+    /// Of a command that is sent now, and of which nothing else is to be said.
+    #[inline]
+    pub(crate) fn new(command: Command, answer: BackendId, now: Instant) -> Ticket {
+        Ticket {
+            command,
+            answer: Some(answer),
+            stmt: None,
+            seq: None,
+            sent: now,
+            first_byte: now,
+            started: false,
+            next_seq: 1,
+            torn: false,
+            retry: false,
+            kept: false,
+            since: now,
+            predicted: false,
+            counted: Counted::Other,
+            digest: None,
+            part: Part::None,
+            prefix: None,
+            then: Then::Nothing,
+        }
+    }
+
     /// The number that a packet of the answer has for the client.
     pub(crate) fn renumbered(&self, seq: u8) -> u8 {
         seq.wrapping_sub(self.prefix.map_or(0, Prefix::dropped))

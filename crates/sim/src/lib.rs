@@ -35,4 +35,4 @@ mod trace;
 mod world;
 
 pub use coverage::Coverage;
-pub use run::{Outcome, replay, schedule};
+pub use run::{Outcome, replay, schedule, schedule_followed};

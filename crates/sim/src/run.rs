@@ -22,6 +22,19 @@ pub fn schedule(seed: u64) -> Outcome {
     outcome(World::new(seed, false)).0
 }
 
+/// Runs the schedule of a seed with somebody who reads in the log where each command goes, or with
+/// nobody who does: what happens must be the same. `None` where a module panics after so many calls,
+/// of which there may be more or fewer then.
+#[must_use]
+pub fn schedule_followed(seed: u64, followed: bool) -> Option<Outcome> {
+    let mut world = World::new(seed, false);
+    if world.plan.modules.panic_after.is_some() {
+        return None;
+    }
+    world.plan.log_info = followed;
+    Some(outcome(world).0)
+}
+
 /// Runs the schedule of a seed and says all that happened.
 #[must_use]
 pub fn replay(seed: u64) -> (Outcome, Vec<String>) {

@@ -1,6 +1,6 @@
 //! What the simulator promises of itself.
 
-use tidegate_sim::{Coverage, schedule};
+use tidegate_sim::{Coverage, schedule, schedule_followed};
 
 /// Schedules that a test can run in seconds, in a build without optimisation too.
 const SCHEDULES: u64 = 150;
@@ -24,6 +24,16 @@ fn one_seed_gives_one_trace() {
         );
     }
     assert_ne!(schedule(1).trace, schedule(2).trace);
+}
+
+#[test]
+fn the_straight_way_leads_where_the_long_one_does() {
+    for seed in 1..=SCHEDULES {
+        // Whose commands are told in the log goes the long way.
+        let [straight, long] = [false, true]
+            .map(|followed| schedule_followed(seed, followed).map(|outcome| outcome.trace));
+        assert_eq!(straight, long, "TIDEGATE_SEED={seed}");
+    }
 }
 
 #[test]

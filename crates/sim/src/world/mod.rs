@@ -57,7 +57,7 @@ struct Host {
 
 /// The world of one schedule.
 pub(crate) struct World {
-    plan: Plan,
+    pub(crate) plan: Plan,
     rng: Rng,
     now: Instant,
     hosts: Vec<Host>,
