@@ -72,6 +72,7 @@ impl App {
                 };
                 self.alter_session(id, change).await?;
             }
+            Endpoint::MaxScale => self.change_globals(&Body::parse(body)?).await?,
             Endpoint::User(name) => self.change_password(name, body).await?,
             _ => {
                 return Err(Reply::methods(
@@ -122,6 +123,38 @@ impl App {
         };
         let outcome = self.house.change_server_state(name, change).await;
         refused(outcome, name, Collection::Servers.singular())
+    }
+
+    /// Of the global parameters `threads` can be changed while the process runs; the others may be
+    /// sent back as they were read.
+    async fn change_globals(&self, body: &Body) -> Result<(), Reply> {
+        let shown = self.house.maxscale().parameters;
+        let mut threads = None;
+        let mut problems = Vec::new();
+        for (name, value) in body.parameters()?.into_iter().flatten() {
+            if shown.get(name) == Some(value) {
+                continue;
+            }
+            if name == "threads" {
+                match lenient_count(value) {
+                    Some(count) => threads = Some(count),
+                    None => problems.push("'threads' must be a number from 1 on".to_owned()),
+                }
+            } else if shown.contains_key(name) {
+                problems.push(format!(
+                    "'{name}' cannot be changed while the process runs: change it in the configuration file, and restart"
+                ));
+            } else {
+                problems.push(format!("'{name}' is not a global parameter"));
+            }
+        }
+        if !problems.is_empty() {
+            return Err(Reply::errors(StatusCode::BAD_REQUEST, problems));
+        }
+        match threads {
+            Some(count) => refused(self.house.set_threads(count).await, "maxscale", "maxscale"),
+            None => Ok(()),
+        }
     }
 
     async fn switch(
@@ -211,6 +244,15 @@ fn done(request: &Request, endpoint: &Endpoint) -> StatusCode {
     } else {
         StatusCode::NO_CONTENT
     }
+}
+
+/// A number from 1 on, as a number or in digits.
+fn lenient_count(value: &Value) -> Option<u64> {
+    let count = match value {
+        Value::String(digits) => digits.parse().ok(),
+        number => number.as_u64(),
+    };
+    count.filter(|count| *count > 0)
 }
 
 fn refused(outcome: Result<(), Refusal>, name: &str, word: &str) -> Result<(), Reply> {

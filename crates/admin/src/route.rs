@@ -209,7 +209,9 @@ impl Endpoint {
             Self::Digests(_) => &[Get, Head, Delete, Options],
             Self::Route(_) => &[Get, Head, Post, Options],
             Self::Session(_) => &[Get, Head, Patch, Delete, Options],
-            Self::User(_) | Self::SessionRelationship(_, "filters") => &[Get, Head, Patch, Options],
+            Self::MaxScale | Self::User(_) | Self::SessionRelationship(_, "filters") => {
+                &[Get, Head, Patch, Options]
+            }
             Self::Root
             | Self::List(_)
             | Self::Object(..)
@@ -219,7 +221,6 @@ impl Endpoint {
             | Self::ListenerOf(..)
             | Self::Sessions
             | Self::SessionRelationship(..)
-            | Self::MaxScale
             | Self::Threads
             | Self::Thread(_)
             | Self::Users

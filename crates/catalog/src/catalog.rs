@@ -91,7 +91,6 @@ pub struct Catalog {
     monitors: Vec<MonitorHandle>,
     listeners: BTreeMap<String, Listener>,
     runtime: Runtime,
-    workers: usize,
     self_made: SelfMade,
     stopped: Mutex<Stopped>,
 }
@@ -139,6 +138,8 @@ impl Catalog {
         let workers = usize::try_from(config.maxscale.params.threads.threads)
             .unwrap_or(1)
             .max(1);
+        let most = usize::try_from(config.maxscale.params.threads.threads_max).unwrap_or(1);
+        let workers = (workers.min(most), most);
         let self_made = SelfMade::default();
         let tls = TlsSet::build(&config, &self_made)?;
         tls.warnings
@@ -167,7 +168,6 @@ impl Catalog {
             accounts,
             monitors,
             runtime,
-            workers,
             self_made,
             stopped: Mutex::default(),
             config,
@@ -276,10 +276,24 @@ impl Catalog {
         &self.runtime
     }
 
-    /// How many workers there are.
+    /// How many workers take sessions.
     #[must_use]
     pub fn workers(&self) -> usize {
-        self.workers
+        self.runtime.active_workers()
+    }
+
+    /// Changes how many workers take sessions; says what stands in the way.
+    ///
+    /// # Errors
+    /// More are wanted than `threads_max` allows, or than the system has threads for.
+    pub fn set_workers(&self, count: u64) -> Result<(), String> {
+        let most = self.config.maxscale.params.threads.threads_max;
+        if count == 0 || count > most {
+            return Err(format!("threads may be from 1 to threads_max={most}"));
+        }
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let outcome = self.runtime.set_workers(count);
+        outcome.map_err(|error| error.to_string())
     }
 
     /// A service by its name.
@@ -528,13 +542,14 @@ fn start_runtime(
     board: &Board,
     accounts: &Arc<BTreeMap<String, Arc<ServiceAccounts>>>,
     log: &Log,
-    workers: usize,
+    (workers, most_workers): (usize, usize),
     (first_session, lent): (u64, Vec<OwnedFd>),
 ) -> Result<Runtime, StartError> {
     let globals = &config.maxscale.params;
     let cache = globals.statements.query_classifier_cache_size;
     Ok(Runtime::start(RuntimeConfig {
         workers,
+        most_workers,
         pin: globals.threads.pin_threads,
         first_session: SessionId(first_session),
         lent,

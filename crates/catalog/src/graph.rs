@@ -50,7 +50,7 @@ pub enum GraphError {
 /// The counters and positions of objects, kept by name from one configuration to the next.
 #[derive(Debug)]
 pub struct Ledger {
-    workers: usize,
+    workers: (usize, usize),
     servers: BTreeMap<String, Arc<Counters<ServerShard>>>,
     services: BTreeMap<String, Arc<Counters<ServiceShard>>>,
     targets: BTreeMap<(String, String), Arc<Counters<TargetShard>>>,
@@ -58,9 +58,9 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Empty, with a shard for each worker.
+    /// Empty, with a shard for each of so many workers, and room for those of so many at most.
     #[must_use]
-    pub fn new(workers: usize) -> Ledger {
+    pub fn new(workers: (usize, usize)) -> Ledger {
         Ledger {
             workers,
             servers: BTreeMap::new(),
@@ -74,13 +74,13 @@ impl Ledger {
     pub fn server(&mut self, name: &str) -> Arc<Counters<ServerShard>> {
         let workers = self.workers;
         let entry = self.servers.entry(name.to_owned());
-        Arc::clone(entry.or_insert_with(|| Arc::new(Counters::new(workers))))
+        Arc::clone(entry.or_insert_with(|| Arc::new(Counters::with_room(workers.0, workers.1))))
     }
 
     fn service(&mut self, name: &str) -> Arc<Counters<ServiceShard>> {
         let workers = self.workers;
         let entry = self.services.entry(name.to_owned());
-        Arc::clone(entry.or_insert_with(|| Arc::new(Counters::new(workers))))
+        Arc::clone(entry.or_insert_with(|| Arc::new(Counters::with_room(workers.0, workers.1))))
     }
 
     fn position(&mut self, service: &str) -> Arc<ServicePosition> {
@@ -90,7 +90,7 @@ impl Ledger {
     fn target(&mut self, service: &str, target: &str) -> Arc<Counters<TargetShard>> {
         let workers = self.workers;
         let entry = self.targets.entry((service.to_owned(), target.to_owned()));
-        Arc::clone(entry.or_insert_with(|| Arc::new(Counters::new(workers))))
+        Arc::clone(entry.or_insert_with(|| Arc::new(Counters::with_room(workers.0, workers.1))))
     }
 }
 

@@ -2,7 +2,7 @@
 //! the lightest. Touched when a session begins and when it ends, never in between.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Counts the sessions of one service over all workers and listeners.
 #[derive(Debug, Default)]
@@ -31,35 +31,50 @@ impl Drop for Place {
 
 /// How many sessions each worker has, those on their way to it included.
 #[derive(Debug)]
-pub(crate) struct Loads(Box<[Load]>);
+pub(crate) struct Loads {
+    each: Box<[Load]>,
+    /// The first so many take sessions.
+    active: AtomicUsize,
+}
 
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Load(AtomicU64);
 
 impl Loads {
-    pub(crate) fn new(workers: usize) -> Loads {
-        Loads((0..workers).map(|_| Load::default()).collect())
+    /// For `most` workers, all of which take sessions.
+    pub(crate) fn new(most: usize) -> Loads {
+        Loads {
+            each: (0..most).map(|_| Load::default()).collect(),
+            active: AtomicUsize::new(most),
+        }
+    }
+
+    /// From now on the first `active` workers take sessions.
+    pub(crate) fn set_active(&self, active: usize) {
+        self.active.store(active, Ordering::Relaxed);
     }
 
     /// Counts a session for `worker`.
     pub(crate) fn ticket(self: &Arc<Self>, worker: usize) -> Ticket {
-        self.0[worker].0.fetch_add(1, Ordering::Relaxed);
+        self.each[worker].0.fetch_add(1, Ordering::Relaxed);
         Ticket {
             loads: Arc::clone(self),
             worker,
         }
     }
 
-    /// Who should take a session that `worker` accepted: itself, unless another has clearly fewer.
+    /// Who should take a session that `worker` accepted: itself, unless another has clearly fewer, or
+    /// it takes none any more.
     pub(crate) fn best(&self, worker: usize) -> usize {
-        let load = |worker: usize| self.0[worker].0.load(Ordering::Relaxed);
-        let lightest = (0..self.0.len())
+        let load = |worker: usize| self.each[worker].0.load(Ordering::Relaxed);
+        let active = self.active.load(Ordering::Relaxed);
+        let lightest = (0..active)
             .min_by_key(|other| load(*other))
             .unwrap_or(worker);
         let least = load(lightest);
         // Exact while they are few; an eighth more is not worth a hand-over.
-        if load(worker) > least + least / 8 {
+        if worker >= active || load(worker) > least + least / 8 {
             lightest
         } else {
             worker
@@ -76,7 +91,9 @@ pub(crate) struct Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.loads.0[self.worker].0.fetch_sub(1, Ordering::Relaxed);
+        self.loads.each[self.worker]
+            .0
+            .fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -106,7 +123,7 @@ mod tests {
         let loads = Arc::new(Loads::new(4));
         let tickets: Vec<_> = (0..16).map(|_| loads.ticket(loads.best(3))).collect();
         let counts: Vec<_> = loads
-            .0
+            .each
             .iter()
             .map(|load| load.0.load(Ordering::Relaxed))
             .collect();
@@ -114,12 +131,20 @@ mod tests {
         drop(tickets);
         assert_eq!(
             loads
-                .0
+                .each
                 .iter()
                 .map(|load| load.0.load(Ordering::Relaxed))
                 .sum::<u64>(),
             0
         );
+    }
+
+    #[test]
+    fn a_worker_that_takes_none_gives_them_away() {
+        let loads = Arc::new(Loads::new(3));
+        loads.set_active(2);
+        let tickets: Vec<_> = (0..4).map(|_| loads.ticket(loads.best(2))).collect();
+        assert!(tickets.iter().all(|ticket| ticket.worker < 2));
     }
 
     #[test]

@@ -18,8 +18,10 @@ use crate::socket::Keepalive;
 /// What [`Runtime::start`](crate::Runtime::start) needs.
 #[derive(Debug)]
 pub struct RuntimeConfig {
-    /// How many workers; at least one is started. Counters must have as many shards.
+    /// How many workers; at least one is started.
     pub workers: usize,
+    /// How many there may be in time to come. Counters must have room for as many.
+    pub most_workers: usize,
     /// Each worker stays on one processor, if there are as many as processors
     /// (`pin_threads`). A server's thread that a worker wakes then tends to run where the worker
     /// runs: on a machine that is busy this saves interrupts between processors.

@@ -130,28 +130,32 @@ fn quota_of(quota: &str, period: &str) -> Option<f64> {
     (quota > 0 && period > 0).then(|| quota as f64 / period as f64)
 }
 
-/// The processors that `workers` are to stay on, one each; none where they are more or fewer than
-/// the processors, whose use is better left to the system then.
-pub(crate) fn places(workers: usize) -> Vec<usize> {
+/// The processors that each of `workers` is to stay on: one each, or all of them where they are more
+/// or fewer than the processors, whose use is better left to the system then. Empty: the system does
+/// not tell.
+pub(crate) fn places(workers: usize) -> Vec<CpuSet> {
     let Ok(allowed) = sched_getaffinity(None) else {
         return Vec::new();
     };
     if allowed.count() as usize != workers {
-        return Vec::new();
+        return vec![allowed; workers];
     }
     (0..CpuSet::MAX_CPU)
         .filter(|processor| allowed.is_set(*processor))
+        .map(|processor| {
+            let mut one = CpuSet::new();
+            one.set(processor);
+            one
+        })
         .collect()
 }
 
-/// Keeps the calling thread on one processor.
+/// Keeps the calling thread on these processors.
 ///
 /// # Errors
 /// The system does not allow it; the thread runs where it may.
-pub(crate) fn stay_on(processor: usize) -> std::io::Result<()> {
-    let mut set = CpuSet::new();
-    set.set(processor);
-    Ok(sched_setaffinity(None, &set)?)
+pub(crate) fn stay_on(processors: &CpuSet) -> std::io::Result<()> {
+    Ok(sched_setaffinity(None, processors)?)
 }
 
 /// Raises the limit of open descriptors as far as the process may, and says what it is now.
@@ -248,27 +252,28 @@ mod tests {
         let processors = sched_getaffinity(None).unwrap().count() as usize;
         let places = places(processors);
         assert_eq!(places.len(), processors);
-        assert!(places.windows(2).all(|pair| pair[0] < pair[1]));
+        assert!(places.iter().all(|place| place.count() == 1));
+        assert!(places.windows(2).all(|pair| pair[0] != pair[1]));
     }
 
     #[test]
     fn more_or_fewer_workers_are_placed_by_the_system() {
-        let processors = sched_getaffinity(None).unwrap().count() as usize;
-        assert_eq!(places(processors + 1), Vec::<usize>::new());
-        assert_eq!(places(processors - 1), Vec::<usize>::new());
+        let all = sched_getaffinity(None).unwrap();
+        let processors = all.count() as usize;
+        assert_eq!(places(processors + 1), vec![all; processors + 1]);
+        assert_eq!(places(processors - 1), vec![all; processors - 1]);
     }
 
     #[test]
     fn a_thread_stays_on_its_processor() {
         let processor = places(sched_getaffinity(None).unwrap().count() as usize)[0];
         let seen = std::thread::spawn(move || {
-            stay_on(processor).unwrap();
+            stay_on(&processor).unwrap();
             sched_getaffinity(None).unwrap()
         })
         .join()
         .unwrap();
-        assert_eq!(seen.count(), 1);
-        assert!(seen.is_set(processor));
+        assert_eq!(seen, processor);
     }
 
     #[test]

@@ -126,17 +126,22 @@ fn open_tcp(address: SocketAddr, shares: usize) -> io::Result<Opened> {
     }?;
     let mut sockets = vec![first.into()];
     for _ in 1..shares {
-        let sibling = tcp_socket(address)?;
-        sibling.set_reuse_port(true)?;
-        sibling.bind(&address.into())?;
-        sibling.listen(BACKLOG)?;
-        sockets.push(sibling.into());
+        sockets.push(sibling(address)?);
     }
     Ok(Opened {
         sockets,
         endpoint: Endpoint::Tcp(address),
         file: None,
     })
+}
+
+/// One more socket on a port of ours.
+pub(crate) fn sibling(address: SocketAddr) -> io::Result<OwnedFd> {
+    let sibling = tcp_socket(address)?;
+    sibling.set_reuse_port(true)?;
+    sibling.bind(&address.into())?;
+    sibling.listen(BACKLOG)?;
+    Ok(sibling.into())
 }
 
 /// The first socket: alone while it binds, and open to its siblings afterwards.

@@ -9,7 +9,7 @@
 //! woken once, however much is posted.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mio::Waker;
 
@@ -23,7 +23,8 @@ const OPTIONAL_MAX: usize = 256;
 struct Inner {
     inbox: Inbox,
     woken: bool,
-    closed: bool,
+    /// Wakes the worker; `None`: there is none, and the mailbox is closed.
+    waker: Option<Arc<Waker>>,
 }
 
 /// What was left.
@@ -36,21 +37,23 @@ pub(crate) struct Inbox {
 
 /// One worker's mailbox.
 #[derive(Debug)]
-pub(crate) struct Mailbox {
-    inner: Mutex<Inner>,
-    waker: Waker,
-}
+pub(crate) struct Mailbox(Mutex<Inner>);
 
 impl Mailbox {
-    pub(crate) fn new(waker: Waker) -> Mailbox {
-        Mailbox {
-            inner: Mutex::new(Inner {
-                inbox: Inbox::default(),
-                woken: false,
-                closed: false,
-            }),
-            waker,
-        }
+    /// One that nobody reads yet.
+    pub(crate) fn closed() -> Mailbox {
+        Mailbox(Mutex::new(Inner {
+            inbox: Inbox::default(),
+            woken: false,
+            waker: None,
+        }))
+    }
+
+    /// From now on a worker reads it.
+    pub(crate) fn open(&self, waker: Waker) {
+        let mut inner = self.lock();
+        inner.woken = false;
+        inner.waker = Some(Arc::new(waker));
     }
 
     /// Leaves a message. The mailbox of a worker that has ended drops it.
@@ -93,31 +96,43 @@ impl Mailbox {
     /// is told so by the drop.
     pub(crate) fn close(&self) {
         let mut inner = self.lock();
-        inner.closed = true;
+        inner.waker = None;
         let inbox = std::mem::take(&mut inner.inbox);
         drop(inner);
         drop(inbox);
     }
 
+    /// The same, if there is nothing inside. Was it?
+    pub(crate) fn close_if_empty(&self) -> bool {
+        let mut inner = self.lock();
+        let inbox = &inner.inbox;
+        let empty =
+            inbox.messages.is_empty() && inbox.optional.is_empty() && inbox.servers.is_none();
+        if empty {
+            inner.waker = None;
+        }
+        empty
+    }
+
     /// Puts something in and wakes the worker; what was not taken comes back.
     fn leave<T>(&self, what: T, put: impl FnOnce(&mut Inbox, T) -> Option<T>) -> Option<T> {
         let mut inner = self.lock();
-        if inner.closed {
+        let Some(waker) = inner.waker.clone() else {
             return Some(what);
-        }
+        };
         let refused = put(&mut inner.inbox, what);
         let wake = refused.is_none() && !std::mem::replace(&mut inner.woken, true);
         drop(inner);
         if wake {
             // An eventfd that exists can be written to.
-            let _ = self.waker.wake();
+            let _ = waker.wake();
         }
         refused
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing in here panics while it holds the lock.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -137,7 +152,9 @@ mod tests {
     fn mailbox() -> (Poll, Mailbox) {
         let poll = Poll::new().unwrap();
         let waker = Waker::new(poll.registry(), Token(1)).unwrap();
-        (poll, Mailbox::new(waker))
+        let mailbox = Mailbox::closed();
+        mailbox.open(waker);
+        (poll, mailbox)
     }
 
     type Outcome = Result<Gathered<SessionView>, Unanswered>;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use rustix::thread::CpuSet;
 use tidegate_session::digests::Digests;
 use tidegate_session::question::Answer;
 use tidegate_session::{Control, ControlError, ServiceSpec, SessionId, SessionView, Token};
@@ -43,6 +44,17 @@ pub(crate) enum Message {
         services: Arc<BTreeMap<Arc<str>, Arc<ServiceSpec>>>,
         share: Share<(SessionId, ControlError)>,
     },
+    /// A socket of a listener is another worker's now.
+    Close { name: Arc<str>, slot: usize },
+    /// Your part in the work: whether you leave when you have nothing left, how large your
+    /// classification cache may be, and which processors you may run on, if that was decided.
+    Role {
+        leaving: bool,
+        classifier_bytes: usize,
+        processors: Option<CpuSet>,
+    },
+    /// Look whether you may leave.
+    Look,
     /// Are you there?
     Pulse { share: Share<()> },
     /// New limits.

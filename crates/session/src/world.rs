@@ -5,6 +5,7 @@
 //! the life of the process.
 
 use std::sync::Arc;
+use std::sync::OnceLock; // tidy: allow(pure): for the shards of workers that come later
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -163,6 +164,12 @@ impl ServerViews {
 pub struct Count(AtomicU64);
 
 impl Count {
+    /// Sets; only the owning worker may.
+    #[inline]
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
     /// Adds; only the owning worker may.
     #[inline]
     pub fn add(&self, amount: u64) {
@@ -200,15 +207,28 @@ impl Count {
 /// Counters split by worker, so that no cache line is written by two of them.
 #[derive(Debug)]
 pub struct Counters<S> {
+    /// Of the workers that there are from the beginning.
     shards: Box<[S]>,
+    /// Of those that may be added, each made by its worker.
+    // tidy: allow(pure): a shard that is made when it is first written to, nothing global
+    later: Box<[OnceLock<Box<S>>]>,
 }
 
 impl<S: Default> Counters<S> {
     /// One shard for each of `workers` (at least one).
     #[must_use]
     pub fn new(workers: usize) -> Counters<S> {
+        Counters::with_room(workers, workers)
+    }
+
+    /// The same, with room for as many as `most` workers in time to come.
+    #[must_use]
+    pub fn with_room(workers: usize, most: usize) -> Counters<S> {
+        let workers = workers.max(1);
         Counters {
-            shards: (0..workers.max(1)).map(|_| S::default()).collect(),
+            shards: (0..workers).map(|_| S::default()).collect(),
+            // tidy: allow(pure): see the field
+            later: (workers..most).map(|_| OnceLock::new()).collect(),
         }
     }
 
@@ -221,20 +241,27 @@ impl<S: Default> Counters<S> {
     )]
     pub fn shard(&self, worker: usize) -> &S {
         // A remainder would cost a division for every counter.
-        let place = if worker < self.shards.len() {
-            worker
+        if worker < self.shards.len() {
+            &self.shards[worker]
         } else {
-            0
-        };
-        &self.shards[place]
+            self.later_shard(worker - self.shards.len())
+        }
+    }
+
+    #[cold]
+    #[allow(clippy::indexing_slicing, reason = "there is at least one")]
+    fn later_shard(&self, place: usize) -> &S {
+        match self.later.get(place) {
+            Some(shard) => shard.get_or_init(Box::default),
+            None => &self.shards[0],
+        }
     }
 
     /// The sum of one counter over all workers; right for gauges too, whose shards may wrap.
     #[inline]
     #[must_use]
     pub fn sum(&self, field: impl Fn(&S) -> &Count) -> u64 {
-        self.shards
-            .iter()
+        self.iter()
             .fold(0u64, |total, shard| total.wrapping_add(field(shard).get()))
     }
 
@@ -250,13 +277,15 @@ impl<S: Default> Counters<S> {
     /// The highest of all workers.
     #[must_use]
     pub fn highest(&self, field: impl Fn(&S) -> &Count) -> u64 {
-        let values = self.shards.iter().map(|shard| field(shard).get());
+        let values = self.iter().map(|shard| field(shard).get());
         values.max().unwrap_or(0)
     }
 
     /// All shards, for figures that are neither sums nor maxima.
     pub fn iter(&self) -> impl Iterator<Item = &S> + Clone {
-        self.shards.iter()
+        // tidy: allow(pure): see the field
+        let later = self.later.iter().filter_map(OnceLock::get);
+        self.shards.iter().chain(later.map(|shard| &**shard))
     }
 }
 

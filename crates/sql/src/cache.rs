@@ -190,6 +190,9 @@ impl Cache {
 
     /// Changes the limit; entries beyond it go.
     pub fn set_max_bytes(&mut self, max_bytes: usize) {
+        if max_bytes == self.max_bytes {
+            return;
+        }
         self.max_bytes = max_bytes;
         self.shapes = Shapes::new(max_bytes / SHAPES_SHARE);
         self.make_room(0);

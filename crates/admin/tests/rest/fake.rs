@@ -151,6 +151,10 @@ impl Control for FakeHouse {
         self.act(format!("reload {service}"))
     }
 
+    fn set_threads(&self, count: u64) -> Pending<'_, Result<(), Refusal>> {
+        self.act(format!("threads {count}"))
+    }
+
     fn switch(&self, what: Switchable, name: &str, to: Switch) -> Pending<'_, Result<(), Refusal>> {
         self.act(format!("{what:?} {name} {to:?}"))
     }

@@ -9,7 +9,7 @@ crate::params! {
     /// Workers and how work is spread over them.
     pub struct ThreadParams {
         /// Number of routing workers. `auto`: the processors really available.
-        threads: u64 = auto_count(1).runtime(),
+        threads: u64 = auto_count(1).at_once(),
         /// Each routing worker stays on one processor, where there are exactly as many workers as
         /// processors (as with `threads=auto` outside a container with a quota). Otherwise the
         /// system places them.

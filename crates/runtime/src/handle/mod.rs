@@ -3,6 +3,7 @@
 //! Every method returns at once; where a worker has something to answer, a callback brings it.
 //! Callbacks run on a worker: they pass the answer on and do nothing else.
 
+mod crew;
 mod insight;
 mod listeners;
 mod sessions;
@@ -11,28 +12,22 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
-use mio::{Poll, Waker};
-use tidegate_session::Level;
 use tidegate_session::world::Counters;
-use tidegate_sql::Cache;
 
 use self::listeners::Listener;
 use self::sessions::Lists;
 pub use self::sessions::Refusal;
 use crate::admission::{Admission, Loads};
+use crate::answer::Answers;
 use crate::clock;
 use crate::config::{RuntimeConfig, Servers, Tuning};
 use crate::figures::WorkerShard;
-use crate::host;
 use crate::ids::SessionIds;
 use crate::log::Log;
 use crate::mailbox::Mailbox;
 use crate::message::Message;
-use crate::worker::accept::Colleagues;
-use crate::worker::key::Key;
-use crate::worker::{Parts, Worker, panic};
+use crate::worker::panic;
 
 /// Why the workers could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -47,8 +42,30 @@ pub enum StartError {
     },
 }
 
+/// What every worker is started with.
+struct Base {
+    pin: bool,
+    log: Log,
+    servers: Servers,
+    tuning: Tuning,
+    answers: Arc<dyn Answers>,
+    classifier_bytes: usize,
+    ids: Arc<SessionIds>,
+    loads: Arc<Loads>,
+}
+
+/// The workers that there are: those with the numbers below `alive`.
+struct Crew {
+    alive: usize,
+    active: usize,
+    base: Base,
+}
+
 struct Shared {
+    /// Of all workers that there may ever be.
     mailboxes: Arc<[Arc<Mailbox>]>,
+    /// Taken before any other lock.
+    crew: Mutex<Crew>,
     counters: Arc<Counters<WorkerShard>>,
     listeners: Mutex<BTreeMap<Arc<str>, Listener>>,
     lent: Mutex<Vec<OwnedFd>>,
@@ -80,19 +97,21 @@ impl Runtime {
     pub fn start(config: RuntimeConfig) -> Result<Runtime, StartError> {
         panic::install_hook();
         let count = config.workers.max(1);
-        let failed = |worker| move |error| StartError::Worker { worker, error };
-        let mut polls = Vec::new();
-        let mut mailboxes = Vec::new();
-        for worker in 0..count {
-            let poll = Poll::new().map_err(failed(worker))?;
-            let waker = Waker::new(poll.registry(), Key::MAIL.token()).map_err(failed(worker))?;
-            mailboxes.push(Arc::new(Mailbox::new(waker)));
-            polls.push(poll);
-        }
-        let mailboxes: Arc<[Arc<Mailbox>]> = mailboxes.into();
+        let most = config.most_workers.max(count);
+        let base = Base {
+            pin: config.pin,
+            log: config.log,
+            servers: config.servers,
+            tuning: config.tuning,
+            answers: config.answers,
+            classifier_bytes: config.classifier_bytes,
+            ids: Arc::new(SessionIds::new(config.first_session)),
+            loads: Arc::new(Loads::new(most)),
+        };
         let runtime = Runtime(Arc::new(Shared {
-            mailboxes: Arc::clone(&mailboxes),
-            counters: Arc::new(Counters::new(count)),
+            mailboxes: (0..most).map(|_| Arc::new(Mailbox::closed())).collect(),
+            counters: Arc::new(Counters::with_room(count, most)),
+            crew: Mutex::new(Crew::new(base)),
             listeners: Mutex::default(),
             lent: Mutex::new(config.lent),
             admissions: Mutex::default(),
@@ -101,81 +120,13 @@ impl Runtime {
             ended: Condvar::new(),
             threads: Mutex::default(),
         }));
-        let loads = Arc::new(Loads::new(count));
-        let places = if config.pin {
-            host::places(count)
-        } else {
-            Vec::new()
-        };
-        let ids = Arc::new(SessionIds::new(config.first_session));
-        for (index, poll) in polls.into_iter().enumerate() {
-            let parts = Parts {
-                index,
-                poll,
-                mailbox: Arc::clone(&mailboxes[index]),
-                colleagues: Colleagues {
-                    loads: Arc::clone(&loads),
-                    mailboxes: Arc::clone(&mailboxes),
-                },
-                ids: Arc::clone(&ids),
-                servers: config.servers.clone(),
-                tuning: config.tuning.clone(),
-                classifier: Cache::new(config.classifier_bytes / count),
-                answers: Arc::clone(&config.answers),
-                log: config.log.clone(),
-                counters: Arc::clone(&runtime.0.counters),
-            };
-            let started = Worker::new(parts).and_then(|worker| {
-                let place = places.get(index).copied();
-                runtime.spawn(index, worker, place, config.log.clone())
-            });
-            if let Err(error) = started {
+        match runtime.set_workers(count) {
+            Ok(()) => Ok(runtime),
+            Err(error) => {
                 runtime.begin_shutdown(true);
-                return Err(StartError::Worker {
-                    worker: index,
-                    error,
-                });
+                Err(error)
             }
         }
-        Ok(runtime)
-    }
-
-    fn spawn(
-        &self,
-        index: usize,
-        worker: Worker,
-        place: Option<usize>,
-        log: Log,
-    ) -> std::io::Result<()> {
-        let running = Running::new(self, index);
-        let thread = std::thread::Builder::new()
-            .name(format!("worker-{index}"))
-            .spawn(move || {
-                if let Some(Err(error)) = place.map(host::stay_on) {
-                    let text = format!("worker {index} cannot be kept on one processor: {error}");
-                    log.say(Level::Info, text);
-                }
-                let reason = match panic::catch(|| worker.run()) {
-                    Ok(Ok(())) => None,
-                    Ok(Err(error)) => Some(error.to_string()),
-                    Err(caught) => {
-                        Some(format!("a defect in Tidegate, please report it: {caught}"))
-                    }
-                };
-                if let Some(reason) = reason {
-                    let text = format!("worker {index} ended, and its sessions with it: {reason}");
-                    log.say(Level::Error, text);
-                }
-                drop(running);
-            })?;
-        lock(&self.0.threads).push(thread);
-        Ok(())
-    }
-
-    /// How many workers there are.
-    #[must_use]
-    pub fn workers(&self) -> usize {
-        self.0.mailboxes.len()
     }
 
     /// The time on the workers' clock.
@@ -192,14 +143,20 @@ impl Runtime {
 
     /// Tells the workers what the servers are like now.
     pub fn set_servers(&self, servers: &Servers) {
-        for mailbox in self.0.mailboxes.iter() {
+        let mut crew = lock(&self.0.crew);
+        crew.base.servers = servers.clone();
+        for mailbox in self.0.mailboxes.iter().take(crew.alive) {
             mailbox.set_servers(servers.clone());
         }
     }
 
     /// Changes limits and options.
     pub fn set_tuning(&self, tuning: &Tuning) {
-        self.tell_all(|| Message::Tuning(tuning.clone()));
+        let mut crew = lock(&self.0.crew);
+        crew.base.tuning = tuning.clone();
+        for mailbox in self.0.mailboxes.iter().take(crew.alive) {
+            mailbox.post(Message::Tuning(tuning.clone()));
+        }
     }
 
     /// Closes all listeners and asks sessions to end at their next rest, or ends them `now`. May
@@ -209,60 +166,10 @@ impl Runtime {
         self.tell_all(|| Message::Shutdown { now });
     }
 
-    /// Waits for the workers to end; `false`: they have not within `limit`.
-    #[must_use]
-    pub fn wait(&self, limit: Duration) -> bool {
-        let deadline = Instant::now() + limit;
-        let mut running = lock(&self.0.running);
-        while *running > 0 {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            running = self
-                .0
-                .ended
-                .wait_timeout(running, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-        drop(running);
-        for thread in lock(&self.0.threads).drain(..) {
-            // What a worker had to say it has said.
-            let _ = thread.join();
-        }
-        true
-    }
-
     fn tell_all(&self, message: impl Fn() -> Message) {
-        for mailbox in self.0.mailboxes.iter() {
+        for mailbox in self.0.mailboxes.iter().take(self.workers()) {
             mailbox.post(message());
         }
-    }
-}
-
-/// A worker's thread is running.
-struct Running {
-    runtime: Runtime,
-    index: usize,
-}
-
-impl Running {
-    fn new(runtime: &Runtime, index: usize) -> Running {
-        *lock(&runtime.0.running) += 1;
-        Running {
-            runtime: runtime.clone(),
-            index,
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let shared = &self.runtime.0;
-        shared.mailboxes[self.index].close();
-        *lock(&shared.running) -= 1;
-        shared.ended.notify_all();
     }
 }
 

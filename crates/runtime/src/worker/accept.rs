@@ -35,7 +35,10 @@ const REST: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(crate) struct Opening {
     pub(crate) name: Arc<str>,
-    pub(crate) fd: OwnedFd,
+    /// Which of the listener's sockets.
+    pub(crate) slot: usize,
+    /// Whoever is to serve it next may have it already.
+    pub(crate) fd: Arc<OwnedFd>,
     pub(crate) service: Arc<ServiceSpec>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) tls: Option<Arc<ListenerTls>>,
@@ -107,6 +110,12 @@ impl Door {
             queued: false,
             ready: true,
         })
+    }
+
+    /// Nothing that happens to its socket is heard here any more.
+    pub(crate) fn part_from(&self, registry: &Registry) {
+        // A socket that was watched can be let go.
+        let _ = registry.deregister(&mut SourceFd(&self.opening.fd.as_raw_fd()));
     }
 
     /// Somebody may be waiting.

@@ -8,6 +8,7 @@ use super::Worker;
 use super::accept::{Door, Opening};
 use super::seat::Seat;
 use crate::gather::Share;
+use crate::host;
 use crate::log::Line;
 use crate::message::{ListenerChange, Message, Optional};
 
@@ -62,6 +63,23 @@ impl Worker {
             }
             Message::ResetDigests { service } => self.desk.digests.reset(&service),
             Message::Restart { services, share } => self.jobs.restart(services, share),
+            Message::Close { name, slot } => {
+                self.close_doors(|door| *door.opening.name == *name && door.opening.slot == slot)
+            }
+            Message::Role {
+                leaving,
+                classifier_bytes,
+                processors,
+            } => {
+                self.leaving = leaving;
+                self.desk.classifier.set_max_bytes(classifier_bytes);
+                if let Some(Err(error)) = processors.as_ref().map(host::stay_on) {
+                    let index = self.desk.index;
+                    let text = format!("worker {index} cannot be kept where it belongs: {error}");
+                    self.desk.log.say(Level::Info, text);
+                }
+            }
+            Message::Look => {}
             Message::Pulse { share } => share.give(Vec::new()),
             Message::Tuning(tuning) => self.desk.tuning = tuning,
             Message::Shutdown { now } => {
@@ -145,10 +163,20 @@ impl Worker {
             }
             door.change(change);
             Worker::enqueue_door(&mut self.desk.queue, door);
-            if matches!(change, ListenerChange::Remove)
-                && let Some(Seat::Door(door)) = self.table.take(seat)
-            {
+        }
+        if matches!(change, ListenerChange::Remove) {
+            self.close_doors(which);
+        }
+    }
+
+    fn close_doors(&mut self, which: impl Fn(&Door) -> bool) {
+        for seat in 0..self.table.len() {
+            if !matches!(self.table.get(seat), Some(Seat::Door(door)) if which(door)) {
+                continue;
+            }
+            if let Some(Seat::Door(door)) = self.table.take(seat) {
                 self.desk.wheel.remove(door.timer);
+                door.part_from(&self.desk.registry);
             }
         }
     }

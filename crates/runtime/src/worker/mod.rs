@@ -73,6 +73,17 @@ pub(crate) struct Parts {
     pub(crate) answers: Arc<dyn Answers>,
     pub(crate) log: Log,
     pub(crate) counters: Arc<Counters<WorkerShard>>,
+    /// May the worker, which is to leave and has nothing left, end?
+    pub(crate) leave: Box<dyn Fn() -> bool + Send>,
+}
+
+/// How a worker ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It was let go, and is not counted any more.
+    LetGo,
+    /// With the process.
+    WithAll,
 }
 
 /// One worker.
@@ -90,6 +101,8 @@ pub(crate) struct Worker {
     session_ids: Arc<SessionIds>,
     spare: Spare,
     ending: bool,
+    leaving: bool,
+    leave: Box<dyn Fn() -> bool + Send>,
 }
 
 impl Worker {
@@ -141,6 +154,8 @@ impl Worker {
             session_ids: parts.ids,
             spare: Spare::new(),
             ending: false,
+            leaving: false,
+            leave: parts.leave,
         })
     }
 
@@ -148,17 +163,25 @@ impl Worker {
     ///
     /// # Errors
     /// The system refuses to report readiness: nothing can be done without.
-    pub(crate) fn run(mut self) -> std::io::Result<()> {
+    pub(crate) fn run(mut self) -> std::io::Result<Ended> {
         let mut events = Events::with_capacity(EVENTS);
         let thread = rustix::thread::gettid().as_raw_nonzero().get();
         self.desk
             .shard()
             .thread_id
-            .raise(u64::from(thread.unsigned_abs()));
-        while !(self.ending && self.table.taken() == 0) {
+            .set(u64::from(thread.unsigned_abs()));
+        loop {
+            if self.table.taken() == 0 {
+                if self.ending {
+                    return Ok(Ended::WithAll);
+                }
+                if self.leaving && (self.leave)() {
+                    self.desk.shard().thread_id.set(0);
+                    return Ok(Ended::LetGo);
+                }
+            }
             self.round(&mut events)?;
         }
-        Ok(())
     }
 
     fn round(&mut self, events: &mut Events) -> std::io::Result<()> {

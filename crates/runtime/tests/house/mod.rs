@@ -80,6 +80,7 @@ impl Answers for OneAccount {
 /// What a house is built of.
 pub struct Plan {
     pub workers: usize,
+    pub most_workers: usize,
     pub servers: Vec<Option<SocketAddr>>,
     pub tuning: Tuning,
     pub answers: OneAccount,
@@ -91,6 +92,7 @@ impl Plan {
     pub fn new(servers: &[&ScriptedServer]) -> Plan {
         Plan {
             workers: 2,
+            most_workers: 2,
             servers: servers
                 .iter()
                 .map(|server| Some(server.address()))
@@ -136,6 +138,7 @@ impl House {
         let service = Arc::new(service);
         let runtime = Runtime::start(RuntimeConfig {
             workers: plan.workers,
+            most_workers: plan.most_workers,
             pin: false,
             first_session: SessionId(1),
             lent: Vec::new(),

@@ -38,6 +38,17 @@ impl Control for Live {
         })
     }
 
+    fn set_threads(&self, count: u64) -> Pending<'_, Result<(), Refusal>> {
+        Box::pin(async move {
+            let before = self.catalog.workers();
+            self.catalog
+                .set_workers(count)
+                .map_err(|reason| Refusal::Refused(vec![reason]))?;
+            tracing::info!("threads changed from {before} to {count}");
+            Ok(())
+        })
+    }
+
     fn switch(&self, what: Switchable, name: &str, to: Switch) -> Pending<'_, Result<(), Refusal>> {
         let name = name.to_owned();
         let on = to == Switch::Start;

@@ -44,7 +44,8 @@ impl Load {
     }
 
     fn take_in(&self, runtime: &Runtime, passed: Duration) {
-        let threads = runtime.counters().iter().map(|shard| shard.thread_id.get());
+        let shard = |worker| runtime.counters().shard(worker);
+        let threads = (0..runtime.workers()).map(|worker| shard(worker).thread_id.get());
         let used: Vec<_> = threads.map(processor_time).collect();
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.resize_with(used.len(), Busy::default);

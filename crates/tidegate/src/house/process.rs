@@ -14,6 +14,8 @@ impl Live {
     pub(super) fn process_view(&self) -> MaxScaleView {
         let config = self.catalog.config();
         let globals = &config.maxscale;
+        let mut parameters = json::parameters(&globals.parameters());
+        parameters.insert("threads".to_owned(), self.catalog.workers().into());
         MaxScaleView {
             version: crate::VERSION.to_owned(),
             commit: crate::COMMIT.to_owned(),
@@ -21,7 +23,7 @@ impl Live {
             activated_at: self.started,
             uptime: self.started.elapsed().unwrap_or_default(),
             process_datadir: globals.params.directories.datadir.display().to_string(),
-            parameters: json::parameters(&globals.parameters()),
+            parameters,
             system: self.system_view(),
         }
     }
@@ -47,13 +49,22 @@ impl Live {
             let _ = send.send(result);
         });
         let holdings = gathered(receive, || asked.missing()).await?;
-        let shards = self.catalog.runtime().counters().iter();
+        let active = self.catalog.workers();
         Ok(holdings
             .iter()
-            .zip(shards)
-            .map(|(holdings, shard)| ThreadView {
-                load: self.load.of(holdings.worker),
-                ..thread(holdings, shard)
+            .map(|holdings| {
+                let shard = self.catalog.runtime().counters().shard(holdings.worker);
+                let listening = holdings.worker < active;
+                ThreadView {
+                    state: match shard.sessions.get() {
+                        _ if listening => ThreadState::Active,
+                        0 => ThreadState::Dormant,
+                        _ => ThreadState::Draining,
+                    },
+                    listening,
+                    load: self.load.of(holdings.worker),
+                    ..thread(holdings, shard)
+                }
             })
             .collect())
     }
@@ -65,8 +76,6 @@ fn thread(holdings: &Holdings, shard: &WorkerShard) -> ThreadView {
     let cache = &holdings.classifier;
     ThreadView {
         id: u32::try_from(holdings.worker).unwrap_or(u32::MAX),
-        state: ThreadState::Active,
-        listening: true,
         accepts: shard.accepts.get(),
         reads: shard.reads.get(),
         writes: shard.writes.get(),

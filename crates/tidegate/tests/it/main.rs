@@ -27,6 +27,7 @@ mod secrets;
 mod sessions;
 mod start;
 mod sync;
+mod threads;
 mod tls;
 mod traces;
 mod trouble;
