@@ -72,6 +72,7 @@ impl App {
                 };
                 self.alter_session(id, change).await?;
             }
+            Endpoint::LogsFlush => self.house.reopen_logs(),
             Endpoint::MaxScale => self.change_globals(&Body::parse(body)?).await?,
             Endpoint::User(name) => self.change_password(name, body).await?,
             _ => {

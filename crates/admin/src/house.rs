@@ -70,6 +70,8 @@ pub trait Control: Send + Sync {
     ) -> Pending<'_, Result<(), Refusal>>;
     /// Loads the accounts of a service now, whatever its rate limit.
     fn reload_accounts(&self, service: &str) -> Pending<'_, Result<(), Refusal>>;
+    /// Closes and opens the log files again, after they were renamed.
+    fn reopen_logs(&self);
     /// Changes how many workers take sessions.
     fn set_threads(&self, count: u64) -> Pending<'_, Result<(), Refusal>>;
     /// Starts or stops something; what is as it is to be is no error.

@@ -193,9 +193,9 @@ impl App {
                 .session(request, id)
                 .await
                 .map(|target| target.relationship(name)),
-            Endpoint::MaxScale => Ok(Target::one(Snapshot::MaxScale(Box::new(
-                self.house.maxscale(),
-            )))),
+            Endpoint::MaxScale | Endpoint::LogsFlush => Ok(Target::one(Snapshot::MaxScale(
+                Box::new(self.house.maxscale()),
+            ))),
             Endpoint::Threads => self.threads().await.map(Target::many),
             Endpoint::Thread(id) => self.thread(id).await,
             Endpoint::Users => Ok(Target::many(Snapshot::Users(self.users.all()))),

@@ -112,6 +112,8 @@ pub(crate) enum Endpoint {
     MaxScale,
     /// `/maxscale/modules/readwritesplit/reset-gtid`
     PositionReset,
+    /// `/maxscale/logs/flush`
+    LogsFlush,
     /// `/maxscale/threads`
     Threads,
     /// `/maxscale/threads/:thread`
@@ -134,6 +136,7 @@ impl Endpoint {
             ["sessions", rest @ ..] => Self::of_session(rest),
             ["maxscale"] => Some(Self::MaxScale),
             ["maxscale", "modules", "readwritesplit", "reset-gtid"] => Some(Self::PositionReset),
+            ["maxscale", "logs", "flush"] => Some(Self::LogsFlush),
             ["maxscale", "threads"] => Some(Self::Threads),
             ["maxscale", "threads", thread] => Some(Self::Thread((*thread).to_owned())),
             ["users"] | ["users", "inet"] => Some(Self::Users),
@@ -204,6 +207,7 @@ impl Endpoint {
             Self::Reload(_)
             | Self::DigestsReset(_)
             | Self::PositionReset
+            | Self::LogsFlush
             | Self::RestartAll
             | Self::Restart(_) => &[Post, Options],
             Self::Digests(_) => &[Get, Head, Delete, Options],

@@ -79,7 +79,7 @@ async fn live(config: Config, log: &Log) -> Result<(), Failure> {
     };
     tokio::spawn(watch_tls(Arc::downgrade(&catalog), log.clone()));
     let (stop, stopped) = watch::channel(false);
-    let house = Arc::new(Live::new(Arc::clone(&catalog), started));
+    let house = Arc::new(Live::new(Arc::clone(&catalog), started, log.clone()));
     let admin = match start_admin(&globals, house, stopped, log) {
         Ok(admin) => admin,
         Err(failure) => {

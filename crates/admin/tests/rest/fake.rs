@@ -151,6 +151,8 @@ impl Control for FakeHouse {
         self.act(format!("reload {service}"))
     }
 
+    fn reopen_logs(&self) {}
+
     fn set_threads(&self, count: u64) -> Pending<'_, Result<(), Refusal>> {
         self.act(format!("threads {count}"))
     }

@@ -38,6 +38,10 @@ impl Control for Live {
         })
     }
 
+    fn reopen_logs(&self) {
+        self.log.reopen();
+    }
+
     fn set_threads(&self, count: u64) -> Pending<'_, Result<(), Refusal>> {
         Box::pin(async move {
             let before = self.catalog.workers();

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use tidegate_catalog::Catalog;
+use tidegate_runtime::log::Log;
 
 use self::load::Load;
 
@@ -27,16 +28,18 @@ pub(crate) struct Live {
     catalog: Arc<Catalog>,
     started: SystemTime,
     load: Arc<Load>,
+    log: Log,
 }
 
 impl Live {
     /// Must be called on the control plane's runtime.
-    pub(crate) fn new(catalog: Arc<Catalog>, started: SystemTime) -> Live {
+    pub(crate) fn new(catalog: Arc<Catalog>, started: SystemTime, log: Log) -> Live {
         let load = Load::watch(catalog.runtime());
         Live {
             catalog,
             started,
             load,
+            log,
         }
     }
 }

@@ -361,6 +361,12 @@ fn a_moved_log_is_opened_anew() {
     fs::rename(&log, &moved).expect("moved");
     tidegate.signal(Signal::HUP).expect("it runs");
     wait_until("a new log", || log.exists()).expect("opened anew");
+    fs::remove_file(&log).expect("removed");
+    let flushed = tidegate
+        .rest()
+        .request("POST", "/v1/maxscale/logs/flush", &[], "");
+    assert_eq!(flushed.expect("an answer").status, 204);
+    wait_until("another log", || log.exists()).expect("opened anew");
     assert!(tidegate.terminate().expect("an end").success());
     let text = fs::read_to_string(&log).expect("the new log");
     assert!(text.contains("Stopped"), "{text}");
