@@ -280,6 +280,9 @@ impl Session {
             return;
         };
         self.client.last_active = cx.now;
+        if stream.part == Part::Recorded {
+            self.taken_down(stream.ticketed, cx);
+        }
         if let Some(reply) = stream.after {
             self.client.seq = stream.next_seq;
             self.answer_error(&reply, cx);

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use tidegate_sql::{SessionEffect, Statement};
+use tidegate_sql::{SessionEffect, Statement, TypeMask};
 use tidegate_wire::frame::{Header, frame_into};
 use tidegate_wire::{Command, Rewrite, Shape};
 
@@ -174,7 +174,7 @@ impl Session {
                 self.look_for_spare.set(true);
             }
             if !statement.inert {
-                order.then = self.consequence(statement);
+                order.then = self.consequence(request, statement);
             }
         }
         match command {
@@ -244,8 +244,9 @@ impl Session {
     }
 
     /// What a statement's success changes here.
-    fn consequence(&self, statement: &Statement) -> Then {
+    fn consequence(&self, request: &Request<'_>, statement: &Statement) -> Then {
         match &statement.effect {
+            _ if statement.mask.contains(TypeMask::NEXT_TRX) => self.next_transaction(request),
             Some(SessionEffect::Use(name)) => Then::Database(name.clone()),
             Some(SessionEffect::Set(_)) => {
                 let modes = self.modes.after(statement);

@@ -53,6 +53,7 @@ mod long_data;
 mod look;
 mod losses;
 mod narrate;
+mod next_trx;
 mod observe;
 mod opening;
 mod origin;

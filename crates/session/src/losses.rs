@@ -13,6 +13,39 @@ use crate::session::{Cx, Phase, Session};
 use crate::ticket::Then;
 use crate::world::ServerStatus;
 
+/// How often a statement is sent again because its server was lost: what has met so many losses may be
+/// their cause, and shall not bring down server after server, nor the same one again and again.
+const MAX_RETRIES: u32 = 5;
+
+/// How often the statement in flight was sent again.
+#[derive(Debug, Default)]
+pub(crate) struct Retries {
+    /// Its number among the commands that have left the head.
+    statement: u64,
+    count: u32,
+}
+
+impl Retries {
+    fn count_of(&self, statement: u64) -> u32 {
+        if self.statement == statement {
+            self.count
+        } else {
+            0
+        }
+    }
+
+    /// May the statement with this number be sent once more?
+    fn leave_one(&self, statement: u64) -> bool {
+        self.count_of(statement) < MAX_RETRIES
+    }
+
+    /// The statement with this number is routed again, and will have the next.
+    fn add(&mut self, statement: u64) {
+        self.count = self.count_of(statement) + 1;
+        self.statement = statement + 1;
+    }
+}
+
 impl Session {
     /// A connection broke, or could not be made.
     pub(crate) fn backend_lost(&mut self, id: BackendId, reason: &str, cx: &mut Cx<'_>) {
@@ -90,7 +123,8 @@ impl Session {
             && self.tickets.len() == 1
             && !started
             && self.stream.is_none()
-            && first.is_some_and(|ticket| ticket.retry || refused && ticket.kept);
+            && first.is_some_and(|ticket| ticket.retry || refused && ticket.kept)
+            && self.retries.leave_one(self.heads);
         let prospect = self.prospect(id, owed);
         let runs_here = self.transaction_runs_on(id);
         let level = if matches!(fault, SessionFault::ServerLost { .. }) {
@@ -235,6 +269,7 @@ impl Session {
         let Some(ticket) = self.tickets.pop_front() else {
             return;
         };
+        self.retries.add(self.heads);
         self.drop_ticket(ticket.seq, cx);
         self.observe.retried();
         std::mem::swap(&mut self.passed, &mut self.passed_by_newest);

@@ -242,6 +242,7 @@ impl Session {
         if history {
             self.send_setup(id, cx);
             self.replay_history(id, cx);
+            self.say_next_transaction(id, cx);
         }
         let thread = self.backend(id).map_or(0, |backend| backend.thread_id);
         self.log(Level::Info, cx, || {
@@ -374,6 +375,7 @@ impl Session {
         }
         self.client.wishes = crate::wishes::Wishes::default();
         self.trx = tidegate_sql::TrxTracker::new();
+        self.next_trx.clear();
         self.modes = tidegate_sql::Modes {
             mysql_family: self.modes.mysql_family,
             ..tidegate_sql::Modes::default()

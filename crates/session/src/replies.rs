@@ -555,6 +555,9 @@ impl Session {
                 };
             }
             Then::Modes(modes) => self.modes = *modes,
+            Then::NextTransaction { payload, first } => {
+                self.note_next_transaction(payload, *first);
+            }
             Then::Prepared(prepared) => {
                 let mut prepared = (**prepared).clone();
                 prepared.seal_answer();

@@ -17,6 +17,7 @@ use crate::fault::{Fault, SessionFault};
 use crate::history::History;
 use crate::ids::{BackendId, SessionId, Side, TargetId, Token};
 use crate::login::Dialogue;
+use crate::losses::Retries;
 use crate::observe::Observe;
 use crate::origin::Origin;
 use crate::output::{Event, Level, LogLine, Op, Output};
@@ -181,6 +182,8 @@ pub struct Session {
     pub(crate) history: History,
     pub(crate) stmts: Statements,
     pub(crate) trx: TrxTracker,
+    /// What was said of the next transaction, while one is to come.
+    pub(crate) next_trx: Vec<Box<[u8]>>,
     pub(crate) modes: Modes,
     pub(crate) verdicts: Verdicts,
     /// Counts commands, so that the least recently used connection can be told.
@@ -191,6 +194,8 @@ pub struct Session {
     pub(crate) waiting: Option<Waiting>,
     /// The statement in flight, if it may be sent again.
     pub(crate) retry: Vec<u8>,
+    /// How often that has been sent again.
+    pub(crate) retries: Retries,
     /// The record of the open transaction; `None`: nobody wants it.
     pub(crate) replay: Option<Box<Replay>>,
     /// An answer that waits for replicas; `None`: none ever does.
@@ -268,12 +273,14 @@ impl Session {
             history: History::new(service.history),
             stmts: Statements::default(),
             trx: TrxTracker::default(),
+            next_trx: Vec::new(),
             modes: Modes::default(),
             verdicts: Verdicts::default(),
             uses: 0,
             last_seq: 0,
             waiting: None,
             retry: Vec::new(),
+            retries: Retries::default(),
             replay: None,
             sync: None,
             observe: Observe::new(

@@ -69,6 +69,7 @@ impl Session {
         freeze_modes(self.modes, &mut into);
         self.stmts.freeze(&mut into);
         into.u16(self.trx.to_bits());
+        into.list(self.next_trx.iter(), |into, said| into.bytes(said));
         into.option(self.replay.as_deref(), |into, replay| replay.freeze(into));
         into.u64(self.uses);
         into.u64(self.last_seq);
@@ -171,6 +172,7 @@ impl Session {
             Statements::thaw(&mut from, |text| tidegate_sql::classify(text, *modes))?
         };
         session.trx = tidegate_sql::TrxTracker::from_bits(from.u16()?);
+        session.next_trx = from.list(|from| Ok(from.bytes()?.into()))?;
         let rules = crate::chain::replay_rules(&session.service);
         session.replay = rules.map(|rules| Box::new(Replay::new(rules)));
         let sync = crate::chain::sync_rules(&session.service);

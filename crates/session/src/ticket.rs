@@ -97,6 +97,13 @@ pub(crate) enum Then {
     Prepared(Box<crate::stmts::Prepared>),
     /// New lexer modes.
     Modes(tidegate_sql::Modes),
+    /// What holds for the next transaction, if it is not the connection's own any more.
+    NextTransaction {
+        /// COM_QUERY and the statement.
+        payload: Vec<u8>,
+        /// Nothing else was said since the last transaction.
+        first: bool,
+    },
 }
 
 /// How far the command at the head has come through one chain of filters, so that no filter sees

@@ -215,13 +215,12 @@ impl Split {
     }
 
     /// Would the open transaction do the same on another connection, and may it run on one?
-    pub(super) fn may_repeat(&self, scene: &Scene<'_>) -> bool {
+    pub(super) fn may_repeat(&self) -> bool {
         let bare = match self.transaction {
             Some(_) => self.repeatable,
             None => self.is_bare(),
         };
-        let bound = self.held.is_strict() || scene.serializable() || !self.settings.reconnects;
-        bare && !(self.on_primary && bound)
+        bare && (!self.on_primary || self.settings.reconnects)
     }
 
     fn counted(request: &Request<'_>, course: Course) -> Counted {
@@ -375,7 +374,7 @@ impl RouterSession for Split {
         let is_primary = Some(loss.target) == self.primary;
         self.bound &= !is_primary || !self.may_replace_primary(scene);
         let concerned = self.transaction.is_none_or(|target| target == loss.target);
-        if loss.can_replay && concerned && self.may_repeat(scene) {
+        if loss.can_replay && concerned && self.may_repeat() {
             return AfterLoss::Replay;
         }
         let links = || {

@@ -47,7 +47,14 @@ impl Split {
 
     fn may_replace_primary_for(&self, scene: &Scene<'_>, before: &TrxTracker) -> bool {
         let pinned = self.held.is_strict() || scene.serializable() || before.is_next_pending();
-        self.settings.reconnects && !pinned && !self.is_irreplaceable()
+        // What keeps a session on its connection cannot keep it on one that is lost: the isolation level
+        // and SET TRANSACTION are said again to another, and what a strict mode is for has happened.
+        let kept = pinned
+            && self.primary.is_some_and(|primary| {
+                let view = scene.target(primary);
+                view.is_some_and(|view| view.link() == Link::Open)
+            });
+        self.settings.reconnects && !kept && !self.is_irreplaceable()
     }
 
     /// Is there something on the primary's connection that would be lost with it?
@@ -169,7 +176,7 @@ impl Split {
                 "the open transaction ran on server '{}', which {reason}",
                 view.name(),
             ));
-            return if self.may_repeat(scene) {
+            return if self.may_repeat() {
                 Decision::Replay(fault)
             } else {
                 Decision::End(fault)

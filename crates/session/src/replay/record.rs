@@ -39,6 +39,8 @@ pub(crate) enum Part {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Current {
     pub(super) bearing: Bearing,
+    /// What was known of the transaction before it.
+    before: TrxTracker,
     /// It sets the session's state.
     session: bool,
     /// It is a part of the transaction: something that is only asked in passing is not.
@@ -175,7 +177,14 @@ impl Session {
             order.part = run.sends();
             return;
         }
-        let statement = statement.filter(|_| order.executes());
+        let head;
+        let mut statement = statement.filter(|_| order.executes());
+        if statement.is_some() && order.command == Command::Query && !body.is_whole() {
+            // That it breaks off is no fault of the text; the whole is looked at when it is there.
+            let text = body.payload().get(1..).unwrap_or_default();
+            head = tidegate_sql::classify_head(text, self.modes);
+            statement = Some(&head);
+        }
         let before = if order.predicted {
             self.trx.rewound()
         } else {
@@ -197,6 +206,7 @@ impl Session {
         replay.digest.clear();
         replay.record.current = Some(Current {
             bearing,
+            before,
             session,
             keep: is_kept(order.command) && replay.record.knows_cursor(order),
         });
@@ -206,8 +216,10 @@ impl Session {
         if replay.record.stopped {
             return;
         }
-        let loads = statement.is_some_and(|statement| statement.operation == Operation::LoadLocal);
-        if bearing == Bearing::Opaque || loads || order.command == Command::ResetConnection {
+        if bearing == Bearing::Opaque
+            || loads(statement)
+            || order.command == Command::ResetConnection
+        {
             self.stop_record("it runs what may commit or undo it unseen", cx);
         } else if !self.keeps_state(order) {
             self.stop_record(
@@ -240,7 +252,7 @@ impl Session {
     }
 
     /// A command without an answer: long data are a part of the transaction.
-    fn take_down_silent(&mut self, body: &Body<'_>, order: &Order, cx: &mut Cx<'_>) {
+    fn take_down_silent(&mut self, body: &Body<'_>, order: &mut Order, cx: &mut Cx<'_>) {
         let (Command::StmtSendLongData, Some(id)) = (order.command, order.stmt) else {
             return;
         };
@@ -251,7 +263,7 @@ impl Session {
             return;
         }
         let before = !replay.record.long_data.contains(&id) && self.has_long_data(Some(id));
-        if before || !body.is_whole() {
+        if before {
             self.stop_record("not all of its long data can be recorded", cx);
             return;
         }
@@ -262,13 +274,17 @@ impl Session {
         let limit = replay.rules.max_bytes;
         let store = &mut replay.record.store;
         if store
-            .begin(payload, payload.len(), Marks::SILENT, limit)
+            .begin(payload, body.announced_len(), Marks::SILENT, limit)
             .is_err()
         {
             self.exceeded(cx);
             return;
         }
-        store.end(0);
+        if body.is_whole() {
+            store.end(0);
+        } else {
+            order.part = Part::Recorded;
+        }
         if !replay.record.long_data.contains(&id) {
             replay.record.long_data.push(id);
         }
@@ -348,11 +364,8 @@ impl Session {
             marks = marks.with(Marks::INCOMPARABLE);
         }
         let payload = own.as_deref().unwrap_or_else(|| body.payload());
-        let len = if own.is_some() {
-            payload.len()
-        } else {
-            body.announced_len()
-        };
+        let to_come = body.announced_len().saturating_sub(body.payload().len());
+        let len = payload.len().saturating_add(to_come);
         let limit = replay.rules.max_bytes;
         match replay.record.store.begin(payload, len, marks, limit) {
             Ok(()) => {}
@@ -362,9 +375,6 @@ impl Session {
 
     /// A COM_STMT command with the statement's own id, and an execution with its parameters' types.
     fn self_contained(&self, body: &Body<'_>, id: ClientStmtId) -> Option<Vec<u8>> {
-        if !body.is_whole() {
-            return None;
-        }
         let payload = body.payload();
         let named = tidegate_wire::stmt::stmt_id(payload).map(ClientStmtId);
         let prepared = self.stmts.get(id)?;
@@ -457,6 +467,35 @@ impl Session {
         }
     }
 
+    /// All of the statement has come, of which the first part was taken down: no server can have
+    /// executed it before. Its beginning may have hidden what it does.
+    pub(crate) fn taken_down(&mut self, answered: bool, cx: &mut Cx<'_>) {
+        let Some(replay) = &mut self.replay else {
+            return;
+        };
+        if !answered {
+            replay.record.store.end(0);
+            return;
+        }
+        let record = &mut replay.record;
+        let (Some(current), Some(payload)) = (&mut record.current, record.store.open_payload())
+        else {
+            return;
+        };
+        let Some((&command, text)) = payload.split_first() else {
+            return;
+        };
+        if command != Command::Query.byte() {
+            return;
+        }
+        let statement = tidegate_sql::classify(text, self.modes);
+        current.bearing = bearing(Some(&statement), &current.before);
+        let hides = current.bearing == Bearing::Opaque || loads(Some(&statement));
+        if hides && replay.run.is_none() {
+            self.stop_record("it runs what may commit or undo it unseen", cx);
+        }
+    }
+
     /// The record's open statement is answered. `last`: its last packet's payload.
     pub(crate) fn note_answer(
         &mut self,
@@ -497,7 +536,9 @@ impl Session {
             Bearing::Commits { .. } | Bearing::RollsBack => {
                 self.stop_record("it is not known how much of it was undone", cx);
             }
-            Bearing::Inside | Bearing::Begins | Bearing::Opaque => {}
+            // One that was only seen whole when its server was lost.
+            Bearing::Opaque => self.stop_record("it ran what may commit or undo it unseen", cx),
+            Bearing::Inside | Bearing::Begins => {}
         }
         if over {
             self.restart_record(trx, cx);
@@ -553,6 +594,11 @@ impl Session {
             Err(Full) => self.exceeded(cx),
         }
     }
+}
+
+/// Does it load a file of the client's?
+fn loads(statement: Option<&Statement>) -> bool {
+    statement.is_some_and(|statement| statement.operation == Operation::LoadLocal)
 }
 
 /// What repeating must do again. What is asked in passing is not repeated, and what is prepared is

@@ -455,8 +455,8 @@ impl Session {
             replay.digest.clear();
             return Some(entry.payload.to_vec());
         }
-        if run.interrupted.is_some() && self.stream.is_some() {
-            // The client has not sent all of it.
+        if self.stream.is_some() {
+            // The client has not sent all of what comes last.
             return None;
         }
         self.repeated(env)

@@ -111,7 +111,7 @@ impl Store {
         limit: usize,
     ) -> Result<(), Full> {
         self.abandon();
-        let need = HEAD + len;
+        let need = HEAD.saturating_add(len);
         if len > MAX_FRAME || self.bytes.saturating_add(need) >= limit {
             return Err(Full);
         }

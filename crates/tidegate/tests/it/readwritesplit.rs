@@ -1,6 +1,7 @@
 //! Reads on replicas, writes on the primary, one connection as far as the client can tell.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mysql_async::prelude::Queryable as _;
 use tidegate_testkit::raw::{Login, RawClient, Reply};
@@ -366,4 +367,33 @@ fn an_execute_goes_where_its_text_would() {
     );
     assert_eq!(value(&mut client, "EXECUTE s"), PRIMARY);
     run(&mut client, "DEALLOCATE PREPARE s");
+}
+
+#[test]
+fn a_read_that_loses_one_server_after_another_is_not_sent_again_for_ever() {
+    let tidegate = Plan::new(group()).start();
+    let mut client = connect(&tidegate, "rw");
+    client
+        .send_query("SELECT SLEEP(300), 'loses one after another'")
+        .expect("sent");
+    let find = "SELECT ID FROM information_schema.PROCESSLIST \
+                WHERE INFO LIKE 'SELECT SLEEP(300), %loses one after another%'";
+    let done = AtomicBool::new(false);
+    let replies = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::SeqCst) {
+                for server in group().servers() {
+                    for row in server.rows(find).expect("connections") {
+                        // It may have ended meanwhile.
+                        drop(server.sql(&format!("KILL {}", row[0])));
+                    }
+                }
+            }
+        });
+        let replies = client.replies();
+        done.store(true, Ordering::SeqCst);
+        replies
+    });
+    let told = replies.expect("an answer")[0].error_code();
+    assert_eq!(told, Some(1927), "{}", tidegate.log());
 }

@@ -2,6 +2,9 @@
 //! had been, or its client is told the truth.
 
 mod bank;
+mod kinds;
+mod large;
+mod pinned;
 
 use tidegate_testkit::raw::{Login, RawClient, Reply};
 use tidegate_testkit::{Direction, Fault, Relay, ServerGroup, Tidegate, wait_until};
