@@ -170,7 +170,8 @@ impl Model {
     fn loses_long_data(&self, session: usize, token: u32) -> bool {
         self.get(token).is_some_and(|issued| {
             let since = issued.bound_since;
-            let moved = self.sessions[session].turned >= since;
+            let known = &self.sessions[session];
+            let moved = known.turned.max(known.gave_up) >= since;
             issued.long.0 > 0 && (moved || self.lacks_primary(session, since))
         })
     }

@@ -184,6 +184,8 @@ pub(crate) struct Known {
     /// The last step at which its client said something after which its reads may be bound elsewhere:
     /// that begins or ends a transaction, or after which a strict mode keeps the session.
     pub(crate) turned: u64,
+    /// The last step at which it gave a connection up.
+    pub(crate) gave_up: u64,
     /// Causes that what happened so far excuses, one bit each.
     pub(crate) excused: u32,
     /// An error of the proxy that nothing has explained yet.
@@ -223,6 +225,7 @@ impl Known {
             cursors: BTreeMap::new(),
             trouble: 0,
             turned: 0,
+            gave_up: 0,
             excused: 0,
             unexplained: None,
             over: None,

@@ -279,6 +279,7 @@ impl World {
             .links
             .get_mut(usize::from(backend.0))
             .and_then(Option::take);
+        self.model.sessions[ix].gave_up = self.model.step;
         match link {
             Some(link) => {
                 // It may have waited in vain for the server.
