@@ -110,7 +110,7 @@ impl Session {
         if self.is_replaying() && first != Some(Command::Quit.byte()) {
             return Taken::Hold;
         }
-        if have < self.needed(header, first) {
+        if !whole && have < self.needed(header, first) {
             return Taken::More;
         }
         let Some(command) = first.and_then(Command::from_byte) else {

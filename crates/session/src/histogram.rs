@@ -240,11 +240,30 @@ pub const DECADES: usize = 12;
 #[inline]
 #[must_use]
 pub fn decade(us: u64) -> usize {
-    match us {
-        0 => 0,
-        us => ((us - 1).checked_ilog10().map_or(0, |digits| digits + 1) as usize).min(DECADES - 1),
+    // The binary logarithm says within one how many digits there are.
+    let guess = us
+        .checked_ilog2()
+        .map_or(0, |bits| ((bits as usize + 1) * 1233) >> 12);
+    match BOUNDS.get(guess) {
+        Some(bound) => guess + usize::from(us > *bound),
+        None => DECADES - 1,
     }
 }
+
+/// The upper bounds of all powers of ten but the last, which has none.
+const BOUNDS: [u64; DECADES - 1] = [
+    1,
+    10,
+    100,
+    1_000,
+    10_000,
+    100_000,
+    1_000_000,
+    10_000_000,
+    100_000_000,
+    1_000_000_000,
+    10_000_000_000,
+];
 
 /// One worker's times by powers of ten: what the REST interface calls a response-time
 /// distribution.
@@ -336,6 +355,11 @@ mod tests {
         check(1_000_001, 7);
         check(100_000_000_000, 11);
         check(u64::MAX, 11);
+        for digits in 1..11 {
+            let bound = 10u64.pow(digits);
+            check(bound, digits as usize);
+            check(bound + 1, digits as usize + 1);
+        }
     }
 
     proptest! {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tidegate_sql::hints::Hint;
-use tidegate_sql::{Cache, Statement};
+use tidegate_sql::{Cache, Statement, TrxTracker};
 use tidegate_wire::Command;
 use tidegate_wire::frame::Header;
 
@@ -78,10 +78,37 @@ pub(crate) enum Stop {
 /// What a command is about.
 #[derive(Clone, Copy, Default)]
 struct Subject<'a> {
-    text: &'a [u8],
     statement: Option<&'a Statement>,
-    prepared: Option<ClientStmtId>,
+    /// The statement that was prepared, and its text.
+    prepared: Option<(ClientStmtId, &'a [u8])>,
     named: Option<Named<'a>>,
+}
+
+impl<'a> Subject<'a> {
+    /// As filters and routers see it.
+    #[inline]
+    fn request<'r>(&'r self, body: &'r Body<'_>, trx: &'r TrxTracker) -> Request<'r>
+    where
+        'a: 'r,
+    {
+        let command = body.command();
+        let payload = body.payload();
+        let text = match (self.prepared, command) {
+            (Some((_, text)), _) => text,
+            (None, Command::Query | Command::StmtPrepare) => payload.get(1..).unwrap_or_default(),
+            (None, _) => &[],
+        };
+        Request {
+            command,
+            payload,
+            complete: body.is_whole(),
+            text,
+            statement: self.statement,
+            prepared: self.prepared.map(|(id, _)| id),
+            hints: &[],
+            trx,
+        }
+    }
 }
 
 impl Session {
@@ -141,9 +168,8 @@ impl Session {
                     Ok((id, found)) => {
                         text = found;
                         Subject {
-                            text: &text.text,
+                            prepared: Some((id, &text.text)),
                             statement: Some(&text.statement),
-                            prepared: Some(id),
                             named: text.named(),
                         }
                     }
@@ -153,54 +179,58 @@ impl Session {
                 self.own_subject(command, payload, classifier)
             };
             let trx = self.trx;
-            let request = Request {
-                command,
-                payload,
-                complete: body.is_whole(),
-                text: subject.text,
-                statement: subject.statement,
-                prepared: subject.prepared,
-                hints: &[],
-                trx: &trx,
-            };
-            let straight = match body {
-                Body::Run { .. } => self.straight(&request, &cx),
-                Body::Own { .. } => None,
-            };
-            if let Some(way) = straight {
+            if let Body::Run { .. } = body
+                && let request = subject.request(body, &trx)
+                && let Some(way) = self.straight(&request, &cx)
+            {
                 self.go_straight(way, &request, subject.named, &mut cx);
                 way.forward(body, &mut cx);
                 return true;
             }
-            match self.plan(&request, &mut cx) {
-                Ok(leaves) => {
-                    let since = self.put_off.map(|put_off| put_off.since);
-                    self.head_leaves();
-                    let digest = match self.is_repeating() {
-                        true => None,
-                        false => self.count_digest(&request, subject.named, &mut cx),
-                    };
-                    let name = subject.named.map(|named| named.digest);
-                    let mut order = self.order(&request, name, &leaves);
-                    order.digest = digest;
-                    order.since = since;
-                    if self.replay.is_some() {
-                        self.take_down(body, request.statement, &mut order, &leaves, &mut cx);
-                    }
-                    self.announce(&request, &leaves, &cx);
-                    self.dispatch(body, order, &leaves, &mut cx);
-                    return true;
-                }
-                Err(Stop::Replaced(payload)) => {
-                    let Some(command) = payload.first().copied().and_then(Command::from_byte)
-                    else {
-                        return true;
-                    };
-                    self.swallow_rest(body, None);
-                    *body = Body::Own { command, payload };
-                }
-                Err(stop) => return self.conclude(stop, body, &mut cx),
+            if let Some(routed) = self.route_anyhow(body, subject, &trx, &mut cx) {
+                return routed;
             }
+        }
+    }
+
+    /// Routes a command that may be anything. `None`: a filter made another of it.
+    #[inline(never)]
+    fn route_anyhow(
+        &mut self,
+        body: &mut Body<'_>,
+        subject: Subject<'_>,
+        trx: &TrxTracker,
+        cx: &mut Cx<'_>,
+    ) -> Option<bool> {
+        let request = subject.request(body, trx);
+        match self.plan(&request, cx) {
+            Ok(leaves) => {
+                let since = self.put_off.map(|put_off| put_off.since);
+                self.head_leaves();
+                let digest = match self.is_repeating() {
+                    true => None,
+                    false => self.count_digest(&request, subject.named, cx),
+                };
+                let name = subject.named.map(|named| named.digest);
+                let mut order = self.order(&request, name, &leaves);
+                order.digest = digest;
+                order.since = since;
+                if self.replay.is_some() {
+                    self.take_down(body, request.statement, &mut order, &leaves, cx);
+                }
+                self.announce(&request, &leaves, cx);
+                self.dispatch(body, order, &leaves, cx);
+                Some(true)
+            }
+            Err(Stop::Replaced(payload)) => {
+                let Some(command) = payload.first().copied().and_then(Command::from_byte) else {
+                    return Some(true);
+                };
+                self.swallow_rest(body, None);
+                *body = Body::Own { command, payload };
+                None
+            }
+            Err(stop) => Some(self.conclude(stop, body, cx)),
         }
     }
 
@@ -208,7 +238,7 @@ impl Session {
     fn own_subject<'s>(
         &self,
         command: Command,
-        payload: &'s [u8],
+        payload: &[u8],
         classifier: &'s mut Cache,
     ) -> Subject<'s> {
         if !matches!(command, Command::Query | Command::StmtPrepare) {
@@ -225,7 +255,6 @@ impl Session {
             }
         };
         Subject {
-            text,
             statement,
             prepared: None,
             named,

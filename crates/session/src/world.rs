@@ -235,16 +235,10 @@ impl<S: Default> Counters<S> {
     /// The shard that worker number `worker` may write.
     #[inline]
     #[must_use]
-    #[allow(
-        clippy::indexing_slicing,
-        reason = "there is at least one, and the place is below the length"
-    )]
     pub fn shard(&self, worker: usize) -> &S {
-        // A remainder would cost a division for every counter.
-        if worker < self.shards.len() {
-            &self.shards[worker]
-        } else {
-            self.later_shard(worker - self.shards.len())
+        match self.shards.get(worker) {
+            Some(shard) => shard,
+            None => self.later_shard(worker - self.shards.len()),
         }
     }
 

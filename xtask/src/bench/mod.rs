@@ -206,6 +206,7 @@ fn measure(figures: &[&Figure], settings: &Settings) -> (Vec<Row>, u64) {
         println!("\n== {}: {}", figure.name, figure.what);
         match (figure.run)(settings) {
             Ok(found) => {
+                failed += found.iter().filter(|row| row.is_over_budget()).count() as u64;
                 rows.extend(found.into_iter().map(|row| row.of(figure.name)));
             }
             Err(error) => {

@@ -28,6 +28,8 @@ pub(super) struct Row {
     /// What the value is the median of, in the order of the rounds.
     rounds: Vec<f64>,
     bar: Option<Bar>,
+    /// More than this is a step back, and the task fails.
+    budget: Option<f64>,
     /// Only in the file: the table is for comparisons.
     detail: bool,
     /// Why there is no value.
@@ -65,9 +67,21 @@ impl Row {
             value,
             rounds,
             bar,
+            budget: None,
             detail: false,
             error: None,
         }
+    }
+
+    /// What was reached before: the value must not become worse than that.
+    pub(super) fn within(mut self, budget: Option<f64>) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// Is it more than the budget?
+    pub(super) fn is_over_budget(&self) -> bool {
+        self.budget.is_some_and(|budget| self.value > budget)
     }
 
     /// Leaves the row out of the table.
@@ -102,6 +116,7 @@ impl Row {
     fn verdict(&self) -> &'static str {
         match (self.bar, &self.error) {
             (_, Some(_)) => "NOT MEASURED",
+            _ if self.is_over_budget() => "OVER BUDGET",
             (None, None) => "",
             (Some(bar), None) if bar.met_by(self.value) => "met",
             (Some(_), None) => "NOT MET",
@@ -119,6 +134,9 @@ impl Row {
         if let Some(bar) = self.bar {
             row["bar"] = bar.text().into();
             row["met"] = bar.met_by(self.value).into();
+        }
+        if let Some(budget) = self.budget {
+            row["budget"] = budget.into();
         }
         if let Some(error) = &self.error {
             row["error"] = error.as_str().into();

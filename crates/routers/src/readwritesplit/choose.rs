@@ -20,7 +20,7 @@ pub(crate) struct Limits {
 }
 
 /// Can statements go there, now or after connecting?
-#[inline]
+#[inline(always)]
 fn reachable(view: &TargetView<'_>, scene: &Scene<'_>) -> bool {
     match view.link() {
         Link::Open => view.status().usable(),
@@ -88,20 +88,22 @@ fn is_unrivalled(
     rank: Rank,
     id: TargetId,
 ) -> bool {
-    let Some(view) = scene.target(id) else {
+    let view = scene.target(id);
+    let Some(view) = &view else {
         return false;
     };
     let used_later = |other: TargetId| {
         let other = scene.target(other);
         other.is_some_and(|other| other.last_used() >= view.last_used())
     };
-    unfit_in(scene, limits, id, &view, primary, rank).is_none()
-        && class(&view, limits, primary == Some(id)) == 0
+    unfit_in(scene, limits, id, view, primary, rank).is_none()
+        && class(view, limits, primary == Some(id)) == 0
         && limits.criterion.keeps(|| view.operations(), 0)
         && !(limits.master_accept_reads && primary.is_some_and(used_later))
 }
 
 /// The choice among all of them.
+#[inline(never)]
 fn best(
     scene: &Scene<'_>,
     limits: &Limits,
@@ -252,11 +254,6 @@ fn unfit_in(
     rank: Rank,
 ) -> Option<Unfit> {
     let is_primary = primary == Some(id);
-    let room = || {
-        view.link() >= Link::Opening
-            || is_primary
-            || open_replicas(scene, primary) < limits.max_replicas
-    };
     if !acts_as_replica(view) && !is_primary {
         Some(Unfit::Role)
     } else if !reachable(view, scene) {
@@ -267,7 +264,10 @@ fn unfit_in(
         Some(Unfit::Lag)
     } else if view.rank() != rank {
         Some(Unfit::Rank)
-    } else if !room() {
+    } else if view.link() < Link::Opening
+        && !is_primary
+        && open_replicas(scene, primary) >= limits.max_replicas
+    {
         Some(Unfit::Full)
     } else {
         None
@@ -345,7 +345,7 @@ fn turn(scene: &Scene<'_>, id: TargetId) -> u64 {
 
 /// 0: a replica that is free; 1: one that still owes an answer nobody waits for; 2: the primary,
 /// unless it takes its share of the reads.
-#[inline]
+#[inline(always)]
 fn class(view: &TargetView<'_>, limits: &Limits, is_primary: bool) -> u8 {
     let replica = acts_as_replica(view) || (is_primary && limits.master_accept_reads);
     // A connection that is being opened owes what it was told to become one.
@@ -357,7 +357,7 @@ fn class(view: &TargetView<'_>, limits: &Limits, is_primary: bool) -> u8 {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn acts_as_replica(view: &TargetView<'_>) -> bool {
     view.status()
         .any(ServerStatus::SLAVE.with(ServerStatus::RELAY))
@@ -365,7 +365,7 @@ fn acts_as_replica(view: &TargetView<'_>) -> bool {
 }
 
 /// Unknown lag is not acceptable where there is a limit.
-#[inline]
+#[inline(always)]
 pub(crate) fn lag_fits(view: &TargetView<'_>, limits: &Limits) -> bool {
     limits.max_replication_lag.is_zero()
         || view
@@ -375,12 +375,22 @@ pub(crate) fn lag_fits(view: &TargetView<'_>, limits: &Limits) -> bool {
 
 /// The rank in use: that of the connected primary; without one, of the first connection; else the
 /// best one.
+#[inline]
 fn current_rank(scene: &Scene<'_>, primary: Option<TargetId>) -> Rank {
+    let connected = primary.and_then(|id| {
+        let view = scene.target(id);
+        let view = view.as_ref()?;
+        (view.link() >= Link::Opening).then(|| view.rank())
+    });
+    connected.unwrap_or_else(|| rank_without_primary(scene))
+}
+
+/// That of the first connection; else the best one.
+#[cold]
+fn rank_without_primary(scene: &Scene<'_>) -> Rank {
     let views = || scene.targets().filter_map(|id| scene.target(id));
-    primary
-        .and_then(|id| scene.target(id))
-        .filter(|view| view.link() >= Link::Opening)
-        .or_else(|| views().find(|view| view.link() == Link::Open))
+    views()
+        .find(|view| view.link() == Link::Open)
         .or_else(|| {
             views()
                 .filter(|view| view.status().connectable())

@@ -23,6 +23,7 @@ const NEXT_LOOK: Duration = Duration::from_secs(1);
 impl Split {
     /// The primary: the session's own as long as it is connected and still is one; else, if another
     /// may take its place, the best one there is.
+    #[inline]
     pub(super) fn find_primary(&self, scene: &Scene<'_>) -> Option<TargetId> {
         self.find_primary_for(scene, scene.trx())
     }
@@ -75,6 +76,7 @@ impl Split {
     }
 
     /// Must a read go to the primary, because only that has what it must see?
+    #[inline]
     pub(super) fn keeps_on_primary(&self, request: &Request<'_>, scene: &Scene<'_>) -> bool {
         let causal = self.settings.causal;
         causal.is_on()
@@ -84,6 +86,7 @@ impl Split {
     }
 
     /// The server for a read.
+    #[inline]
     pub(super) fn find_replica(
         &self,
         scene: &Scene<'_>,

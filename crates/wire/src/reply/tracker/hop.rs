@@ -4,7 +4,8 @@
 //! long, out of order, an error, a cursor) stays where it is for the careful path. That both see the
 //! same reply is a property test.
 
-use super::{ANY, ReplyTracker, State};
+use super::take::End;
+use super::{ANY, ReplyTracker, State, Turn};
 use crate::frame::{Header, MAX_FRAME};
 use crate::reply::EOF;
 use crate::{Caps, Shape, Status};
@@ -31,6 +32,26 @@ impl ReplyTracker {
             self.summary.rows += u64::from(hopped);
         }
         rest
+    }
+
+    /// Passes the EOF packet that ends rows, where that is all it can be.
+    #[inline]
+    pub(super) fn hop_rows_eof<'a>(&mut self, rest: &'a [u8]) -> Option<(Turn, &'a [u8])> {
+        let Some((&[5, 0, 0, seq, EOF, v, w, s, t], after)) = rest.split_first_chunk::<9>() else {
+            return None;
+        };
+        let classic = !self.caps.contains(Caps::DEPRECATE_EOF);
+        if self.state != State::Rows || !classic || !self.begun || !self.is_due(seq) {
+            return None;
+        }
+        self.due = u16::from(seq.wrapping_add(1));
+        let end = End {
+            status: Status::from_bits(u16::from_le_bytes([s, t])),
+            warnings: u16::from_le_bytes([v, w]),
+            has_changes: false,
+        };
+        self.note(end.status, end.warnings);
+        Some((self.end_rows(&end), after))
     }
 
     #[inline]

@@ -253,12 +253,22 @@ impl ReplyTracker {
             if step == Step::Fast {
                 rest = self.hop(rest);
             }
-            let Some((packet, seq, after)) = self.split_whole(rest) else {
-                piecewise = true;
-                continue;
+            let hopped = match step {
+                Step::Fast => self.hop_rows_eof(rest),
+                Step::PerPacket => None,
             };
-            self.begin(packet.first, seq)?;
-            let (event, done) = match self.take(packet, step)? {
+            let (turn, after) = match hopped {
+                Some(hopped) => hopped,
+                None => {
+                    let Some((packet, seq, after)) = self.split_whole(rest) else {
+                        piecewise = true;
+                        continue;
+                    };
+                    self.begin(packet.first, seq)?;
+                    (self.take(packet, step)?, after)
+                }
+            };
+            let (event, done) = match turn {
                 Turn::Quiet => {
                     rest = after;
                     continue;
@@ -266,11 +276,7 @@ impl ReplyTracker {
                 Turn::Report(event) => (event, false),
                 Turn::Done(event) => (event, true),
             };
-            let progress = self.progress(
-                run.len() - after.len(),
-                Header::LEN + packet.payload.len(),
-                event,
-            );
+            let progress = self.progress(run.len() - after.len(), rest.len() - after.len(), event);
             return Ok(self.closing(progress, done));
         }
     }

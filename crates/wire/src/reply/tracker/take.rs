@@ -15,10 +15,10 @@ const OK_MIN_LEN: u32 = 7;
 const COUNT_MAX_LEN: u32 = 10;
 
 /// What an EOF packet, or an OK in its place, says.
-struct End {
-    status: Status,
-    warnings: u16,
-    has_changes: bool,
+pub(super) struct End {
+    pub(super) status: Status,
+    pub(super) warnings: u16,
+    pub(super) has_changes: bool,
 }
 
 impl End {
@@ -202,7 +202,7 @@ impl ReplyTracker {
     }
 
     #[inline]
-    fn end_rows(&mut self, end: &End) -> Turn {
+    pub(super) fn end_rows(&mut self, end: &End) -> Turn {
         self.summary.kind = Kind::ResultSet;
         self.summary.cursor_open = match self.shape {
             Shape::Execute => end.status.contains(Status::CURSOR_EXISTS),
