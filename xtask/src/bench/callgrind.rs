@@ -38,7 +38,7 @@ const CASES: &[Case] = &[
         arguments: &["text"],
         what: "session core: a routed text point select, request and reply, seen before",
         bar: Some(Bar::AtMost(5000.0)),
-        budget: Some(4000.0),
+        budget: Some(4200.0),
     },
     Case {
         package: "tidegate-sim",
@@ -46,7 +46,7 @@ const CASES: &[Case] = &[
         arguments: &["execute"],
         what: "session core: a routed EXECUTE of a point select, request and reply",
         bar: Some(Bar::AtMost(3000.0)),
-        budget: Some(3650.0),
+        budget: Some(3850.0),
     },
     Case {
         package: "tidegate-sim",
@@ -54,7 +54,7 @@ const CASES: &[Case] = &[
         arguments: &["connection"],
         what: "session core: a text point select through readconnroute, request and reply",
         bar: None,
-        budget: Some(2400.0),
+        budget: Some(2480.0),
     },
     Case {
         package: "tidegate-sql",
