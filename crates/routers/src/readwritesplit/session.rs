@@ -359,6 +359,10 @@ impl RouterSession for Split {
         let over = !reply.trx.is_open() || another;
         if self.transaction.is_some() && over {
             self.transaction = None;
+            // What was kept for it alone is let go now, with autocommit off too.
+            if !self.left_open.is_empty() {
+                scene.want_spare();
+            }
             self.hopeful = false;
             self.steady = false;
             let counters = scene.counters();
