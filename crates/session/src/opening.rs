@@ -216,7 +216,7 @@ impl Session {
             return;
         }
         let history = self.needs.history;
-        if history && !self.history.recoverable() && self.last_seq > 0 && !self.is_switching(id) {
+        if history && !self.recoverable() && !self.is_switching(id) {
             let reason = "its session's state is not known any more".to_owned();
             let fault = SessionFault::ServerLost {
                 server: name,
@@ -252,6 +252,13 @@ impl Session {
             self.switched(id, cx);
         }
         self.replay_progress(id, cx);
+    }
+
+    /// Can the history rebuild the session's state on a new connection? Where nothing was set nothing
+    /// has to be rebuilt.
+    #[inline]
+    pub(crate) fn recoverable(&self) -> bool {
+        self.history.recoverable() || self.last_seq == 0
     }
 
     fn is_switching(&self, id: BackendId) -> bool {

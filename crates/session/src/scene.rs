@@ -70,8 +70,7 @@ impl<'a> Scene<'a> {
     #[inline]
     #[must_use]
     pub fn recoverable(&self) -> bool {
-        // Where nothing was set nothing has to be rebuilt.
-        self.session.history.recoverable() || self.session.last_seq == 0
+        self.session.recoverable()
     }
 
     /// The session's transaction: before a command while it is being routed, after it when the

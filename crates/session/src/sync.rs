@@ -59,6 +59,8 @@ struct Kept {
     payload: Vec<u8>,
     /// It is told then.
     until: Instant,
+    /// Connections that were opened for it: one that does not come up is not tried again and again.
+    opened: Vec<BackendId>,
     /// Servers that were asked and have not answered, and on which connection.
     asked: Vec<(ServerId, BackendId)>,
     /// Servers that have it, or are known not to get it in time.
@@ -145,6 +147,7 @@ impl Session {
             seq: header.seq,
             payload: payload.to_vec(),
             until: cx.now.after(sync.rules.timeout),
+            opened: Vec::new(),
             asked: Vec::new(),
             answered: Vec::new(),
             reached: 0,
@@ -172,7 +175,8 @@ impl Session {
         self.sync.as_mut()?.kept.as_mut()
     }
 
-    /// Asks those replicas that can be asked, and connects to others if they are too few.
+    /// Asks those replicas that can be asked, and connects to others if they are too few: once to each,
+    /// and only where the session's state can be rebuilt.
     pub(crate) fn ask_replicas(&mut self, cx: &mut Cx<'_>) {
         let Some((wait, needed)) = self.sync.as_ref().and_then(|sync| {
             let kept = sync.kept.as_ref()?;
@@ -202,7 +206,15 @@ impl Session {
                 Some(Link::Failed) | None => {}
             }
         }
-        for id in closed.into_iter().take(needed.saturating_sub(concerned)) {
+        if !self.recoverable() {
+            return;
+        }
+        if let Some(kept) = self.kept_answer() {
+            closed.retain(|id| !kept.opened.contains(id));
+            closed.truncate(needed.saturating_sub(concerned));
+            kept.opened.extend_from_slice(&closed);
+        }
+        for id in closed {
             self.open(id, cx);
         }
     }

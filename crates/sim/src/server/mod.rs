@@ -72,6 +72,8 @@ pub(crate) struct Quirks {
     pub(crate) odd_greeting: bool,
     /// It has said something that nobody asked for, which the session may not have read yet.
     pub(crate) spoke: bool,
+    /// It died idle, on a replica, and nobody will miss it.
+    pub(crate) unmissed: bool,
 }
 
 /// The error of a fault that the simulator planted on one server.

@@ -152,6 +152,7 @@ impl World {
             Event::Read(ix) => self.client_reads(ix),
             Event::Deliver(ix, side) => self.deliver(ix, side),
             Event::EndOfStream(ix, side) => {
+                self.hear_of_death(ix, side);
                 if let Some(input) = self.input(ix, side) {
                     input.ended = true;
                 }
@@ -212,6 +213,7 @@ impl World {
             let count = cut(&mut self.rng, there);
             pipe.read(count, &mut input.kept);
         }
+        self.hear_of_death(ix, side);
         self.present(ix, side);
         if let Side::Backend(backend) = side {
             let link = self.slots[ix].link(backend).and_then(Link::conn);
@@ -296,6 +298,19 @@ impl World {
             self.cut_link(conn);
         }
         self.settle_backlogs(session);
+    }
+
+    /// A session reads what a connection said that has died since: it may learn only now that it has
+    /// none, with a command waiting that was issued in between.
+    fn hear_of_death(&mut self, ix: usize, side: Side) {
+        let Side::Backend(backend) = side else { return };
+        if let Some(conn) = self.slots[ix].link(backend).and_then(Link::conn)
+            && self.conns[conn].is_closed()
+            && !self.conns[conn].quirks.unmissed
+        {
+            self.model
+                .trouble(ix, &[Cause::ServerLost, Cause::NoServer]);
+        }
     }
 
     /// The server's end of a connection is closed: the session will see it behind the last bytes.

@@ -91,7 +91,8 @@ impl World {
         }
         self.count_death(ix);
         let session = self.conns[ix].session;
-        if !self.is_spare(ix) {
+        self.conns[ix].quirks.unmissed = self.is_spare(ix);
+        if !self.conns[ix].quirks.unmissed {
             self.model
                 .trouble(session, &[Cause::ServerLost, Cause::NoServer]);
         }
