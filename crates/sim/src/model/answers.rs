@@ -264,7 +264,6 @@ impl Model {
                 let multi = known.state.multi_statements;
                 known.state = crate::state::SessionState::new(user, database.clone(), multi);
                 known.uncertain = false;
-                known.failed_changes = 0;
                 known.cursors.clear();
             }
             What::Fetch { .. }

@@ -161,7 +161,7 @@ pub(crate) struct Known {
     pub(crate) splits: bool,
     /// A session keeps a history: its state is the same wherever a statement runs.
     pub(crate) history: bool,
-    /// Changes of user that failed since the last that succeeded.
+    /// Changes of user that failed, of which a connection allows three.
     pub(crate) failed_changes: u32,
     /// A server has answered a session command differently from the others.
     pub(crate) diverged: bool,
