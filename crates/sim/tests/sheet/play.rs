@@ -270,6 +270,13 @@ impl<'a> Play<'a> {
                 self.stage()?.cut(server);
                 return Ok(());
             }
+            // It dies, and no monitor has seen it.
+            ("vanishes", _) => {
+                self.alive[server] = false;
+                self.tell_stage(false);
+                self.stage()?.cut(server);
+                return Ok(());
+            }
             ("dies", _) => {
                 view.status = ServerStatus::default();
                 self.alive[server] = false;
