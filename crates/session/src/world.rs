@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::OnceLock; // tidy: allow(pure): for the shards of workers that come later
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tidegate_wire::GtidList;
@@ -212,6 +212,8 @@ pub struct Counters<S> {
     /// Of those that may be added, each made by its worker.
     // tidy: allow(pure): a shard that is made when it is first written to, nothing global
     later: Box<[OnceLock<Box<S>>]>,
+    /// Behind the last of those that was made: nobody who adds up looks further.
+    later_end: AtomicUsize,
 }
 
 impl<S: Default> Counters<S> {
@@ -229,6 +231,7 @@ impl<S: Default> Counters<S> {
             shards: (0..workers).map(|_| S::default()).collect(),
             // tidy: allow(pure): see the field
             later: (workers..most).map(|_| OnceLock::new()).collect(),
+            later_end: AtomicUsize::new(0),
         }
     }
 
@@ -246,7 +249,10 @@ impl<S: Default> Counters<S> {
     #[allow(clippy::indexing_slicing, reason = "there is at least one")]
     fn later_shard(&self, place: usize) -> &S {
         match self.later.get(place) {
-            Some(shard) => shard.get_or_init(Box::default),
+            Some(shard) => shard.get_or_init(|| {
+                self.later_end.fetch_max(place + 1, Ordering::Relaxed);
+                Box::default()
+            }),
             None => &self.shards[0],
         }
     }
@@ -255,8 +261,12 @@ impl<S: Default> Counters<S> {
     #[inline]
     #[must_use]
     pub fn sum(&self, field: impl Fn(&S) -> &Count) -> u64 {
-        self.iter()
-            .fold(0u64, |total, shard| total.wrapping_add(field(shard).get()))
+        let add = |total: u64, shard: &S| total.wrapping_add(field(shard).get());
+        let total = self.shards.iter().fold(0, add);
+        match self.later_end.load(Ordering::Relaxed) {
+            0 => total,
+            _ => self.made_later().fold(total, add),
+        }
     }
 
     /// What a gauge shows over all workers at this moment. Exact but for what other workers change
@@ -277,9 +287,14 @@ impl<S: Default> Counters<S> {
 
     /// All shards, for figures that are neither sums nor maxima.
     pub fn iter(&self) -> impl Iterator<Item = &S> + Clone {
+        self.shards.iter().chain(self.made_later())
+    }
+
+    fn made_later(&self) -> impl Iterator<Item = &S> + Clone {
+        let end = self.later_end.load(Ordering::Relaxed);
+        let made = self.later.get(..end).unwrap_or_default();
         // tidy: allow(pure): see the field
-        let later = self.later.iter().filter_map(OnceLock::get);
-        self.shards.iter().chain(later.map(|shard| &**shard))
+        made.iter().filter_map(OnceLock::get).map(|shard| &**shard)
     }
 }
 
@@ -317,4 +332,30 @@ pub struct ServerShard {
     pub write_decades: Decades,
     /// How long the commands took that nobody looked at.
     pub other_times: Histogram,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_that_come_later_are_counted() {
+        let counters: Counters<Count> = Counters::with_room(2, 6);
+        counters.shard(1).add(1);
+        assert_eq!(
+            (counters.sum(|shard| shard), counters.iter().count()),
+            (1, 2)
+        );
+        counters.shard(4).add(20);
+        counters.shard(3).add(300);
+        assert_eq!(counters.sum(|shard| shard), 321);
+        assert_eq!(counters.highest(|shard| shard), 300);
+        assert_eq!(
+            counters.iter().count(),
+            4,
+            "those that nobody wrote are not made"
+        );
+        counters.shard(5).add(4000);
+        assert_eq!(counters.now(|shard| shard), 4321);
+    }
 }

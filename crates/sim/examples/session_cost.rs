@@ -92,7 +92,7 @@ impl Bench {
             tls: false,
             connect_timeout: None,
             proxy_header: None,
-            counters: Arc::new(Counters::new(2)),
+            counters: Arc::new(Counters::with_room(2, 256)),
         });
         Bench {
             servers: ServerViews(views.collect()),
@@ -182,8 +182,10 @@ fn service(router: Arc<dyn Router>) -> Arc<ServiceSpec> {
         max_connections: 0,
         version_string: None,
         position: Arc::default(),
-        counters: Arc::new(Counters::new(2)),
-        target_counters: (0..3).map(|_| Arc::new(Counters::new(2))).collect(),
+        counters: Arc::new(Counters::with_room(2, 256)),
+        target_counters: (0..3)
+            .map(|_| Arc::new(Counters::with_room(2, 256)))
+            .collect(),
     })
 }
 
