@@ -191,10 +191,8 @@ impl Session {
         let heir = self.backend_ids().find(|id| {
             self.backend(*id).is_some_and(|backend| {
                 let place = backend.owed.iter().position(compares);
-                let untouched = place.is_some_and(|place| {
-                    place > 0
-                        || backend.tracker.bytes() == 0 && backend.tracker.at_packet_boundary()
-                });
+                let untouched =
+                    place.is_some_and(|place| place > 0 || !backend.tracker.mid_reply());
                 untouched && matches!(backend.state, State::Ready)
             })
         });
