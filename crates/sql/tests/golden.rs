@@ -1,37 +1,13 @@
 //! The table of statements: what each text is classified as in each state of a session, and where
 //! that sends it. The cases are data in `cases/`; only `check` knows the interface.
 //!
-//! A line is `row | state | flags | target | text`. Flags with a plus are the properties beside the
-//! mask. A line that begins with `>` is run in the session before the next row. In a text, ⏎ ⇥ ␍ ␋ ␌
-//! stand for the control characters.
+//! Flags with a plus are the properties beside the mask.
 
 use std::collections::BTreeMap;
 use tidegate_sql::{
     Cache, Hold, Modes, SessionEffect, Statement, TempTables, TrxTracker, TypeMask, classify,
 };
-
-const CASES: &[(&str, &str)] = &[
-    ("a", include_str!("../cases/a-plain-reads.txt")),
-    (
-        "b",
-        include_str!("../cases/b-changes-and-locking-reads.txt"),
-    ),
-    ("c", include_str!("../cases/c-definitions-and-accounts.txt")),
-    ("d", include_str!("../cases/d-session-state.txt")),
-    ("e", include_str!("../cases/e-transactions.txt")),
-    ("f", include_str!("../cases/f-xa.txt")),
-    ("g", include_str!("../cases/g-temporary-tables.txt")),
-    ("h", include_str!("../cases/h-text-prepared-statements.txt")),
-    ("i", include_str!("../cases/i-functions.txt")),
-    ("j", include_str!("../cases/j-sequences.txt")),
-    ("k", include_str!("../cases/k-locks-and-administration.txt")),
-    ("l", include_str!("../cases/l-show-and-explain.txt")),
-    ("m", include_str!("../cases/m-several-statements.txt")),
-    ("n", include_str!("../cases/n-comments.txt")),
-    ("o", include_str!("../cases/o-quoting-and-names.txt")),
-    ("p", include_str!("../cases/p-hints.txt")),
-    ("q", include_str!("../cases/q-sql-mode-oracle.txt")),
-];
+use tidegate_testkit::statements::{Row, rows};
 
 /// A session as far as classification knows one.
 #[derive(Default)]
@@ -44,28 +20,18 @@ struct Session {
 }
 
 impl Session {
-    fn in_state(states: &str) -> Session {
+    /// In the state of a row, after what is said before it.
+    fn before(row: &Row) -> Session {
         let mut session = Session::default();
-        for state in states.split(',') {
-            match state {
-                "ac" => {}
-                "rw" => session.run("START TRANSACTION"),
-                "ro" => session.run("START TRANSACTION READ ONLY"),
-                "ac0" => session.run("SET autocommit = 0"),
-                "dro" => session.run("SET SESSION TRANSACTION READ ONLY"),
-                "next" => session.run("SET TRANSACTION READ ONLY"),
-                "ser" => session.run("SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE"),
-                "tmp" => session.run("CREATE TEMPORARY TABLE tt (id INT)"),
-                "lock" => session.run("LOCK TABLES t1 READ"),
-                "nobs" => session.run("SET sql_mode = 'NO_BACKSLASH_ESCAPES'"),
-                "ansi" => session.run("SET sql_mode = 'ANSI_QUOTES'"),
-                "ora" => {
-                    session.run("SET sql_mode = ORACLE");
-                    // What a server answers: autocommit is still on.
-                    session.trx.correct(0x0002);
-                }
-                other => panic!("no such state: {other}"),
+        for (state, text) in row.states() {
+            session.run(text);
+            if state == "ora" {
+                // What a server answers: autocommit is still on.
+                session.trx.correct(0x0002);
             }
+        }
+        for text in &row.before {
+            session.run(text);
         }
         session
     }
@@ -141,39 +107,26 @@ impl Session {
     }
 }
 
-fn control_characters(text: &str) -> String {
-    text.replace('⏎', "\n")
-        .replace('⇥', "\t")
-        .replace('␍', "\r")
-        .replace('␋', "\u{b}")
-        .replace('␌', "\u{c}")
-}
-
 /// One row: what differs, if anything.
-fn check(line: &str, before: &[&str]) -> Result<(), String> {
-    let mut columns = line.splitn(5, " | ");
-    let mut column = || columns.next().unwrap_or_default();
-    let (row, state, flags, target, text) = (column(), column(), column(), column(), column());
-    let text = control_characters(text);
-    let mut session = Session::in_state(state);
-    for earlier in before {
-        session.run(earlier);
-    }
+fn check(row: &Row) -> Result<(), String> {
+    let text = &row.text;
+    let session = Session::before(row);
     let statement = classify(text.as_bytes(), session.modes);
     let mask = session.mask(&statement);
     let mut got: Vec<&str> = mask.names().collect();
     got.extend(statement.previous.then_some("+previous"));
     got.extend(statement.multi.then_some("+multi"));
-    let mut expected: Vec<&str> = flags.split_whitespace().collect();
+    let mut expected: Vec<&str> = row.flags.split_whitespace().collect();
     got.sort_unstable();
     expected.sort_unstable();
     let got_target = session.target(&statement, mask);
-    if got != expected || got_target != target {
+    if got != expected || got_target != row.target {
         return Err(format!(
-            "row {row}: {text}\n  expected {expected:?} {target}\n  got      {got:?} {got_target}"
+            "row {}: {text}\n  expected {expected:?} {}\n  got      {got:?} {got_target}",
+            row.number, row.target
         ));
     }
-    check_cached(&text, &session, &statement, row)
+    check_cached(text, &session, &statement, &row.number)
 }
 
 /// A cache answers with the same, the first time and the second.
@@ -194,25 +147,8 @@ fn check_cached(
 
 #[test]
 fn every_row_of_the_table() {
-    let mut failures = Vec::new();
-    let mut count = 0;
-    for (section, cases) in CASES {
-        let mut before = Vec::new();
-        for line in cases.lines() {
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            if let Some(earlier) = line.strip_prefix("> ") {
-                before.push(earlier);
-                continue;
-            }
-            count += 1;
-            if let Err(failure) = check(line, &before) {
-                failures.push(format!("{section}: {failure}"));
-            }
-            before.clear();
-        }
-    }
+    let rows = rows();
+    let failures: Vec<_> = rows.iter().filter_map(|row| check(row).err()).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    assert_eq!(count, 404, "rows of the table");
+    assert_eq!(rows.len(), 404, "rows of the table");
 }

@@ -24,6 +24,7 @@ pub mod raw;
 mod relay;
 mod scratch;
 pub mod secrets;
+pub mod statements;
 mod tidegate;
 mod wait;
 

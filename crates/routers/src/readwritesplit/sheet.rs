@@ -1,13 +1,12 @@
 //! The table of statements, row by row against the rules that route: the same cases that the
 //! classification is tested with.
 
-use std::path::Path;
-
 use tidegate_session::TargetId;
 use tidegate_session::request::Request;
 use tidegate_session::router::{Course, TargetSet};
 use tidegate_sql::hints::{Hint, Route};
 use tidegate_sql::{Modes, TempTables, TrxTracker, classify};
+use tidegate_testkit::statements::{Row, rows};
 use tidegate_wire::Command;
 
 use super::held::Held;
@@ -44,27 +43,17 @@ impl Session {
         }
     }
 
-    fn in_state(states: &str) -> Session {
+    /// In the state of a row, after what is said before it.
+    fn before(row: &Row) -> Session {
         let mut session = Session::new(&ReadWriteSplitParams::default());
-        for state in states.split(',') {
-            session.run(match state {
-                "ac" => continue,
-                "rw" => "START TRANSACTION",
-                "ro" => "START TRANSACTION READ ONLY",
-                "ac0" => "SET autocommit = 0",
-                "dro" => "SET SESSION TRANSACTION READ ONLY",
-                "next" => "SET TRANSACTION READ ONLY",
-                "ser" => "SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE",
-                "tmp" => "CREATE TEMPORARY TABLE tt (id INT)",
-                "lock" => "LOCK TABLES t1 READ",
-                "nobs" => "SET sql_mode = 'NO_BACKSLASH_ESCAPES'",
-                "ansi" => "SET sql_mode = 'ANSI_QUOTES'",
-                "ora" => "SET sql_mode = ORACLE",
-                other => panic!("no such state: {other}"),
-            });
+        for (state, text) in row.states() {
+            session.run(text);
             if state == "ora" {
                 session.trx.correct(AUTOCOMMIT);
             }
+        }
+        for text in &row.before {
+            session.run(text);
         }
         session
     }
@@ -131,52 +120,21 @@ fn word(class: Class) -> &'static str {
     }
 }
 
-fn control_characters(text: &str) -> String {
-    text.replace('⏎', "\n")
-        .replace('⇥', "\t")
-        .replace('␍', "\r")
-        .replace('␋', "\u{b}")
-        .replace('␌', "\u{c}")
-}
-
 #[test]
 fn every_row_of_the_sheet_has_its_target() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql/cases");
-    let mut files: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    files.sort();
-    let (mut rows, mut wrong) = (0, Vec::new());
-    for file in files {
-        let mut before: Vec<String> = Vec::new();
-        for line in std::fs::read_to_string(&file).unwrap().lines() {
-            if let Some(text) = line.strip_prefix('>') {
-                before.push(control_characters(text.trim_start()));
-                continue;
-            }
-            let fields: Vec<&str> = line.splitn(5, " | ").collect();
-            let &[row, states, _, target, text] = fields.as_slice() else {
-                continue;
-            };
-            if line.starts_with('#') {
-                continue;
-            }
-            let mut session = Session::in_state(states);
-            for text in before.drain(..) {
-                session.run(&text);
-            }
-            let found = word(session.class(&control_characters(text), &[]));
-            rows += 1;
-            if found != target {
-                wrong.push(format!(
-                    "row {row} ({states}): {found}, not {target}: {text}"
-                ));
-            }
+    let rows = rows();
+    let mut wrong = Vec::new();
+    for row in &rows {
+        let found = word(Session::before(row).class(&row.text, &[]));
+        if found != row.target {
+            wrong.push(format!(
+                "row {} ({}): {found}, not {}: {}",
+                row.number, row.states, row.target, row.text
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(rows > 400, "{rows} rows");
+    assert!(rows.len() > 400, "{} rows", rows.len());
 }
 
 /// A script of one session: statements, each with its target.
@@ -352,7 +310,7 @@ fn a_hint_counts_unless_a_transaction_is_open() {
         ("ro", "TRX"),
         ("ac0", "TRX"),
     ] {
-        let session = Session::in_state(states);
+        let session = Session::before(&Row::new(states, "", ""));
         assert_eq!(word(session.class("SELECT 1", &hints)), target, "{states}");
     }
 }

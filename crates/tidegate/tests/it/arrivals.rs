@@ -4,16 +4,15 @@
 //! classification is tested with; what they say of a session's state is set up before real servers
 //! here. Whether a statement succeeds does not matter: the account may do little on purpose.
 
-mod cases;
 mod commands;
 mod hints;
 mod watch;
 
 use tidegate_testkit::raw::{CLIENT_MULTI_STATEMENTS, Login, RawClient, Reply};
+use tidegate_testkit::statements::{Row, rows};
 use tidegate_testkit::{ServerGroup, Tidegate};
 
 use crate::house::{Plan, value};
-use cases::{Row, rows};
 use watch::Watch;
 
 /// The objects that the rows use.
@@ -73,23 +72,9 @@ fn servers() -> ServerGroup {
     group
 }
 
-/// What brings a session into a state of the table.
-fn statement_of(state: &str) -> Option<&'static str> {
-    Some(match state {
-        "ac" => return None,
-        "rw" => "START TRANSACTION",
-        "ro" => "START TRANSACTION READ ONLY",
-        "ac0" => "SET autocommit = 0",
-        "dro" => "SET SESSION TRANSACTION READ ONLY",
-        "next" => "SET TRANSACTION READ ONLY",
-        "ser" => "SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE",
-        "tmp" => "CREATE TEMPORARY TABLE tt (id INT)",
-        "lock" => "LOCK TABLES t1 READ",
-        "nobs" => "SET sql_mode = 'NO_BACKSLASH_ESCAPES'",
-        "ansi" => "SET sql_mode = 'ANSI_QUOTES'",
-        "ora" => "SET sql_mode = ORACLE",
-        other => panic!("no such state: {other}"),
-    })
+/// Does the server close its connection behind it?
+fn hangs_up(row: &Row) -> bool {
+    row.text.ends_with(" RELEASE") && !row.text.ends_with("NO RELEASE")
 }
 
 /// A client, its servers' logs, and one row after the other.
@@ -123,12 +108,8 @@ impl<'a> Walk<'a> {
     /// The session in the row's state, and where the row should arrive.
     fn prepare(&mut self, row: &Row) -> (RawClient, Expected) {
         let mut client = self.session();
-        let states = row.states.split(',').filter_map(statement_of);
-        let states: Vec<&str> = states.collect();
-        for text in states
-            .into_iter()
-            .chain(row.before.iter().map(|text| &**text))
-        {
+        let states = row.states().map(|(_, text)| text);
+        for text in states.chain(row.before.iter().map(|text| &**text)) {
             let reply = client.query(text).expect("a reply");
             assert_eq!(reply.error_code(), None, "row {}: {text}", row.number);
         }
@@ -164,7 +145,7 @@ impl<'a> Walk<'a> {
             expected = Expected::Server(value(client, PLACE));
         }
         let replies = say(client);
-        let arrived = self.watch.close(client, PLACE, row.hangs_up());
+        let arrived = self.watch.close(client, PLACE, hangs_up(row));
         if !arrived
             .as_ref()
             .is_ok_and(|arrived| expected.holds(arrived))

@@ -1,8 +1,8 @@
 //! Commands that are no texts, before real servers.
 
 use tidegate_testkit::raw::{RawClient, Reply};
+use tidegate_testkit::statements::Row;
 
-use super::cases::Row;
 use super::{Walk, servers};
 use crate::house::Plan;
 

@@ -1,6 +1,8 @@
 //! Hints before real servers: in texts, and in what is prepared.
 
-use super::cases::Row;
+use tidegate_testkit::raw::{RawClient, Reply};
+use tidegate_testkit::statements::Row;
+
 use super::commands::execute;
 use super::{Walk, servers};
 use crate::house::Plan;
@@ -52,45 +54,47 @@ const ROWS: &[[&str; 3]] = &[
     ["ac", "REPLICA", "SELECT 1 -- maxscale"],
 ];
 
-fn plan<'a>(group: &'a tidegate_testkit::ServerGroup) -> Plan<'a> {
-    Plan::new(group)
+/// Every row's text, said by `say` with what `ready` has made of it.
+fn walk<T>(
+    ready: impl Fn(&mut RawClient, &str) -> T,
+    say: impl Fn(&mut RawClient, &T) -> Vec<Reply>,
+) {
+    let group = servers();
+    let tidegate = Plan::new(&group)
         .split("filters=Hints\n")
         .more("[Hints]\ntype=filter\nmodule=hintfilter\n")
+        .start();
+    let mut walk = Walk::new(&group, &tidegate);
+    for [states, target, text] in ROWS {
+        let row = Row::new(states, target, text);
+        let (mut client, expected) = walk.prepare(&row);
+        let said = ready(&mut client, text);
+        walk.say(&row, &mut client, expected, |client| {
+            (0..TIMES).flat_map(|_| say(client, &said)).collect()
+        });
+    }
+    walk.finish(ROWS.len(), 20);
+}
+
+fn query(client: &mut RawClient, text: &str) -> Vec<Reply> {
+    client.send_query(text).expect("sent");
+    client.replies().expect("an answer")
 }
 
 #[test]
 fn hints_lead_where_they_say() {
-    let group = servers();
-    let tidegate = plan(&group).start();
-    let mut walk = Walk::new(&group, &tidegate);
-    for [states, target, text] in ROWS {
-        let row = Row::new(states, target, text);
-        let (mut client, expected) = walk.prepare(&row);
-        walk.say(&row, &mut client, expected, |client| {
-            let replies = (0..TIMES).map(|_| {
-                client.send_query(text).expect("sent");
-                client.replies().expect("an answer")
-            });
-            replies.flatten().collect()
-        });
-    }
-    walk.finish(ROWS.len(), 20);
+    walk(
+        |_, text| text.to_owned(),
+        |client, text| query(client, text),
+    );
 }
 
 #[test]
 fn hints_in_what_is_prepared_lead_its_executions() {
-    let group = servers();
-    let tidegate = plan(&group).start();
-    let mut walk = Walk::new(&group, &tidegate);
-    for [states, target, text] in ROWS {
-        let row = Row::new(states, target, text);
-        let (mut client, expected) = walk.prepare(&row);
-        let id = client.prepare(text).expect("prepared");
-        walk.say(&row, &mut client, expected, |client| {
-            (0..TIMES).flat_map(|_| execute(client, id)).collect()
-        });
-    }
-    walk.finish(ROWS.len(), 20);
+    walk(
+        |client, text| client.prepare(text).expect("prepared"),
+        |client, id| execute(client, *id),
+    );
 }
 
 #[test]
@@ -101,8 +105,7 @@ fn without_the_filter_hints_mean_nothing() {
     let row = Row::new("ac", "REPLICA", "SELECT 1 -- maxscale route to master");
     let (mut client, expected) = walk.prepare(&row);
     walk.say(&row, &mut client, expected, |client| {
-        client.send_query(&row.text).expect("sent");
-        client.replies().expect("an answer")
+        query(client, &row.text)
     });
     walk.finish(1, 1);
 }
