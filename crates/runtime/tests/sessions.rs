@@ -8,7 +8,8 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use house::bomb::Bomb;
+use house::asking::Asking;
+use house::bomb::bomb;
 use house::{House, OneAccount, Plan, healthy, login, servers};
 use tidegate_runtime::{Endpoint, Refusal, Tuning, Which};
 use tidegate_session::question::ClientAddress;
@@ -347,7 +348,7 @@ fn a_panic_ends_one_session_alone() {
     let mut plan = Plan::new(&[&server]);
     plan.workers = 1;
     plan.change = |service| {
-        service.filters.push(Arc::new(Bomb));
+        service.filters.push(Arc::new(Asking(bomb)));
         service.session_trace.lines = 10;
     };
     let house = House::new(plan);

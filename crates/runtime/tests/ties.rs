@@ -5,11 +5,11 @@ mod house;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use house::asking::Asking;
 use house::sql::{Act, server};
 use house::{House, Plan};
 use tidegate_routers::readwritesplit::{ReadWriteSplit, ReadWriteSplitParams};
-use tidegate_session::filter::{Filter, FilterScene, FilterSession, Verdict, Wants, Who};
-use tidegate_session::freeze::{Decoder, Encoder, FreezeError};
+use tidegate_session::filter::Verdict;
 use tidegate_session::request::Request;
 use tidegate_session::world::{Rank, ServerStatus};
 use tidegate_session::{ErrReply, ServiceSpec, TargetSpec};
@@ -173,53 +173,12 @@ fn a_strict_mode_binds_no_session_to_a_primary_that_was_lost_before() {
 }
 
 /// Refuses what contains `refuse`.
-#[derive(Debug)]
-struct Refusing;
-
-impl Filter for Refusing {
-    fn name(&self) -> &str {
-        "Refusing"
+fn refuse(request: &Request<'_>) -> Verdict {
+    if request.text.windows(6).any(|word| word == b"refuse") {
+        Verdict::Reject(ErrReply::new(4100, b"45000", "refused"))
+    } else {
+        Verdict::Pass
     }
-
-    fn module(&self) -> &'static str {
-        "refusing"
-    }
-
-    fn start(&self, _: &Who<'_>) -> Result<Option<Box<dyn FilterSession>>, ErrReply> {
-        Ok(Some(Box::new(Refusing)))
-    }
-
-    fn thaw(
-        &self,
-        _: &Who<'_>,
-        _: &mut Decoder<'_>,
-    ) -> Result<Box<dyn FilterSession>, FreezeError> {
-        Ok(Box::new(Refusing))
-    }
-}
-
-impl FilterSession for Refusing {
-    fn wants(&self) -> Wants {
-        Wants {
-            requests: true,
-            ..Wants::default()
-        }
-    }
-
-    fn on_request(
-        &mut self,
-        request: &Request<'_>,
-        _: &mut Vec<tidegate_sql::hints::Hint>,
-        _: &FilterScene<'_>,
-    ) -> Verdict {
-        if request.text.windows(6).any(|word| word == b"refuse") {
-            Verdict::Reject(ErrReply::new(4100, b"45000", "refused"))
-        } else {
-            Verdict::Pass
-        }
-    }
-
-    fn freeze(&self, _: &mut Encoder) {}
 }
 
 /// Two services over a server each, of which the second refuses some statements.
@@ -231,7 +190,7 @@ fn nest(service: &mut ServiceSpec) {
         inner.name = format!("inner{ix}").into();
         inner.targets = vec![service.targets[ix].clone()];
         if ix == 1 {
-            inner.filters = vec![Arc::new(Refusing)];
+            inner.filters = vec![Arc::new(Asking(refuse))];
         }
         TargetSpec::Service(Arc::new(inner))
     };

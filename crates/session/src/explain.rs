@@ -388,17 +388,8 @@ fn step(scene: &Scene<'_>, decision: &Decision, reasoning: Reasoning) -> Step {
             Outcome::Waits
         }
     };
-    let gets_it = |id: TargetId| match decision {
-        Decision::One { target, .. } => *target == id,
-        Decision::All { to, .. } => to.contains(id),
-        Decision::Own(_)
-        | Decision::Reject(_)
-        | Decision::End(_)
-        | Decision::Replay(_)
-        | Decision::Move(_)
-        | Decision::Wait
-        | Decision::Later(_) => false,
-    };
+    let course = decision.course();
+    let gets_it = |id: TargetId| course.is_some_and(|course| course.reaches(id));
     let candidates = scene.targets().filter_map(|id| {
         let view = scene.target(id)?;
         let verdict = reasoning.verdicts.iter().find(|(target, _)| *target == id);

@@ -249,7 +249,7 @@ impl Session {
     }
 
     /// What an answer that the client does not get says of the session's state.
-    fn take_news(
+    pub(crate) fn take_news(
         &mut self,
         id: BackendId,
         progress: &Progress,

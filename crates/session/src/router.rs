@@ -230,6 +230,17 @@ impl Decision {
     }
 }
 
+impl Course {
+    /// Does it lead to this target?
+    #[must_use]
+    pub fn reaches(&self, id: TargetId) -> bool {
+        match self {
+            Course::One(target) => *target == id,
+            Course::All { to, .. } => to.contains(id),
+        }
+    }
+}
+
 /// The writes that a session knows of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {

@@ -14,7 +14,7 @@
 use std::time::Duration;
 
 use tidegate_wire::frame::{Header, frame_with};
-use tidegate_wire::reply::{Event, OkPacket, Progress, Summary};
+use tidegate_wire::reply::{OkPacket, Progress, Summary};
 use tidegate_wire::track::{Change, rewrite_ok};
 use tidegate_wire::{Caps, Command, Gtid, GtidList, Rewrite};
 
@@ -114,24 +114,13 @@ impl Session {
         if !progress.done || progress.packet.is_empty() {
             return false;
         }
+        self.take_news(id, progress, packet.clone(), run, cx);
         let payload = run
             .get(packet.start + Header::LEN..packet.end)
             .unwrap_or_default();
         let caps = self
             .backend(id)
             .map_or(Caps::empty(), |backend| backend.caps);
-        if let Event::Ok {
-            has_changes: true, ..
-        }
-        | Event::Eof {
-            has_changes: true, ..
-        }
-        | Event::End {
-            has_changes: true, ..
-        } = progress.event
-        {
-            self.take_changes(id, payload, caps, cx);
-        }
         let Some(sync) = &mut self.sync else {
             return false;
         };

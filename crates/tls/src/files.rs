@@ -38,17 +38,7 @@ pub(crate) fn certificates(
     parameter: &'static str,
     path: &Path,
 ) -> Result<Vec<CertificateDer<'static>>, Problem> {
-    let bytes = read(parameter, path)?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
-    match found {
-        Ok(found) if !found.is_empty() => Ok(found),
-        Ok(_) => Err(Problem::file(
-            parameter,
-            path,
-            format!("it holds no certificate in PEM form{}", instead(&bytes)),
-        )),
-        Err(error) => Err(Problem::file(parameter, path, format!("damaged: {error}"))),
-    }
+    all(parameter, path, "certificate")
 }
 
 /// The revocation lists of a PEM file, at least one.
@@ -56,16 +46,21 @@ pub(crate) fn revocation_lists(
     parameter: &'static str,
     path: &Path,
 ) -> Result<Vec<CertificateRevocationListDer<'static>>, Problem> {
+    all(parameter, path, "revocation list")
+}
+
+/// Everything of one kind in a PEM file, at least one.
+fn all<T: PemObject>(parameter: &'static str, path: &Path, noun: &str) -> Result<Vec<T>, Problem> {
     let bytes = read(parameter, path)?;
-    let found: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(&bytes).collect();
+    let problem = |reason: String| Problem::file(parameter, path, reason);
+    let found: Result<Vec<T>, _> = T::pem_slice_iter(&bytes).collect();
     match found {
-        Ok(found) if !found.is_empty() => Ok(found),
-        Ok(_) => Err(Problem::file(
-            parameter,
-            path,
-            format!("it holds no revocation list in PEM form{}", instead(&bytes)),
-        )),
-        Err(error) => Err(Problem::file(parameter, path, format!("damaged: {error}"))),
+        Ok(found) if found.is_empty() => Err(problem(format!(
+            "it holds no {noun} in PEM form{}",
+            instead(&bytes)
+        ))),
+        Ok(found) => Ok(found),
+        Err(error) => Err(problem(format!("damaged: {error}"))),
     }
 }
 

@@ -9,14 +9,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::outage::Outage;
+
 /// Bytes that are gathered before they are written, while the queue is not empty.
 const GATHER_BYTES: usize = 64 * 1024;
 
 /// Files besides the log that are kept open; the longest unused is closed for another.
 const MAX_OPEN: usize = 128;
-
-/// A file that could not be opened is tried again after this time.
-pub(super) const RETRY: Duration = Duration::from_secs(1);
 
 /// How a file that is not the log is kept; see [`Log::append`](super::Log::append).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,10 +45,9 @@ pub(crate) struct LogFile {
     opened_before: bool,
     pending: Vec<u8>,
     pending_lines: u64,
-    lost: u64,
+    outage: Outage,
     /// The last thing that was written is the first part of a line.
     torn: bool,
-    retry_at: Option<Duration>,
     last_used: u64,
 }
 
@@ -61,9 +59,8 @@ impl LogFile {
             opened_before: false,
             pending: Vec::new(),
             pending_lines: 0,
-            lost: 0,
+            outage: Outage::default(),
             torn: false,
-            retry_at: None,
             last_used: 0,
         }
     }
@@ -115,40 +112,25 @@ impl LogFile {
         if self.pending.is_empty() {
             return None;
         }
-        let result = if self.retry_at.is_some_and(|at| now < at) {
-            Err(None)
-        } else {
-            self.write_pending(options).map_err(Some)
-        };
         let lines = std::mem::take(&mut self.pending_lines);
+        let trouble = if self.outage.rests(now) {
+            self.outage.lose(lines);
+            None
+        } else {
+            match self.write_pending(options) {
+                Ok(()) => self.outage.over(&self.path),
+                Err(error) => self.outage.failed(lines, now, &self.path, &error),
+            }
+        };
         self.pending.clear();
-        match result {
-            Ok(()) => {
-                self.retry_at = None;
-                let lost = std::mem::take(&mut self.lost);
-                (lost > 0).then(|| Trouble::Recovered {
-                    path: Arc::clone(&self.path),
-                    lost,
-                })
-            }
-            Err(error) => {
-                let first = self.lost == 0;
-                self.lost += lines;
-                let error = error?;
-                self.retry_at = Some(now + RETRY);
-                first.then(|| Trouble::Failing {
-                    path: Arc::clone(&self.path),
-                    error: error.to_string(),
-                })
-            }
-        }
+        trouble
     }
 
     /// Closes it; the next line opens it again under its name.
     pub(crate) fn close(&mut self) {
         self.file = None;
         self.torn = false;
-        self.retry_at = None;
+        self.outage.try_soon();
     }
 
     fn write_pending(&mut self, options: &FileOptions) -> io::Result<()> {
@@ -257,6 +239,7 @@ impl Files {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::outage::RETRY;
 
     const NOW: Duration = Duration::from_secs(100);
 
@@ -337,7 +320,7 @@ mod tests {
         assert!(error.contains("No space left"), "{error}");
         assert_eq!(append(NOW), None);
         assert_eq!(append(NOW + RETRY), None);
-        assert_eq!(files.files[&full].0.lost, 3);
+        assert_eq!(files.files[&full].0.outage.lost(), 3);
     }
 
     #[test]

@@ -21,8 +21,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::files::{RETRY, Trouble};
+use super::files::Trouble;
 use super::line::push_on_one_line;
+use super::outage::Outage;
 use super::severity::Label;
 use super::{Line, event_word};
 
@@ -37,8 +38,7 @@ const MAX_FIELD_BYTES: usize = 32 * 1024;
 pub(crate) struct Journal {
     path: Arc<Path>,
     socket: Option<UnixDatagram>,
-    retry_at: Option<Duration>,
-    lost: u64,
+    outage: Outage,
 }
 
 impl Journal {
@@ -46,36 +46,22 @@ impl Journal {
         Journal {
             path,
             socket: None,
-            retry_at: None,
-            lost: 0,
+            outage: Outage::default(),
         }
     }
 
     /// Sends a line, or loses it.
     pub(crate) fn send(&mut self, line: &Line, label: Label, now: Duration) -> Option<Trouble> {
-        if self.retry_at.is_some_and(|at| now < at) {
-            self.lost += 1;
+        if self.outage.rests(now) {
+            self.outage.lose(1);
             return None;
         }
         match self.deliver(datagram(line, label).as_bytes()) {
-            Ok(()) => {
-                self.retry_at = None;
-                let lost = std::mem::take(&mut self.lost);
-                (lost > 0).then(|| Trouble::Recovered {
-                    path: Arc::clone(&self.path),
-                    lost,
-                })
-            }
+            Ok(()) => self.outage.over(&self.path),
             Err(error) => {
-                let first = self.lost == 0;
-                self.lost += 1;
                 // A journal that was started anew has another socket under the same name.
                 self.socket = None;
-                self.retry_at = Some(now + RETRY);
-                first.then(|| Trouble::Failing {
-                    path: Arc::clone(&self.path),
-                    error: error.to_string(),
-                })
+                self.outage.failed(1, now, &self.path, &error)
             }
         }
     }
@@ -138,6 +124,7 @@ mod tests {
     use tidegate_session::{Event, Level, SessionId};
 
     use super::*;
+    use crate::log::outage::RETRY;
     use crate::log::{Severity, Value};
 
     const NOW: Duration = Duration::from_secs(100);

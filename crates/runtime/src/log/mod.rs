@@ -15,6 +15,7 @@ mod files;
 mod journal;
 mod json;
 mod line;
+mod outage;
 mod severity;
 mod throttle;
 mod writer;
