@@ -85,6 +85,12 @@ const SERVERS: &[Need] = &[
     },
 ];
 
+const OPENSSL: &[Need] = &[Need {
+    what: "openssl, which makes and reads what the tests of TLS and secrets compare with",
+    programs: &["openssl"],
+    packages: [&["openssl"]; 5],
+}];
+
 const MYSQL_TEST: &[Need] = &[Need {
     what: "MariaDB's test suite",
     programs: &["mariadb-test", "mysqltest"],
@@ -121,6 +127,7 @@ pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
     let bench = args.flag("--bench");
     args.finish()?;
     servers()?;
+    tests()?;
     if bench {
         self::bench()?;
     }
@@ -130,6 +137,11 @@ pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
 /// Makes sure of MariaDB's server and client.
 pub(crate) fn servers() -> Result<()> {
     ensure_all(SERVERS)
+}
+
+/// Makes sure of what the tests need beside servers.
+pub(crate) fn tests() -> Result<()> {
+    ensure_all(OPENSSL)
 }
 
 /// Makes sure of MariaDB's client alone.

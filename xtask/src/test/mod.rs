@@ -170,9 +170,11 @@ pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
         verbose,
         stop: signals::watch()?,
     };
-    // Missing servers fail the stages that need them, each with the reason; the rest still runs.
-    if let Err(error) = packages::servers() {
-        println!("{error:#}");
+    // What is missing fails the stages that need it, each with the reason; the rest still runs.
+    for ensured in [packages::servers(), packages::tests()] {
+        if let Err(error) = ensured {
+            println!("{error:#}");
+        }
     }
     let outcomes: Vec<(&Stage, Outcome)> = stages
         .into_iter()
