@@ -3,7 +3,7 @@
 //! Only packages are added; no service is enabled or started on purpose, which is why the
 //! packages without a service come first where a system splits them.
 
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use rustix::process::getuid;
@@ -17,12 +17,20 @@ pub(crate) const HELP: &str = "\
 install the system packages that tests and benchmarks need
   --bench   also sysbench, HAProxy and valgrind";
 
-/// A program and the packages that bring it.
+/// Something needed and the packages that bring it.
 struct Need {
     what: &'static str,
-    programs: &'static [&'static str],
+    sign: Sign,
     /// Package names by manager, in the order of [`MANAGERS`]; the first that installs is enough.
     packages: [&'static [&'static str]; 5],
+}
+
+/// How to tell that something is there.
+enum Sign {
+    /// One of these programs is.
+    Program(&'static [&'static str]),
+    /// This command succeeds.
+    Success(&'static [&'static str]),
 }
 
 /// How a package manager is called.
@@ -63,7 +71,7 @@ const MANAGERS: [Manager; 5] = [
 const SERVERS: &[Need] = &[
     Need {
         what: "the MariaDB server",
-        programs: &["mariadbd", "mysqld"],
+        sign: Sign::Program(&["mariadbd", "mysqld"]),
         packages: [
             &["mariadb-server-core", "mariadb-server"],
             &["mariadb-server"],
@@ -74,7 +82,7 @@ const SERVERS: &[Need] = &[
     },
     Need {
         what: "the MariaDB client",
-        programs: &["mariadb", "mysql"],
+        sign: Sign::Program(&["mariadb", "mysql"]),
         packages: [
             &["mariadb-client-core", "mariadb-client"],
             &["mariadb"],
@@ -87,13 +95,13 @@ const SERVERS: &[Need] = &[
 
 const OPENSSL: &[Need] = &[Need {
     what: "openssl, which makes and reads what the tests of TLS and secrets compare with",
-    programs: &["openssl"],
+    sign: Sign::Program(&["openssl"]),
     packages: [&["openssl"]; 5],
 }];
 
 const MYSQL_TEST: &[Need] = &[Need {
     what: "MariaDB's test suite",
-    programs: &["mariadb-test", "mysqltest"],
+    sign: Sign::Program(&["mariadb-test", "mysqltest"]),
     packages: [
         &["mariadb-test"],
         &["mariadb-test"],
@@ -107,20 +115,130 @@ const MYSQL_TEST: &[Need] = &[Need {
 const BENCH: &[Need] = &[
     Need {
         what: "sysbench",
-        programs: &["sysbench"],
+        sign: Sign::Program(&["sysbench"]),
         packages: [&["sysbench"]; 5],
     },
     Need {
         what: "HAProxy",
-        programs: &["haproxy"],
+        sign: Sign::Program(&["haproxy"]),
         packages: [&["haproxy"]; 5],
     },
     Need {
         what: "valgrind",
-        programs: &["valgrind"],
+        sign: Sign::Program(&["valgrind"]),
         packages: [&["valgrind"]; 5],
     },
 ];
+
+/// Clients of other languages that install quickly; the tests of clients run by each.
+const CLIENTS: &[Need] = &[
+    Need {
+        what: "PyMySQL",
+        sign: Sign::Success(&[PYTHON, "-c", "import pymysql"]),
+        packages: [
+            &["python3-pymysql"],
+            &["python3-PyMySQL"],
+            &["python3-PyMySQL"],
+            &["py3-pymysql"],
+            &["python-pymysql"],
+        ],
+    },
+    Need {
+        what: "mysqlclient for Python",
+        sign: Sign::Success(&[PYTHON, "-c", "import MySQLdb"]),
+        packages: [
+            &["python3-mysqldb"],
+            &["python3-mysqlclient"],
+            &["python3-mysqlclient"],
+            &["py3-mysqlclient"],
+            &["python-mysqlclient"],
+        ],
+    },
+    Need {
+        what: "ODBC for Python",
+        sign: Sign::Success(&[PYTHON, "-c", "import pyodbc"]),
+        packages: [
+            &["python3-pyodbc"],
+            &["python3-pyodbc"],
+            &["python3-pyodbc"],
+            &["py3-pyodbc"],
+            &["python-pyodbc"],
+        ],
+    },
+    Need {
+        what: "MariaDB Connector/ODBC",
+        sign: Sign::Success(&["grep", "-q", "MariaDB Unicode", "/etc/odbcinst.ini"]),
+        packages: [
+            &["odbc-mariadb"],
+            &["mariadb-connector-odbc"],
+            &["mariadb-connector-odbc"],
+            &["mariadb-connector-odbc"],
+            &["mariadb-connector-odbc"],
+        ],
+    },
+    Need {
+        what: "PHP",
+        sign: Sign::Program(&["php"]),
+        packages: [
+            &["php-cli"],
+            &["php-cli"],
+            &["php8-cli", "php-cli"],
+            &["php", "php84", "php83"],
+            &["php"],
+        ],
+    },
+    Need {
+        what: "PHP's mysqli and PDO",
+        sign: Sign::Success(&[
+            "php",
+            "-r",
+            "exit(extension_loaded('mysqli') && extension_loaded('pdo_mysql') ? 0 : 1);",
+        ]),
+        packages: [
+            &["php-mysql"],
+            &["php-mysqlnd"],
+            &["php8-mysql"],
+            &["php-mysqli", "php84-pdo_mysql", "php83-pdo_mysql"],
+            &["php"],
+        ],
+    },
+    Need {
+        what: "DBD::MariaDB for Perl",
+        sign: Sign::Success(&["perl", "-MDBD::MariaDB", "-e", "1"]),
+        packages: [
+            &["libdbd-mariadb-perl"],
+            &["perl-DBD-MariaDB"],
+            &["perl-DBD-MariaDB"],
+            &["perl-dbd-mariadb"],
+            &["perl-dbd-mariadb"],
+        ],
+    },
+    Need {
+        what: "DBD::mysql for Perl",
+        sign: Sign::Success(&["perl", "-MDBD::mysql", "-e", "1"]),
+        packages: [
+            &["libdbd-mysql-perl"],
+            &["perl-DBD-MySQL"],
+            &["perl-DBD-mysql"],
+            &["perl-dbd-mysql"],
+            &["perl-dbd-mysql"],
+        ],
+    },
+    Need {
+        what: "mysql2 for Ruby",
+        sign: Sign::Success(&["ruby", "-rmysql2", "-e", "1"]),
+        packages: [
+            &["ruby-mysql2"],
+            &["rubygem-mysql2"],
+            &["ruby-mysql2", "rubygem-mysql2"],
+            &["ruby-mysql2"],
+            &["ruby-mysql2"],
+        ],
+    },
+];
+
+/// The Python that knows the system's packages.
+const PYTHON: &str = "/usr/bin/python3";
 
 /// The task.
 pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
@@ -128,6 +246,7 @@ pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
     args.finish()?;
     servers()?;
     tests()?;
+    clients()?;
     if bench {
         self::bench()?;
     }
@@ -142,6 +261,11 @@ pub(crate) fn servers() -> Result<()> {
 /// Makes sure of what the tests need beside servers.
 pub(crate) fn tests() -> Result<()> {
     ensure_all(OPENSSL)
+}
+
+/// Makes sure of the clients that install quickly.
+pub(crate) fn clients() -> Result<()> {
+    ensure_all(CLIENTS)
 }
 
 /// Makes sure of MariaDB's client alone.
@@ -160,10 +284,7 @@ pub(crate) fn bench() -> Result<()> {
 }
 
 fn ensure_all(needs: &[Need]) -> Result<()> {
-    let missing: Vec<&Need> = needs
-        .iter()
-        .filter(|need| find_program(need.programs).is_err())
-        .collect();
+    let missing: Vec<&Need> = needs.iter().filter(|need| !need.sign.seen()).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -192,6 +313,20 @@ fn ensure_all(needs: &[Need]) -> Result<()> {
     Ok(())
 }
 
+impl Sign {
+    fn seen(&self) -> bool {
+        match self {
+            Sign::Program(names) => find_program(names).is_ok(),
+            Sign::Success(words) => Command::new(words[0])
+                .args(&words[1..])
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status()
+                .is_ok_and(|status| status.success()),
+        }
+    }
+}
+
 impl Manager {
     /// The manager, with `sudo` for ordinary users.
     fn command(&self) -> Command {
@@ -214,8 +349,8 @@ impl Manager {
             );
             let installed = shell::run(self.command().args(self.install).arg(package));
             match installed {
-                Ok(()) if find_program(need.programs).is_ok() => return Ok(()),
-                Ok(()) => println!("{package} does not bring {}", need.programs.join(" or ")),
+                Ok(()) if need.sign.seen() => return Ok(()),
+                Ok(()) => println!("{package} does not bring {}", need.what),
                 Err(error) => println!("{error:#}"),
             }
         }

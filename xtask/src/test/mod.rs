@@ -171,7 +171,7 @@ pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
         stop: signals::watch()?,
     };
     // What is missing fails the stages that need it, each with the reason; the rest still runs.
-    for ensured in [packages::servers(), packages::tests()] {
+    for ensured in [packages::servers(), packages::tests(), packages::clients()] {
         if let Err(error) = ensured {
             println!("{error:#}");
         }
