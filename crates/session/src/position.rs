@@ -30,6 +30,11 @@ pub struct ServicePosition {
     domains: [Domain; DOMAINS],
     /// A domain found no room: what was written in it is not known.
     overflowed: AtomicBool,
+    /// So many writes were acknowledged of which nobody could say where they are.
+    untold: AtomicU64,
+    /// So many of them were acknowledged before a write was sent that has told its own position since,
+    /// and so lie before that.
+    covered: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -57,8 +62,34 @@ impl ServicePosition {
         self.overflowed.store(true, Ordering::SeqCst);
     }
 
-    /// How far the acknowledged writes have come; `None`: there are more domains than can be kept
-    /// apart, only the primary is sure to have everything.
+    /// A write was acknowledged, and nobody can say where it is: until a later one tells, only the
+    /// primary is sure to have it.
+    pub fn lose(&self) {
+        self.untold.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How many such writes there have been: asked before a write is sent, for [`ServicePosition::cover`].
+    #[must_use]
+    pub fn untold(&self) -> u64 {
+        self.untold.load(Ordering::SeqCst)
+    }
+
+    /// A write has told its position that was sent when there had been so many others that could not.
+    pub fn cover(&self, untold: u64) {
+        if self.covered.load(Ordering::SeqCst) < untold {
+            self.covered.fetch_max(untold, Ordering::SeqCst);
+        }
+    }
+
+    /// Are all acknowledged writes known to be where [`ServicePosition::get`] says?
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        let covered = self.covered.load(Ordering::SeqCst);
+        covered >= self.untold() && !self.is_overflowed()
+    }
+
+    /// How far the acknowledged writes have come that could tell; `None`: there are more domains than
+    /// can be kept apart.
     #[must_use]
     pub fn get(&self) -> Option<GtidList> {
         if self.is_overflowed() {
@@ -80,8 +111,7 @@ impl ServicePosition {
     }
 
     /// Is it no longer known what was written in some domain?
-    #[must_use]
-    pub fn is_overflowed(&self) -> bool {
+    fn is_overflowed(&self) -> bool {
         self.overflowed.load(Ordering::SeqCst)
     }
 
@@ -91,6 +121,7 @@ impl ServicePosition {
             domain.sequence.store(0, Ordering::SeqCst);
         }
         self.overflowed.store(false, Ordering::SeqCst);
+        self.cover(self.untold());
     }
 }
 
@@ -192,6 +223,21 @@ mod tests {
         assert_eq!(position.get(), None);
         position.reset();
         assert_eq!(position.get(), Some(ids("")));
+    }
+
+    #[test]
+    fn a_write_that_cannot_tell_is_covered_by_one_that_was_sent_after_it() {
+        let position = ServicePosition::default();
+        assert!(position.is_known());
+        let sent_before = position.untold();
+        position.lose();
+        position.cover(sent_before);
+        assert!(!position.is_known());
+        position.cover(position.untold());
+        assert!(position.is_known());
+        position.lose();
+        position.reset();
+        assert!(position.is_known());
     }
 
     #[test]

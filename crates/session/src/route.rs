@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidegate_sql::hints::Hint;
+use tidegate_sql::hints::{Hint, Route};
 use tidegate_sql::{Cache, Statement, TrxTracker};
 use tidegate_wire::Command;
 use tidegate_wire::frame::Header;
@@ -39,6 +39,8 @@ pub(crate) struct Leaves {
     pub(crate) retry: bool,
     /// It is a session command.
     pub(crate) all: bool,
+    /// Services behind the one that says so send it to a primary.
+    pub(crate) on_primary: bool,
     /// The way through the client's service.
     pub(crate) root: Option<Course>,
     /// The ways through the services behind it.
@@ -341,9 +343,14 @@ impl Session {
         leaves: &mut Leaves,
         cx: &mut Cx<'_>,
     ) -> Result<(), Stop> {
-        let course = match self.consult(node, request, cx)? {
-            Decision::One { target, retry } => {
+        let course = match self.consult(node, request, leaves.on_primary, cx)? {
+            Decision::One {
+                target,
+                retry,
+                on_primary,
+            } => {
                 leaves.retry = retry;
+                leaves.on_primary |= on_primary;
                 self.one(node, target, request, leaves, cx)?;
                 Course::One(target)
             }
@@ -371,11 +378,13 @@ impl Session {
         Ok(())
     }
 
-    /// What the router of `node` says, after its filters.
+    /// What the router of `node` says, after its filters. `on_primary`: a service before it wants the
+    /// command on a primary.
     fn consult(
         &mut self,
         node: usize,
         request: &Request<'_>,
+        on_primary: bool,
         cx: &mut Cx<'_>,
     ) -> Result<Decision, Stop> {
         if self.needs.requests && !self.is_repeating() {
@@ -384,7 +393,7 @@ impl Session {
             }
             self.run_filters(Some(node), request, cx)?;
         }
-        let hints = self.hints_at(node);
+        let hints = self.hints_behind(node, on_primary);
         let hinted = request.hinted(&hints);
         let request = hinted.as_ref().unwrap_or(request);
         let Some(scene) = self.scene(node, cx) else {
@@ -488,7 +497,7 @@ impl Session {
         leaves: &mut Leaves,
         cx: &mut Cx<'_>,
     ) -> Result<(), Stop> {
-        let decision = match self.consult(node, request, cx) {
+        let decision = match self.consult(node, request, false, cx) {
             Ok(decision) => decision,
             // Its filters keep it from the service.
             Err(Stop::Own(_)) => return Ok(()),
@@ -626,7 +635,7 @@ impl Session {
             (Course::One(_), Some(target)) => Course::One(target),
             (course, _) => course,
         };
-        let hints = self.hints_at(node);
+        let hints = self.hints_behind(node, leaves.on_primary && node != 0);
         if let Some(scene) = self.scene(node, cx) {
             let hinted = request.hinted(&hints);
             router.on_routed(hinted.as_ref().unwrap_or(request), course, &scene);
@@ -700,6 +709,15 @@ impl Session {
             if on_the_way {
                 hints.extend_from_slice(&passed.hints);
             }
+        }
+        hints
+    }
+
+    /// The same, and what a service before it wants.
+    fn hints_behind(&self, node: usize, on_primary: bool) -> Vec<Hint> {
+        let mut hints = self.hints_at(node);
+        if on_primary {
+            hints.push(Hint::Route(Route::Master));
         }
         hints
     }

@@ -169,6 +169,9 @@ pub enum Decision {
         /// Nothing is changed by it: any other target may run it, and should the connection be lost
         /// before a byte of the answer was passed on, the router may have it sent elsewhere.
         retry: bool,
+        /// A service that is chosen has to run it on a primary: its replicas may lack what the command
+        /// must see.
+        on_primary: bool,
     },
     /// A session command: to all of `to` that have a connection; the client gets `answer`'s reply.
     All {

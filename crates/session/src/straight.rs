@@ -67,7 +67,7 @@ impl Session {
 
     fn straight_to(&self, request: &Request<'_>, cx: &Cx<'_>) -> Option<Straight> {
         let node = self.nodes.first()?;
-        let Decision::One { target, retry } =
+        let Decision::One { target, retry, .. } =
             node.router.as_ref()?.route(request, &self.scene(0, cx)?)
         else {
             return None;

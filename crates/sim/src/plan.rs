@@ -234,15 +234,12 @@ impl Plan {
         self.tree != Tree::Connection
     }
 
-    /// What a read must see. Servers that cannot report what was written only tell the session itself,
-    /// which then reads from the primary.
+    /// What a read must see, whether servers can report what was written or not.
     pub(crate) fn promise(&self) -> Promise {
-        let reported = self.offered & caps::SESSION_TRACK != 0;
         let of = match self.causal {
             _ if !self.splits() => Writes::Nobodys,
             CausalReads::None => Writes::Nobodys,
             CausalReads::Local | CausalReads::Fast => Writes::Own,
-            CausalReads::Global | CausalReads::FastGlobal if !reported => Writes::Own,
             CausalReads::Global
             | CausalReads::FastGlobal
             | CausalReads::Universal

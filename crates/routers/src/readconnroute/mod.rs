@@ -123,6 +123,7 @@ impl RouterSession for Connection {
         Decision::One {
             target: self.target,
             retry: false,
+            on_primary: false,
         }
     }
 

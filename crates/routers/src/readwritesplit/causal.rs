@@ -9,8 +9,10 @@
 //! | `universal`      | everybody's         | asks the primary first, then waits on the replica      |
 //! | `fast_universal` | everybody's         | asks the primary first, then chooses as `fast`         |
 //!
-//! The primary has everything, so nothing ever waits there. Left out: MySQL, whose servers have no
-//! statement that waits and then fails; reads after a write go to the primary there.
+//! The primary has everything, so nothing ever waits there. Where a write cannot tell its position (on
+//! MySQL, and in an answer whose end has no room for it), reads that must see it go to the primary until
+//! a later write tells its own. Left out: waiting on MySQL's servers, which have no statement that waits
+//! and then fails.
 //!
 //! Invariant: a position only grows while the session lives.
 
@@ -68,6 +70,8 @@ pub(crate) struct Causal {
     position: GtidList,
     /// A write has gone to the primary whose answer is due.
     writing: bool,
+    /// When the first of those went, so many writes through the service could not be told where they are.
+    untold_before: u64,
     /// A write has succeeded of which the connection could not say what it wrote: only the primary
     /// has it for sure.
     unknown: bool,
@@ -88,7 +92,7 @@ impl Causal {
     ) -> bool {
         // Where long data go their execution goes, which could not be moved to the primary then.
         let binds = request.command == Command::StmtSendLongData;
-        let untold = settings.is_global() && scene.position().is_overflowed();
+        let untold = settings.is_global() && !scene.position().is_known();
         let nobody_to_ask = settings.asks() && primary.is_none();
         settings.is_on() && (self.unknown || binds || untold || nobody_to_ask)
     }
@@ -129,7 +133,8 @@ impl Causal {
     /// The position that a read must find; `None`: it is not known.
     fn needed(&self, settings: Settings, scene: &Scene<'_>) -> Option<GtidList> {
         if settings.is_global() {
-            scene.position().get()
+            let position = scene.position();
+            position.get().filter(|_| position.is_known())
         } else {
             Some(self.position.clone())
         }
@@ -147,14 +152,10 @@ impl Causal {
         if !settings.is_on() || !looks_at_data(request) {
             return Before::Nothing;
         }
-        if settings.asks() {
-            match primary {
-                None => return Before::Refuse(nobody_told()),
-                Some(primary) if self.told != Some((primary, scene.head())) => {
-                    return Before::Ask(primary);
-                }
-                Some(_) => {}
-            }
+        if settings.asks()
+            && let Some(first) = self.ask_first(primary, scene)
+        {
+            return first;
         }
         // A hint, long data, or the service behind, may have chosen a server that is not known to be far
         // enough. The server of a transaction was chosen when it began.
@@ -163,18 +164,41 @@ impl Causal {
         if settings.is_fast() && (request.trx.is_open() || known()) {
             return Before::Nothing;
         }
-        match self.needed(settings, scene) {
-            Some(position) if !position.is_empty() => Before::Reach(Wait {
-                position,
-                timeout: settings.timeout,
-            }),
-            _ => Before::Nothing,
+        let position = match self.needed(settings, scene) {
+            Some(position) => position,
+            // The command is bound to that server, or it would have gone to the primary.
+            None => match self.ask_first(primary, scene) {
+                Some(first) => return first,
+                None => self.position.clone(),
+            },
+        };
+        if position.is_empty() {
+            return Before::Nothing;
+        }
+        Before::Reach(Wait {
+            position,
+            timeout: settings.timeout,
+        })
+    }
+
+    /// What comes first where the primary has to tell its position; `None`: it has told it for this
+    /// command.
+    fn ask_first(&self, primary: Option<TargetId>, scene: &Scene<'_>) -> Option<Before> {
+        match primary {
+            None => Some(Before::Refuse(nobody_told())),
+            Some(primary) if self.told == Some((primary, scene.head())) => None,
+            Some(primary) => Some(Before::Ask(primary)),
         }
     }
 
     /// A command is on its way.
-    pub(crate) fn on_routed(&mut self, may_write: bool) {
-        self.writing |= may_write;
+    pub(crate) fn on_routed(&mut self, settings: Settings, may_write: bool, scene: &Scene<'_>) {
+        if may_write && !self.writing {
+            self.writing = true;
+            if settings.is_global() {
+                self.untold_before = scene.position().untold();
+            }
+        }
         self.behind = None;
         self.told = None;
     }
@@ -198,6 +222,7 @@ impl Causal {
                 self.position.raise(id);
                 if settings.is_global() {
                     scene.position().raise(id);
+                    scene.position().cover(self.untold_before);
                 }
             }
             Told::Is(position) => {
@@ -205,7 +230,12 @@ impl Causal {
                 self.position.merge(position);
                 self.told = Some((target, scene.head()));
             }
-            Told::Unknown => self.unknown |= self.writing,
+            Told::Unknown => {
+                self.unknown |= self.writing;
+                if self.writing && settings.is_global() {
+                    scene.position().lose();
+                }
+            }
         }
     }
 

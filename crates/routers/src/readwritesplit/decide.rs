@@ -17,7 +17,7 @@ impl Split {
     pub(super) fn decide(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision {
         let resolved = self.named.resolve(request);
         let decision = if self.causal.is_behind(scene) {
-            self.to_primary(scene, false)
+            self.to_primary_itself(scene, false)
         } else {
             self.choose(resolved.as_ref().unwrap_or(request), scene)
         };

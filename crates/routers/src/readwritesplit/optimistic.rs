@@ -43,6 +43,7 @@ impl Split {
             Decision::One {
                 target,
                 retry: false,
+                on_primary: false,
             }
         })
     }

@@ -278,7 +278,10 @@ impl RouterSession for Split {
         let resolved = self.named.resolve(request);
         let executed = resolved.as_ref().unwrap_or(request);
         let (writes, how) = (writes(executed), Split::counted(executed, course));
-        self.causal.on_routed(writes);
+        // What a transaction has written counts when it ends, by whatever statement.
+        let completes = self.transaction.is_some() && !self.only_reads;
+        self.causal
+            .on_routed(self.settings.causal, writes || completes, scene);
         let predicted = request.statement.filter(|_| request.executes());
         self.ends =
             predicted.is_some_and(|statement| trx.trx_ending() || ends_transaction(statement));

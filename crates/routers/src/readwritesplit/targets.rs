@@ -130,6 +130,20 @@ impl Split {
         Decision::One {
             target: primary,
             retry: false,
+            on_primary: false,
+        }
+    }
+
+    /// The primary because nobody else is sure to have what the command must see: of a service, one of
+    /// its primaries, whatever it would choose.
+    pub(super) fn to_primary_itself(&self, scene: &Scene<'_>, in_order: bool) -> Decision {
+        match self.to_primary(scene, in_order) {
+            Decision::One { target, retry, .. } => Decision::One {
+                target,
+                retry,
+                on_primary: true,
+            },
+            other => other,
         }
     }
 
@@ -138,13 +152,14 @@ impl Split {
             return Decision::Wait;
         }
         if self.keeps_on_primary(request, scene) {
-            return self.to_primary(scene, true);
+            return self.to_primary_itself(scene, true);
         }
         let primary = self.find_primary(scene);
         match self.find_replica(scene, primary) {
             Some(target) => Decision::One {
                 target,
                 retry: route::is_repeatable_read(request),
+                on_primary: false,
             },
             None => self.without(scene, "no usable server was found"),
         }
@@ -191,6 +206,7 @@ impl Split {
         Decision::One {
             target,
             retry: false,
+            on_primary: false,
         }
     }
 
@@ -252,6 +268,7 @@ impl Split {
         Decision::One {
             target: owner,
             retry: false,
+            on_primary: false,
         }
     }
 
@@ -271,6 +288,7 @@ impl Split {
             Some(target) => Decision::One {
                 target,
                 retry: false,
+                on_primary: false,
             },
             None => self.to_primary(scene, false),
         }
@@ -282,7 +300,7 @@ impl Split {
         let keeps = self.keeps_on_primary(request, scene);
         request.hints.iter().rev().find_map(|hint| match hint {
             Hint::Route(Route::Last | Route::Server(_)) if keeps => {
-                Some(self.to_primary(scene, true))
+                Some(self.to_primary_itself(scene, true))
             }
             Hint::Route(Route::Master) => Some(self.to_primary(scene, true)),
             Hint::Route(Route::Slave) => Some(self.to_replica(request, scene)),
@@ -293,6 +311,7 @@ impl Split {
                 Some(target) if self.is_usable(scene, target) => Some(Decision::One {
                     target,
                     retry: false,
+                    on_primary: false,
                 }),
                 _ => None,
             },
