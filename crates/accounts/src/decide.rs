@@ -11,12 +11,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use thiserror::Error;
-use tidegate_wire::auth::native::NativeHash;
+use tidegate_wire::auth::Method;
 
 use crate::database::DatabaseCase;
 use crate::encryption::ClientTls;
 use crate::host::ClientHost;
 use crate::snapshot::{Account, Accounts};
+use crate::ways::{Use, Ways};
 
 /// The account whose logins `enable_root_user` governs.
 const ROOT: &str = "root";
@@ -25,8 +26,10 @@ const ROOT: &str = "root";
 const HOSTS_SHOWN: usize = 5;
 
 /// What a service and its listener say about logins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginPolicy {
+    /// `authenticator` and its options: how a client may prove who it is.
+    pub ways: Ways,
     /// `match_host`: must the client's address match the account's?
     pub match_host: bool,
     /// `enable_root_user`: may `root` log in?
@@ -38,6 +41,7 @@ pub struct LoginPolicy {
 impl Default for LoginPolicy {
     fn default() -> Self {
         Self {
+            ways: Ways::native(),
             match_host: true,
             enable_root_user: false,
             database_case: DatabaseCase::Exact,
@@ -84,15 +88,20 @@ impl LoginRequest {
 /// What [`decide`] found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoginDecision {
-    /// Check this password, then call [`check_after_password`](crate::check_after_password).
+    /// Let it prove that, then call [`check_after_password`](crate::check_after_password).
     Account {
         /// Who the client is if it can prove it.
         account: Arc<Account>,
-        /// What it has to prove.
-        password: NativeHash,
+        /// How it may prove it, in order of trial; at least one.
+        methods: Vec<Method>,
     },
-    /// The client is told "access denied" and no more; the reason is for the log.
-    Denied(DenyReason),
+    /// The client is told "access denied" and no more.
+    Denied {
+        /// For the log.
+        reason: DenyReason,
+        /// What it is asked all the same; no answer is right.
+        decoy: Vec<Method>,
+    },
 }
 
 /// Why nobody can log in this way. For the log, never for the client.
@@ -166,9 +175,13 @@ fn note_names(patterns: &[String]) -> String {
 /// Finds the account of a login.
 #[must_use]
 pub fn decide(accounts: &Accounts, policy: &LoginPolicy, request: &LoginRequest) -> LoginDecision {
-    match find(accounts, policy, request).and_then(choose_method) {
-        Ok((account, password)) => LoginDecision::Account { account, password },
-        Err(reason) => LoginDecision::Denied(reason),
+    let found = find(accounts, policy, request);
+    match found.and_then(|account| choose_methods(account, &policy.ways)) {
+        Ok((account, methods)) => LoginDecision::Account { account, methods },
+        Err(reason) => LoginDecision::Denied {
+            reason,
+            decoy: policy.ways.decoy(accounts, &request.user),
+        },
     }
 }
 
@@ -227,14 +240,19 @@ fn no_host_match(candidates: &[&Arc<Account>], request: &LoginRequest) -> DenyRe
     }
 }
 
-/// Takes the first method that can be used here.
-fn choose_method(account: Arc<Account>) -> Result<(Arc<Account>, NativeHash), DenyReason> {
+/// Takes the methods that can be used here.
+fn choose_methods(
+    account: Arc<Account>,
+    ways: &Ways,
+) -> Result<(Arc<Account>, Vec<Method>), DenyReason> {
     let row = account.row();
-    if let Some(password) = row.methods.iter().find_map(|method| method.native()) {
-        return Ok((account, password));
+    let methods = ways.of_account(row);
+    if !methods.is_empty() {
+        return Ok((account, methods));
     }
     let (user, host) = (row.user.clone(), row.host.clone());
-    if row.methods.iter().any(|method| method.is_native()) {
+    let mut uses = row.methods.iter().map(|method| ways.of_method(method));
+    if uses.any(|found| found == Use::Unusable) {
         return Err(DenyReason::UnusableHash { user, host });
     }
     let plugins: Vec<&str> = row.methods.iter().map(|method| method.plugin()).collect();

@@ -7,7 +7,7 @@
 //! * [`AccountManager`] loads, refreshes and hands out snapshots, one manager a service.
 //!
 //! Left out for now: host name lookups (an account that would need one does not match, and the
-//! reason for the log says so), and every plugin but `mysql_native_password`.
+//! reason for the log says so), and accounts of `pam`, `gssapi` and `unix_socket`.
 //!
 //! The invariant: the account the proxy picks is the one the server would pick for a client at
 //! that address.
@@ -35,6 +35,7 @@ mod refusal;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod ways;
 
 pub use account::{AccountRow, Expiry, GrantRow, Method, RoleRow};
 pub use database::{DatabaseCase, DatabaseVerdict};
@@ -48,3 +49,4 @@ pub use manager::{
 };
 pub use refusal::{Refusal, check_after_password, check_database};
 pub use snapshot::{Account, Accounts, Tables};
+pub use ways::{Ed25519Way, Sealing, Ways};

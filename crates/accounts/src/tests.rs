@@ -1,5 +1,6 @@
 //! Decisions over small snapshots, as tables.
 
+use tidegate_wire::auth::Method as Dialogue;
 use tidegate_wire::auth::native::NativeHash;
 
 use super::*;
@@ -42,7 +43,7 @@ fn who(accounts: &Accounts, policy: &LoginPolicy, request: &LoginRequest) -> Str
         LoginDecision::Account { account, .. } => {
             format!("{}@{}", account.row().user, account.row().host)
         }
-        LoginDecision::Denied(reason) => reason.to_string(),
+        LoginDecision::Denied { reason, .. } => reason.to_string(),
     }
 }
 
@@ -138,7 +139,7 @@ fn without_match_host_the_name_is_enough() {
 }
 
 #[test]
-fn the_first_usable_method_counts() {
+fn the_usable_methods_count() {
     let methods = vec![
         Method::new("unix_socket", ""),
         Method::new(
@@ -150,14 +151,15 @@ fn the_first_usable_method_counts() {
         methods,
         ..row("app", "%")
     }]));
-    let LoginDecision::Account { password, .. } = decide(
+    let LoginDecision::Account { methods, .. } = decide(
         &accounts,
         &LoginPolicy::default(),
         &request("app", "10.0.0.1"),
     ) else {
         panic!("an account");
     };
-    assert_eq!(password, NativeHash::of_password(b"mariadb"));
+    let native = Dialogue::Native(NativeHash::of_password(b"mariadb"));
+    assert_eq!(methods, [native]);
 }
 
 /// The error number and text after the password, or 0.

@@ -11,6 +11,8 @@ use tidegate_accounts::{
 };
 use tidegate_sqlclient::{Address, Client, ConnectOptions, Credentials, Timeouts};
 use tidegate_testkit::{PATIENCE, Server, ServerGroup};
+use tidegate_wire::auth::Method;
+use tidegate_wire::auth::native::NativeHash;
 
 /// How many populations are compared. 60 of them, 21,600 logins, agreed when this was written.
 const SEEDS: u64 = 4;
@@ -253,10 +255,10 @@ fn ask_us(accounts: &Accounts, user: &str, client: Ipv4Addr, database: Option<&s
     let policy = LoginPolicy::default();
     let mut request = LoginRequest::new(user.as_bytes(), Some(IpAddr::V4(client)));
     request.database = database.map(|name| name.as_bytes().to_vec());
-    let LoginDecision::Account { account, password } = decide(accounts, &policy, &request) else {
+    let LoginDecision::Account { account, methods } = decide(accounts, &policy, &request) else {
         return Login::Refused(1045);
     };
-    assert!(password.is_empty());
+    assert_eq!(methods, [Method::Native(NativeHash::EMPTY)]);
     match check_after_password(accounts, &policy, &account, &request, 0) {
         Ok(()) => Login::As(format!("{}@{}", account.row().user, account.row().host)),
         Err(refusal) => Login::Refused(refusal.errno()),

@@ -11,80 +11,118 @@ use tidegate_accounts::{
     ClientTls, LoginDecision, LoginPolicy, LoginRequest, Refresh, check_after_password, decide,
 };
 use tidegate_monitors::ServerBits;
+use tidegate_proofs::is_quick;
 use tidegate_runtime::log::Log;
 use tidegate_runtime::{Answers, Reply};
 use tidegate_session::question::{
-    AccountAnswer, AccountQuery, Answer, Barred, ClientAddress, Question,
+    AccountAnswer, AccountQuery, Answer, Barred, ClientAddress, Question, WorkOrder,
 };
 use tidegate_session::{ErrReply, Level};
+use tokio::sync::Semaphore;
 
 use crate::board::Board;
-
-/// The accounts of one service.
-#[derive(Debug)]
-pub(crate) struct ServiceAccounts {
-    pub(crate) manager: AccountManager,
-    pub(crate) policy: LoginPolicy,
-}
+use crate::logins::Logins;
 
 /// The accounts of all services.
 #[derive(Debug)]
 pub(crate) struct AccountAnswers {
-    pub(crate) services: Arc<BTreeMap<String, Arc<ServiceAccounts>>>,
+    pub(crate) services: Arc<BTreeMap<String, Arc<AccountManager>>>,
+    pub(crate) logins: Arc<Logins>,
     pub(crate) tasks: tokio::runtime::Handle,
+    /// Slow work that is done at the same time.
+    pub(crate) benches: Arc<Semaphore>,
 }
+
+/// How much slow work is done at the same time: it must not take the processors from the workers.
+pub(crate) const BENCHES: usize = 2;
 
 impl Answers for AccountAnswers {
     fn at_once(&self, question: &Question) -> Option<Answer> {
-        let Question::Account(query) = question;
-        if query.after_failure {
-            return None;
+        match question {
+            Question::Account(query) => {
+                if query.after_failure {
+                    return None;
+                }
+                let accounts = self.services.get(&*query.service)?.accounts()?;
+                let logins = self.logins.of(&query.listener)?;
+                Some(Answer::Account(answer(&accounts, &logins.policy, query)))
+            }
+            Question::Work(order) => {
+                let logins = self.logins.of(&order.listener)?;
+                let quick = is_quick(&order.work);
+                quick.then(|| Answer::Work(logins.workshop.perform(&order.work)))
+            }
         }
-        let service = self.services.get(&*query.service)?;
-        let accounts = service.manager.accounts()?;
-        Some(Answer::Account(answer(&accounts, &service.policy, query)))
     }
 
     fn later(&self, question: Question, reply: Reply) {
-        let Question::Account(query) = question;
-        let Some(service) = self.services.get(&*query.service).map(Arc::clone) else {
-            reply.send(Answer::Account(AccountAnswer::Denied {
-                reason: "the service has no accounts".to_owned(),
-            }));
-            return;
+        match question {
+            Question::Account(query) => self.decide_later(*query, reply),
+            Question::Work(order) => self.work_later(*order, reply),
+        }
+    }
+}
+
+impl AccountAnswers {
+    fn decide_later(&self, query: AccountQuery, reply: Reply) {
+        let manager = self.services.get(&*query.service).map(Arc::clone);
+        let logins = self.logins.of(&query.listener).map(Arc::clone);
+        let (Some(manager), Some(logins)) = (manager, logins) else {
+            let denied = AccountAnswer::denied("the service has no accounts");
+            return reply.send(Answer::Account(denied));
         };
         self.tasks.spawn(async move {
-            reply.send(Answer::Account(refreshed(&service, &query).await));
+            let answer = refreshed(&manager, &logins.policy, &query).await;
+            reply.send(Answer::Account(answer));
+        });
+    }
+
+    fn work_later(&self, order: WorkOrder, reply: Reply) {
+        let Some(logins) = self.logins.of(&order.listener).map(Arc::clone) else {
+            let text = "the listener is gone".to_owned();
+            return reply.send(Answer::Work(Err(text)));
+        };
+        let benches = Arc::clone(&self.benches);
+        self.tasks.spawn(async move {
+            // Nobody closes it.
+            let _bench = benches.acquire_owned().await;
+            let done = tokio::task::spawn_blocking(move || logins.workshop.perform(&order.work));
+            let panicked = |_| Err("a defect in Tidegate: the work panicked".to_owned());
+            reply.send(Answer::Work(done.await.unwrap_or_else(panicked)));
         });
     }
 }
 
 /// Decides on fresh data, if there is any.
-async fn refreshed(service: &ServiceAccounts, query: &AccountQuery) -> AccountAnswer {
-    let refresh = service.manager.refresh_after_failure().await;
-    match (service.manager.accounts(), refresh) {
-        (Some(accounts), Refresh::Changed) => answer(&accounts, &service.policy, query),
-        (Some(accounts), _) if !query.after_failure => answer(&accounts, &service.policy, query),
+async fn refreshed(
+    manager: &AccountManager,
+    policy: &LoginPolicy,
+    query: &AccountQuery,
+) -> AccountAnswer {
+    let refresh = manager.refresh_after_failure().await;
+    match (manager.accounts(), refresh) {
+        (Some(accounts), Refresh::Changed) => answer(&accounts, policy, query),
+        (Some(accounts), _) if !query.after_failure => answer(&accounts, policy, query),
         (Some(_), _) => AccountAnswer::Unchanged,
-        (None, Refresh::Failed(reason)) => AccountAnswer::Denied {
-            reason: format!("account data is not loaded yet: {reason}"),
-        },
-        (None, _) => AccountAnswer::Denied {
-            reason: "account data is not loaded yet".to_owned(),
-        },
+        (None, Refresh::Failed(reason)) => {
+            AccountAnswer::denied(&format!("account data is not loaded yet: {reason}"))
+        }
+        (None, _) => AccountAnswer::denied("account data is not loaded yet"),
     }
 }
 
 fn answer(accounts: &Accounts, policy: &LoginPolicy, query: &AccountQuery) -> AccountAnswer {
     let request = request(query);
     match decide(accounts, policy, &request) {
-        LoginDecision::Denied(reason) => AccountAnswer::Denied {
+        LoginDecision::Denied { reason, decoy } => AccountAnswer::Denied {
             reason: reason.to_string(),
+            decoy,
         },
-        LoginDecision::Account { account, password } => {
+        LoginDecision::Account { account, methods } => {
             let verdict = check_after_password(accounts, policy, &account, &request, now_secs());
             AccountAnswer::Found {
-                hash: password,
+                methods,
+                at_servers: None,
                 is_super: account.row().is_super,
                 after_password: verdict.map_err(|refusal| barred(&refusal)),
             }

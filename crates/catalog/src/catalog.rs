@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use tidegate_accounts::{AccountManager, AccountsView, LoginPolicy, Refresh};
+use tidegate_accounts::{AccountManager, AccountsView, Refresh};
 use tidegate_config::params::{ListenerParams, MonitorParams, ServiceParams};
 use tidegate_config::{Config, Object};
 use tidegate_monitors::mariadbmon::Note;
@@ -15,10 +15,13 @@ use tidegate_runtime::{Endpoint, ListenerSpec, Runtime, RuntimeConfig};
 use tidegate_session::filter::Filter;
 use tidegate_session::{Level, ServiceSpec, SessionId};
 use tidegate_tls::{SelfMade, ServerTlsSlot};
+use tidegate_wire::auth::NATIVE;
+use tokio::sync::Semaphore;
 
-use crate::answers::{AccountAnswers, ServiceAccounts, Surroundings};
+use crate::answers::{AccountAnswers, BENCHES, Surroundings};
 use crate::board::{Board, BoardEntry, StateError};
 use crate::graph::{Graph, GraphError, Ledger, is_cli, rank};
+use crate::logins::{LoginErrors, Logins};
 use crate::sink::ThreadSink;
 use crate::tls::{TlsErrors, TlsSet};
 use crate::{places, settings};
@@ -39,6 +42,9 @@ pub enum StartError {
     /// TLS settings or their files are wrong.
     #[error("{0}")]
     Tls(#[from] TlsErrors),
+    /// Files that logins need are wrong.
+    #[error("{0}")]
+    Logins(#[from] LoginErrors),
     /// No workers.
     #[error(transparent)]
     Workers(#[from] tidegate_runtime::StartError),
@@ -87,7 +93,8 @@ pub struct Catalog {
     board: Arc<Board>,
     filters: BTreeMap<String, Arc<dyn Filter>>,
     services: BTreeMap<String, Service>,
-    accounts: Arc<BTreeMap<String, Arc<ServiceAccounts>>>,
+    accounts: Arc<BTreeMap<String, Arc<AccountManager>>>,
+    logins: Arc<Logins>,
     monitors: Vec<MonitorHandle>,
     listeners: BTreeMap<String, Listener>,
     runtime: Runtime,
@@ -145,6 +152,7 @@ impl Catalog {
         tls.warnings
             .iter()
             .for_each(|warning| log.say(Level::Warning, warning.clone()));
+        let logins = Arc::new(Logins::build(&config)?);
         let mut ledger = Ledger::new(workers);
         let sink: Arc<dyn tidegate_filters::LineSink> = Arc::new(ThreadSink(log.clone()));
         let graph = Graph::build(&config, &mut ledger, &sink)?;
@@ -157,7 +165,13 @@ impl Catalog {
         let accounts = Arc::new(start_accounts(&config, &board, log));
         first_loads(&accounts).await;
         let birth = (first_session, lent);
-        let runtime = start_runtime(&config, &board, &accounts, log, workers, birth)?;
+        let answers = Arc::new(AccountAnswers {
+            services: Arc::clone(&accounts),
+            logins: Arc::clone(&logins),
+            tasks: tokio::runtime::Handle::current(),
+            benches: Arc::new(Semaphore::new(BENCHES)),
+        });
+        let runtime = start_runtime(&config, &board, answers, log, workers, birth)?;
         board.serve(runtime.clone());
         watch(&board, &accounts);
         let mut catalog = Catalog {
@@ -166,6 +180,7 @@ impl Catalog {
             listeners: BTreeMap::new(),
             board,
             accounts,
+            logins,
             monitors,
             runtime,
             self_made,
@@ -224,6 +239,7 @@ impl Catalog {
             service,
             tls: tls.listeners.get(name).cloned(),
             tellers: Arc::new(settings::networks(&listener.params.proxy_protocol_networks)),
+            plugin: self.logins.of(name).map_or(NATIVE, |logins| logins.plugin),
             started: true,
         };
         let place = self
@@ -323,15 +339,13 @@ impl Catalog {
     /// What is known of a service's accounts.
     #[must_use]
     pub fn accounts(&self, service: &str) -> Option<AccountsView> {
-        self.accounts
-            .get(service)
-            .map(|accounts| accounts.manager.view())
+        self.accounts.get(service).map(|manager| manager.view())
     }
 
     /// Loads a service's accounts now.
     pub async fn reload_accounts(&self, service: &str) -> Option<Refresh> {
         let accounts = Arc::clone(self.accounts.get(service)?);
-        Some(accounts.manager.reload().await)
+        Some(accounts.reload().await)
     }
 
     /// Lets a listener accept clients, or lets them queue. `false`: there is no such listener. A
@@ -494,22 +508,15 @@ fn start_accounts(
     config: &Config,
     board: &Arc<Board>,
     log: &Log,
-) -> BTreeMap<String, Arc<ServiceAccounts>> {
+) -> BTreeMap<String, Arc<AccountManager>> {
     let start = |service: &Object<ServiceParams>| {
         let host = Arc::new(Surroundings {
             board: Arc::clone(board),
             servers: settings::servers_of(config, service),
             log: log.clone(),
         });
-        let policy = LoginPolicy {
-            enable_root_user: service.params.enable_root_user,
-            ..LoginPolicy::default()
-        };
         let manager = AccountManager::spawn(settings::accounts(config, service), host);
-        (
-            service.name.clone(),
-            Arc::new(ServiceAccounts { manager, policy }),
-        )
+        (service.name.clone(), Arc::new(manager))
     };
     // Only services that clients come to need accounts.
     let listened = |service: &&Object<ServiceParams>| {
@@ -523,10 +530,10 @@ fn start_accounts(
 }
 
 /// Waits until every service has accounts, or it is clear that it will not have them now.
-async fn first_loads(accounts: &BTreeMap<String, Arc<ServiceAccounts>>) {
+async fn first_loads(accounts: &BTreeMap<String, Arc<AccountManager>>) {
     let loads = async {
-        for service in accounts.values() {
-            let mut views = service.manager.subscribe();
+        for manager in accounts.values() {
+            let mut views = manager.subscribe();
             // A manager that has ended will never load.
             let _ = views
                 .wait_for(|view| view.accounts.is_some() || view.failure.is_some())
@@ -540,7 +547,7 @@ async fn first_loads(accounts: &BTreeMap<String, Arc<ServiceAccounts>>) {
 fn start_runtime(
     config: &Config,
     board: &Board,
-    accounts: &Arc<BTreeMap<String, Arc<ServiceAccounts>>>,
+    answers: Arc<AccountAnswers>,
     log: &Log,
     (workers, most_workers): (usize, usize),
     (first_session, lent): (u64, Vec<OwnedFd>),
@@ -556,16 +563,13 @@ fn start_runtime(
         log: log.clone(),
         servers: board.servers(),
         tuning: settings::tuning(globals),
-        answers: Arc::new(AccountAnswers {
-            services: Arc::clone(accounts),
-            tasks: tokio::runtime::Handle::current(),
-        }),
+        answers,
         classifier_bytes: usize::try_from(cache.0).unwrap_or(usize::MAX),
     })?)
 }
 
 /// Tells account managers of changed servers, and looks names up again from time to time.
-fn watch(board: &Arc<Board>, accounts: &Arc<BTreeMap<String, Arc<ServiceAccounts>>>) {
+fn watch(board: &Arc<Board>, accounts: &Arc<BTreeMap<String, Arc<AccountManager>>>) {
     let mut changes = board.subscribe();
     let told = Arc::downgrade(accounts);
     tokio::spawn(async move {
@@ -573,8 +577,8 @@ fn watch(board: &Arc<Board>, accounts: &Arc<BTreeMap<String, Arc<ServiceAccounts
             let Some(accounts) = told.upgrade() else {
                 return;
             };
-            for service in accounts.values() {
-                service.manager.servers_changed();
+            for manager in accounts.values() {
+                manager.servers_changed();
             }
         }
     });

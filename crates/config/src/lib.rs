@@ -21,6 +21,7 @@
     )
 )]
 
+mod authentication;
 mod check;
 mod clash;
 pub mod cli;
@@ -61,6 +62,7 @@ mod value;
 mod view;
 mod word;
 
+pub use authentication::{Authentication, Authenticator, EdMode, RsaFiles};
 pub use config::{Config, Object, Target};
 pub use decl::{
     Change, Given, Kind, ModuleKind, ParamDecl, Refers, Retired, Shown, Standing, Table,

@@ -1,5 +1,6 @@
 //! What must hold between the parameters of one object of the core.
 
+use crate::authentication::Authentication;
 use crate::check::Checked;
 use crate::object::ObjectKind;
 use crate::params::{ListenerParams, MaxScaleParams, ServerParams};
@@ -85,6 +86,11 @@ fn server_address(object: &Checked, params: &ServerParams, report: &mut Report) 
 fn listener(object: &Checked, report: &mut Report) {
     let params: ListenerParams = object.params();
     let silent = object.module.is_some_and(|module| !module.opens_socket);
+    if !silent && let Err(errors) = Authentication::of(&params) {
+        for (parameter, text) in errors {
+            refuse(object, parameter, text, report);
+        }
+    }
     if silent || !object.is_sound(&["port", "socket"]) {
         return;
     }

@@ -24,26 +24,32 @@ pub struct Reply {
     mailbox: Arc<Mailbox>,
     session: SessionId,
     token: Token,
-    sent: bool,
+    /// What is said when nothing else is.
+    otherwise: Option<Answer>,
 }
 
 impl Reply {
-    pub(crate) fn new(mailbox: Arc<Mailbox>, session: SessionId, token: Token) -> Reply {
+    pub(crate) fn new(
+        mailbox: Arc<Mailbox>,
+        session: SessionId,
+        token: Token,
+        question: &Question,
+    ) -> Reply {
         Reply {
             mailbox,
             session,
             token,
-            sent: false,
+            otherwise: Some(none(question, "the question was not answered")),
         }
     }
 
     /// Gives the answer. A session that has ended meanwhile does not hear it.
     pub fn send(mut self, answer: Answer) {
+        self.otherwise = None;
         self.post(answer);
     }
 
     fn post(&mut self, answer: Answer) {
-        self.sent = true;
         self.mailbox.post(Message::Answer {
             session: self.session,
             token: self.token,
@@ -54,9 +60,16 @@ impl Reply {
 
 impl Drop for Reply {
     fn drop(&mut self) {
-        if !self.sent {
-            let reason = "the question was not answered".to_owned();
-            self.post(Answer::Account(AccountAnswer::Denied { reason }));
+        if let Some(answer) = self.otherwise.take() {
+            self.post(answer);
         }
+    }
+}
+
+/// The answer of somebody who has none.
+pub(crate) fn none(question: &Question, reason: &str) -> Answer {
+    match question {
+        Question::Account(_) => Answer::Account(AccountAnswer::denied(reason)),
+        Question::Work(_) => Answer::Work(Err(reason.to_owned())),
     }
 }

@@ -169,6 +169,8 @@ pub struct ListenerSpec {
     pub tls: Option<Arc<ListenerTls>>,
     /// Who may say in a PROXY header where its client is.
     pub tellers: Arc<Networks>,
+    /// The authentication plugin that it greets with.
+    pub plugin: &'static [u8],
     /// Does it accept at once? A stopped listener lets clients queue in the kernel.
     pub started: bool,
 }

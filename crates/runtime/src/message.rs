@@ -82,7 +82,7 @@ pub(crate) enum Optional {
         share: Share<Digests>,
     },
     /// A client that another worker accepted.
-    Arrival(Arrival, Ticket),
+    Arrival(Box<Arrival>, Ticket),
 }
 
 /// Which sessions are wanted.

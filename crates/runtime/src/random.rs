@@ -5,7 +5,15 @@ use rustix::rand::{GetRandomFlags, getrandom};
 /// Twenty random bytes for a greeting, none of them zero. Seven bits of each are random, which
 /// makes 140 in all. `None`: the system has none to give, and nobody should be greeted.
 pub(crate) fn scramble() -> Option<[u8; 20]> {
-    let mut bytes = [0u8; 20];
+    Some(fill([0; 20])?.map(|byte| (byte & 0x7f).max(1)))
+}
+
+/// What a session makes further random bytes of. `None` as above.
+pub(crate) fn seed() -> Option<[u8; 32]> {
+    fill([0; 32])
+}
+
+fn fill<const N: usize>(mut bytes: [u8; N]) -> Option<[u8; N]> {
     let mut filled = 0;
     while filled < bytes.len() {
         match getrandom(&mut bytes[filled..], GetRandomFlags::empty()) {
@@ -14,7 +22,7 @@ pub(crate) fn scramble() -> Option<[u8; 20]> {
             Err(_) => return None,
         }
     }
-    Some(bytes.map(|byte| (byte & 0x7f).max(1)))
+    Some(bytes)
 }
 
 #[cfg(test)]

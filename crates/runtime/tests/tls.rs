@@ -119,6 +119,7 @@ impl Secure {
                 service: Arc::clone(&house.service),
                 tls: Some(Arc::clone(&listener)),
                 tellers: Arc::default(),
+                plugin: tidegate_wire::auth::NATIVE,
                 started: true,
             })
             .unwrap()

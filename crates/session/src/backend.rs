@@ -8,7 +8,7 @@ use tidegate_wire::login::ClientLogin;
 use tidegate_wire::reply::ReplyTracker;
 use tidegate_wire::{Caps, Shape};
 
-use crate::ids::{ClientStmtId, ServerId, TargetId};
+use crate::ids::{ClientStmtId, ServerId, TargetId, Token};
 use crate::service::TargetShard;
 use crate::stmts::StmtMap;
 use crate::time::Instant;
@@ -99,6 +99,8 @@ pub(crate) struct Backend {
     pub(crate) cipher: Option<Arc<str>>,
     /// It is a MySQL server, not a MariaDB one.
     pub(crate) mysql_family: bool,
+    /// Its login waits for what comes of this order.
+    pub(crate) order: Option<Token>,
     /// What its greeting said: COM_CHANGE_USER needs it again.
     pub(crate) info: Option<Box<tidegate_wire::login::ServerInfo>>,
     /// The default database of its login.
@@ -130,6 +132,7 @@ impl Backend {
             version: 0,
             cipher: None,
             mysql_family: false,
+            order: None,
             info: None,
             login_schema: None,
             operations: 0,

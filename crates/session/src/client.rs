@@ -1,24 +1,28 @@
 //! The client's side of a session: who it is, what was agreed with it, when it last spoke.
 
 use tidegate_wire::Caps;
-use tidegate_wire::auth::native::Proof;
+use tidegate_wire::auth::{Nonces, Secret};
 
 use crate::encryption::Encryption;
 use crate::filter::{FilterScene, Who};
 use crate::ids::SessionId;
 use crate::origin::{Origin, Told};
-use crate::question::ClientAddress;
+use crate::question::{AtServers, ClientAddress};
 use crate::session::Cx;
 use crate::time::{Instant, WallTime};
 use crate::wishes::Wishes;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// Who the client proved to be. Servers are answered with `proof`.
+/// Who the client proved to be.
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {
     pub(crate) user: Vec<u8>,
-    pub(crate) proof: Proof,
+    /// What the proof left us with. Servers are answered with it, unless the client is somebody else
+    /// to them.
+    pub(crate) secret: Secret,
+    /// Who it is to servers, if somebody else.
+    pub(crate) at_servers: Option<AtServers>,
     /// The collation id of the handshake response, passed on unread.
     pub(crate) collation: u16,
     pub(crate) attributes: Vec<(Vec<u8>, Vec<u8>)>,
@@ -52,8 +56,12 @@ pub(crate) struct Client {
     pub(crate) seq: u8,
     /// The scramble of the greeting.
     pub(crate) scramble: [u8; 20],
+    /// What its dialogues take random bytes from.
+    pub(crate) nonces: Nonces,
     /// Tells the questions of one change of user from those of another.
     pub(crate) changes: u32,
+    /// Pieces of work that logins to servers asked for.
+    pub(crate) orders: u32,
     /// Failed COM_CHANGE_USER commands.
     pub(crate) failed_changes: u32,
 }
@@ -77,7 +85,9 @@ impl Client {
             last_active: now,
             seq: 0,
             scramble: [0; 20],
+            nonces: Nonces::default(),
             changes: 16,
+            orders: 0,
             failed_changes: 0,
         }
     }

@@ -177,6 +177,8 @@ impl<'a> Imagined<'a> {
             listener: "".into(),
             origin: Origin::local_client(),
             scramble: [0; 20],
+            seed: [0; 32],
+            plugin: tidegate_wire::auth::NATIVE,
             greeting: GreetingFacts {
                 version: "".into(),
                 caps: Caps::empty(),

@@ -1,19 +1,26 @@
 //! Connections from the first SYN to the moment they can be used: login, own settings, history.
 
+use std::sync::Arc;
+
+use tidegate_wire::auth::{Done, Work};
 use tidegate_wire::frame::{frame_into, split_packet};
 use tidegate_wire::login::{
-    ClientLogin, ClientStep, Identity, LoginError, MAX_PACKET, Refusal, Secret, ServerInfo,
+    ClientLogin, ClientStep, Identity, LoginError, MAX_PACKET, Refusal, ServerInfo,
 };
 use tidegate_wire::{Caps, Command, ReplyTracker, Shape};
 
 use crate::backend::{Backend, Owed, OwedTo, State};
 use crate::fault::SessionFault;
 use crate::history::Entry;
-use crate::ids::{BackendId, Side};
+use crate::ids::{BackendId, Side, Token};
 use crate::key::KeyRef;
 use crate::output::{Level, Op};
+use crate::question::{Question, WorkOrder};
 use crate::session::{CONNECT_TIMEOUT, Cx, Session};
 use crate::time::Instant;
+
+/// Tells the orders of connections from the questions of the client's dialogues.
+const ORDER: u32 = 1 << 31;
 
 impl Session {
     /// Begins to open a connection, unless it is open or on its way.
@@ -73,6 +80,7 @@ impl Session {
         if matches!(backend.state, State::Connecting) {
             if tls {
                 identity.caps = identity.caps | Caps::SSL;
+                identity.private = true;
             }
             backend.login_schema.clone_from(&identity.database);
             backend.state = State::Login(Box::new(ClientLogin::new(identity)));
@@ -83,12 +91,12 @@ impl Session {
     /// Who the session is to a server, in the words of its login.
     pub(crate) fn identity(&self) -> Option<Identity> {
         let who = self.client.identity.as_ref()?;
-        let secret = if who.proof.is_empty() {
-            Secret::None
-        } else {
-            Secret::Sha1(who.proof.clone())
+        let mut identity = match &who.at_servers {
+            Some(other) => Identity::new(&other.user, other.secret.clone()),
+            None => Identity::new(&who.user, who.secret.clone()),
         };
-        let mut identity = Identity::new(&who.user, secret);
+        // As in MaxScale: servers that want the password itself get it, and the log a warning.
+        identity.allow_cleartext = true;
         identity.database = self.client.database.clone();
         identity.caps = self.server_caps();
         identity.collation = who.collation;
@@ -153,9 +161,57 @@ impl Session {
         match step {
             Ok(ClientStep::NeedMore) => {}
             Ok(ClientStep::StartTls) => cx.out.push(Op::StartTls(Side::Backend(id))),
+            Ok(ClientStep::Work(work)) => self.order_for_backend(id, *work, cx),
             Ok(ClientStep::Done { server, .. }) => self.logged_in(id, *server, cx),
             Ok(ClientStep::Refused(refusal)) => self.login_refused(id, refusal, cx),
             Err(error) => self.login_broken(id, &error, cx),
+        }
+    }
+
+    /// Has somebody do what the login to a server needs.
+    fn order_for_backend(&mut self, id: BackendId, work: Work, cx: &mut Cx<'_>) {
+        self.client.orders = self.client.orders.wrapping_add(1);
+        let token = Token(ORDER | self.client.orders);
+        let Some(backend) = self.backend_mut(id) else {
+            return;
+        };
+        backend.order = Some(token);
+        let order = WorkOrder {
+            listener: Arc::clone(&self.listener),
+            user: Vec::new(),
+            address: self.client.address.clone(),
+            work,
+        };
+        cx.out.push(Op::Ask {
+            token,
+            question: Question::Work(Box::new(order)),
+        });
+    }
+
+    /// A connection that waits for `token` goes on with what came of its order.
+    pub(crate) fn backend_work_answered(&mut self, token: Token, done: Done, cx: &mut Cx<'_>) {
+        let waits = |id: &BackendId| {
+            self.backend(*id)
+                .is_some_and(|backend| backend.order == Some(token))
+        };
+        let Some(id) = self.backend_ids().find(waits) else {
+            return;
+        };
+        let Some(Backend {
+            state: State::Login(login) | State::Switching(login),
+            order,
+            ..
+        }) = self.backend_mut(id)
+        else {
+            return;
+        };
+        *order = None;
+        let mut worked = Ok(());
+        cx.out.send_with(Side::Backend(id), |own| {
+            worked = login.worked(done, own);
+        });
+        if let Err(error) = worked {
+            self.login_broken(id, &error, cx);
         }
     }
 
@@ -181,7 +237,9 @@ impl Session {
         let server = self.server_name(id, cx);
         let for_good = matches!(
             error,
-            LoginError::UnsupportedPlugin(_) | LoginError::CannotAnswer { .. }
+            LoginError::UnsupportedPlugin(_)
+                | LoginError::CannotAnswer { .. }
+                | LoginError::Work(_)
         );
         self.lose(
             id,
@@ -229,6 +287,10 @@ impl Session {
             return;
         };
         let switched = matches!(backend.state, State::Switching(_));
+        let bared = match &backend.state {
+            State::Login(login) | State::Switching(login) => login.bared_password(),
+            _ => false,
+        };
         backend.caps = server.caps;
         backend.thread_id = u64::from(server.thread_id);
         backend.tracker = ReplyTracker::new(server.caps);
@@ -248,6 +310,11 @@ impl Session {
         self.log(Level::Info, cx, || {
             format!("connected to server '{name}', its connection id is {thread}")
         });
+        if bared {
+            self.log(Level::Warning, cx, || {
+                format!("server '{name}' was sent the password over a connection without TLS")
+            });
+        }
         if switched {
             self.switched(id, cx);
         }

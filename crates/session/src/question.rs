@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use tidegate_wire::auth::native::NativeHash;
+use tidegate_wire::auth::{Done, Method, Secret, Work};
 
 use crate::encryption::Encryption;
 use crate::fault::ErrReply;
@@ -47,6 +48,21 @@ impl From<SocketAddr> for ClientAddress {
 pub enum Question {
     /// Which account is this, and may it in?
     Account(Box<AccountQuery>),
+    /// What comes of this piece of work?
+    Work(Box<WorkOrder>),
+}
+
+/// A piece of work that a login needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkOrder {
+    /// The listener of the session's client.
+    pub listener: Arc<str>,
+    /// The user name as the client sent it.
+    pub user: Vec<u8>,
+    /// Where the client is.
+    pub address: ClientAddress,
+    /// What is to be done.
+    pub work: Work,
 }
 
 /// What an account decision needs to know.
@@ -54,6 +70,8 @@ pub enum Question {
 pub struct AccountQuery {
     /// The service whose account manager decides.
     pub service: Arc<str>,
+    /// The listener, which says how a client may prove itself.
+    pub listener: Arc<str>,
     /// The user name as sent, bytewise.
     pub user: Vec<u8>,
     /// Where the client is.
@@ -74,6 +92,17 @@ pub struct AccountQuery {
 pub enum Answer {
     /// To [`Question::Account`].
     Account(AccountAnswer),
+    /// To [`Question::Work`].
+    Work(Done),
+}
+
+/// Who a client is to servers, where that is not who it is to us.
+#[derive(Debug, Clone)]
+pub struct AtServers {
+    /// The user name.
+    pub user: Vec<u8>,
+    /// What proves it.
+    pub secret: Secret,
 }
 
 /// Why a client that proved who it is may not log in all the same.
@@ -88,20 +117,47 @@ pub struct Barred {
 /// What is known of an account.
 #[derive(Debug, Clone)]
 pub enum AccountAnswer {
-    /// There is an account. Check the password, then obey `after_password`.
+    /// There is an account. Let the client prove it, then obey `after_password`.
     Found {
-        /// What the password is checked against.
-        hash: NativeHash,
+        /// How it may prove it, in order of trial.
+        methods: Vec<Method>,
+        /// Who it is to servers, if somebody else.
+        at_servers: Option<AtServers>,
         /// Servers let it write although they are read-only.
         is_super: bool,
         /// What stands in the way once the password was right: lock, expiry, database.
         after_password: Result<(), Barred>,
     },
-    /// No account, or one that cannot log in here; the reason is for the log only.
+    /// No account, or one that cannot log in here.
     Denied {
-        /// For the log.
+        /// For the log only.
         reason: String,
+        /// What the client is asked all the same, so that it cannot tell what is missing. No answer
+        /// is right.
+        decoy: Vec<Method>,
     },
     /// Asked again after a failure: nothing new is known.
     Unchanged,
+}
+
+impl AccountAnswer {
+    /// An account with nothing but a password for `mysql_native_password`.
+    #[must_use]
+    pub fn by_native(hash: NativeHash) -> AccountAnswer {
+        AccountAnswer::Found {
+            methods: vec![Method::Native(hash)],
+            at_servers: None,
+            is_super: false,
+            after_password: Ok(()),
+        }
+    }
+
+    /// Nobody is let in; the client is asked as most are.
+    #[must_use]
+    pub fn denied(reason: &str) -> AccountAnswer {
+        AccountAnswer::Denied {
+            reason: reason.to_owned(),
+            decoy: vec![Method::Native(NativeHash::UNKNOWN_USER)],
+        }
+    }
 }

@@ -108,6 +108,10 @@ pub struct Birth {
     pub origin: Origin,
     /// Twenty random bytes, none of them zero.
     pub scramble: [u8; 20],
+    /// More of them, which nobody is shown.
+    pub seed: [u8; 32],
+    /// The plugin that the greeting names.
+    pub plugin: &'static [u8],
     /// What the greeting says of the servers behind.
     pub greeting: GreetingFacts,
 }

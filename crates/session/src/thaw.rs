@@ -8,7 +8,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tidegate_sql::{Modes, Multibyte};
+use tidegate_wire::SecretBytes;
 use tidegate_wire::auth::native::Proof;
+use tidegate_wire::auth::{Nonces, Secret};
 use tidegate_wire::login::ServerInfo;
 use tidegate_wire::{Caps, ReplyTracker, Status};
 
@@ -22,6 +24,7 @@ use crate::freeze::{Decoder, Encoder, FreezeError, VERSION};
 use crate::history::History;
 use crate::ids::{ServerId, SessionId};
 use crate::origin::{Origin, Told};
+use crate::question::AtServers;
 use crate::replay::Replay;
 use crate::service::{LogSwitches, ServiceSpec};
 use crate::session::{Birth, Env, GreetingFacts, Phase, Session};
@@ -85,7 +88,11 @@ impl Session {
     fn freeze_client(&self, identity: &Identity, now: Instant, into: &mut Encoder) {
         let client = &self.client;
         into.bytes(&identity.user);
-        into.option(identity.proof.expose(), |into, sha1| into.bytes(sha1));
+        freeze_secret(&identity.secret, into);
+        into.option(identity.at_servers.as_ref(), |into, other| {
+            into.bytes(&other.user);
+            freeze_secret(&other.secret, into);
+        });
         into.u16(identity.collation);
         into.list(identity.attributes.iter(), |into, (name, value)| {
             into.bytes(name);
@@ -100,6 +107,9 @@ impl Session {
         into.u64(now.since(client.connected_at).as_micros() as u64);
         into.u64(now.since(client.last_active).as_micros() as u64);
         into.bytes(&client.scramble);
+        let (seed, made) = client.nonces.expose();
+        into.bytes(seed);
+        into.u32(made);
         into.u32(client.changes);
         into.u32(client.failed_changes);
         into.option(client.encryption.as_deref(), freeze_encryption);
@@ -152,6 +162,8 @@ impl Session {
             listener: from.text()?.into(),
             origin: with.origin.clone(),
             scramble: [0; 20],
+            seed: [0; 32],
+            plugin: tidegate_wire::auth::NATIVE,
             greeting: GreetingFacts {
                 version: "".into(),
                 caps: Caps::empty(),
@@ -206,22 +218,19 @@ impl Session {
     fn thaw_client(&mut self, from: &mut Decoder<'_>, now: Instant) -> Result<(), FreezeError> {
         let ago = |micros: u64| Instant(now.0.saturating_sub(micros));
         let user = from.bytes()?.to_vec();
-        let proof = from.option(Decoder::bytes)?;
-        let proof = match proof.map(<[u8; 20]>::try_from) {
-            None => Proof::empty(),
-            Some(Ok(sha1)) => Proof::from_sha1(sha1),
-            Some(Err(_)) => {
-                return Err(FreezeError::Value {
-                    what: "a proof's length",
-                    value: 0,
-                });
-            }
-        };
+        let secret = thaw_secret(from)?;
+        let at_servers = from.option(|from| {
+            Ok(AtServers {
+                user: from.bytes()?.to_vec(),
+                secret: thaw_secret(from)?,
+            })
+        })?;
         let collation = from.u16()?;
         let attributes = from.list(|from| Ok((from.bytes()?.to_vec(), from.bytes()?.to_vec())))?;
         self.client.identity = Some(Identity {
             user,
-            proof,
+            secret,
+            at_servers,
             collation,
             attributes,
         });
@@ -245,6 +254,11 @@ impl Session {
             what: "a scramble's length",
             value: 0,
         })?;
+        let seed = from.bytes()?.try_into().map_err(|_| FreezeError::Value {
+            what: "a seed's length",
+            value: 0,
+        })?;
+        self.client.nonces = Nonces::resume(seed, from.u32()?);
         self.client.changes = from.u32()?;
         self.client.failed_changes = from.u32()?;
         self.client.encryption = from.option(thaw_encryption)?.map(Arc::new);
@@ -343,6 +357,55 @@ impl Session {
         self.service.counters.shard(env.worker).sessions.sub(1);
         self.give_back_connections(env);
     }
+}
+
+fn freeze_secret(secret: &Secret, into: &mut Encoder) {
+    match secret {
+        Secret::None => into.u8(0),
+        Secret::Sha1(proof) => {
+            into.u8(1);
+            into.option(proof.expose(), |into, sha1| into.bytes(sha1));
+        }
+        Secret::Password(password) => {
+            into.u8(2);
+            into.bytes(password);
+        }
+        Secret::Codes { password, code } => {
+            into.u8(3);
+            into.bytes(password);
+            into.bytes(code);
+        }
+        Secret::Untold => into.u8(4),
+    }
+}
+
+fn thaw_secret(from: &mut Decoder<'_>) -> Result<Secret, FreezeError> {
+    let text = |from: &mut Decoder<'_>| Ok(SecretBytes::new(from.bytes()?));
+    Ok(match from.u8()? {
+        0 => Secret::None,
+        1 => match from.option(Decoder::bytes)?.map(<[u8; 20]>::try_from) {
+            None => Secret::Sha1(Proof::empty()),
+            Some(Ok(sha1)) => Secret::Sha1(Proof::from_sha1(sha1)),
+            Some(Err(_)) => {
+                return Err(FreezeError::Value {
+                    what: "a proof's length",
+                    value: 0,
+                });
+            }
+        },
+        2 => Secret::Password(text(from)?),
+        3 => Secret::Codes {
+            password: text(from)?,
+            code: text(from)?,
+        },
+        4 => Secret::Untold,
+        other => {
+            return Err(FreezeError::Value {
+                what: "a secret",
+                value: u64::from(other),
+            });
+        }
+    })
 }
 
 fn freeze_encryption(into: &mut Encoder, encryption: &Encryption) {

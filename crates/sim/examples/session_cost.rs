@@ -194,6 +194,7 @@ fn login_config(id: u32) -> ServerLoginConfig {
         version: b"10.11.0-MariaDB".to_vec(),
         conn_id: id,
         scramble: [7; 20],
+        nonces: tidegate_wire::auth::Nonces::default(),
         collation: 45,
         caps_offered: caps(),
         default_plugin: b"mysql_native_password".to_vec(),
@@ -216,6 +217,8 @@ fn open(bench: &mut Bench, router: Arc<dyn Router>) -> Session {
         listener: "L".into(),
         origin: Origin::local_client(),
         scramble: [7; 20],
+        seed: [7; 32],
+        plugin: tidegate_wire::auth::NATIVE,
         greeting: GreetingFacts {
             version: "5.5.5-10.11.0-MariaDB".into(),
             caps: caps(),
@@ -226,11 +229,7 @@ fn open(bench: &mut Bench, router: Arc<dyn Router>) -> Session {
     let mut session = Session::start(birth, &mut bench.env());
     let mut response = client_response();
     bench.feed(&mut session, Side::Client, &mut response);
-    let answer = AccountAnswer::Found {
-        hash: NativeHash::EMPTY,
-        is_super: false,
-        after_password: Ok(()),
-    };
+    let answer = AccountAnswer::by_native(NativeHash::EMPTY);
     bench.out.clear();
     session.on_answer(Token(1), Answer::Account(answer), &mut bench.env());
     let opened: Vec<BackendId> = (bench.out.ops.iter())

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tidegate_wire::login::{Identity, Secret, ServerInfo};
+use tidegate_wire::auth::Secret;
+use tidegate_wire::login::{Identity, ServerInfo};
 use tidegate_wire::reply::{EOF, ERR, LOCAL_INFILE, OK};
 use tidegate_wire::resultset::ColumnDef;
 use tidegate_wire::{
@@ -11,7 +12,7 @@ use tidegate_wire::{
 use tokio::time::Instant;
 
 use crate::error::{Error, Phase};
-use crate::options::{ConnectOptions, Timeouts};
+use crate::options::{Address, ConnectOptions, Timeouts};
 use crate::packets::{Allowance, Deadline, Packet, PacketStream};
 use crate::result::{Outcome, ResultSet, Row};
 use crate::stream::Stream;
@@ -218,6 +219,12 @@ async fn log_in(
         }
         match step {
             ClientStep::NeedMore => {}
+            ClientStep::Work(work) => {
+                // At most some milliseconds, once a connection.
+                let mut answer = Vec::new();
+                login.worked(tidegate_proofs::answer_server(&work), &mut answer)?;
+                packets.send_framed(&answer, deadline).await?;
+            }
             ClientStep::StartTls => {
                 let Some(tls) = &options.tls else {
                     return Err(unexpected("a login without tls", None));
@@ -241,12 +248,9 @@ async fn log_in(
 
 fn identity(options: &ConnectOptions) -> Identity {
     let password = options.credentials.password.clone();
-    let secret = if password.is_empty() {
-        Secret::None
-    } else {
-        Secret::Password(password)
-    };
+    let secret = Secret::of_password(password);
     let mut identity = Identity::new(options.credentials.user.as_bytes(), secret);
+    identity.private = options.tls.is_some() || matches!(options.address, Address::Unix(_));
     identity.caps = if options.tls.is_some() {
         CAPS.union(Caps::SSL)
     } else {

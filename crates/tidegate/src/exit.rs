@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use tidegate_catalog::{StartError, TlsErrors};
+use tidegate_catalog::{LoginErrors, StartError, TlsErrors};
 use tidegate_config::Errors;
 use tidegate_config::cli::UsageError;
 
@@ -18,6 +18,8 @@ pub(crate) enum Failure {
     Config(Errors),
     #[error("the configuration has errors, nothing was started:\n{0}")]
     Tls(TlsErrors),
+    #[error("the configuration has errors, nothing was started:\n{0}")]
+    Logins(LoginErrors),
     #[error("refusing to run as root; give a user with --user=NAME, or insist with --user=root")]
     Root,
     #[error("there is no user '{0}' in /etc/passwd (--user)")]
@@ -60,7 +62,7 @@ impl From<StartError> for Failure {
 impl Failure {
     pub(crate) fn status(&self) -> ExitCode {
         ExitCode::from(match self {
-            Failure::Config(_) | Failure::Tls(_) => 1,
+            Failure::Config(_) | Failure::Tls(_) | Failure::Logins(_) => 1,
             Failure::Usage(_) => 2,
             Failure::Tool(error) if error.is_usage() => 2,
             Failure::Root

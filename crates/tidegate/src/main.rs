@@ -94,6 +94,7 @@ fn run() -> Result<(), Failure> {
             for warning in tidegate_catalog::check_tls(&config).map_err(Failure::Tls)? {
                 eprintln!("{warning}");
             }
+            tidegate_catalog::check_logins(&config).map_err(Failure::Logins)?;
             println!("The configuration is good.");
         }
         Mode::Export(file) => {

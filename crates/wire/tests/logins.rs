@@ -2,13 +2,13 @@
 //! and logins of both our sides with each other.
 
 use tidegate_wire::auth::native::{self, NativeHash, Proof};
-use tidegate_wire::auth::{CLEAR, NATIVE};
+use tidegate_wire::auth::{CLEAR, Method, NATIVE, Nonces, Secret};
 use tidegate_wire::frame::{Header, frame_into, split_packet};
 use tidegate_wire::handshake::{
     AuthSwitch, ChangeUser, Greeting, HandshakeResponse, MAX_ATTRIBUTES,
 };
 use tidegate_wire::login::{
-    ClientHello, ClientLogin, ClientStep, Identity, LoginError, MAX_PACKET, Secret, ServerInfo,
+    ClientHello, ClientLogin, ClientStep, Identity, LoginError, MAX_PACKET, ServerInfo,
     ServerLogin, ServerLoginConfig, ServerStep, Verify,
 };
 use tidegate_wire::{Caps, ErrPacket, OkPacket, SecretBytes, Status, WireError};
@@ -37,6 +37,7 @@ fn config(caps_offered: Caps) -> ServerLoginConfig {
         collation: 8,
         caps_offered,
         default_plugin: NATIVE.to_vec(),
+        nonces: Nonces::new([5; 32]),
     }
 }
 
@@ -48,6 +49,11 @@ fn app(secret: Secret) -> Identity {
     let mut identity = Identity::new(b"app", secret);
     identity.database = Some(b"t".to_vec());
     identity
+}
+
+/// Lets a client prove itself by `mysql_native_password`.
+fn by_native(login: &mut ServerLogin, hash: &NativeHash, out: &mut Vec<u8>) -> Verify {
+    login.verify(vec![Method::Native(*hash)], false, out)
 }
 
 fn password(text: &[u8]) -> Secret {
@@ -138,7 +144,7 @@ fn a_real_client_logs_in() {
             .contains(Caps::SESSION_TRACK | Caps::CACHE_METADATA)
     );
     let mut out = Vec::new();
-    let verdict = login.verify_native(&native::hash(b"secret"), &mut out);
+    let verdict = by_native(&mut login, &native::hash(b"secret"), &mut out);
     assert!(matches!(verdict, Verify::Granted(_)) && out.is_empty());
     let ok = OkPacket {
         changes: b"\x01\x02\x01t",
@@ -158,8 +164,8 @@ fn a_real_client_with_a_wrong_password_is_denied() {
         let (mut login, _) = identify(RESPONSE, offered()).unwrap();
         let mut out = Vec::new();
         assert!(matches!(
-            login.verify_native(&hash, &mut out),
-            Verify::Denied
+            by_native(&mut login, &hash, &mut out),
+            Verify::Denied { .. }
         ));
         let err = ErrPacket::parse(payload(DENIED)).unwrap();
         login.write_err(&err, &mut out);
@@ -227,11 +233,11 @@ fn a_server_may_refuse_before_its_greeting() {
 #[test]
 fn a_proof_is_relayed() {
     let (mut front, _) = identify(RESPONSE, offered()).unwrap();
-    let verdict = front.verify_native(&native::hash(b"secret"), &mut Vec::new());
+    let verdict = by_native(&mut front, &native::hash(b"secret"), &mut Vec::new());
     let Verify::Granted(proof) = verdict else {
         panic!("{verdict:?}");
     };
-    let mut back = ClientLogin::new(app(Secret::Sha1(proof)));
+    let mut back = ClientLogin::new(app(proof));
     let mut out = Vec::new();
     back.on_packet(payload(GREETING), 0, &mut out).unwrap();
     out.clear();
@@ -245,7 +251,7 @@ fn meet(
     server: ServerLogin,
     greeting: &[u8],
     hash: &NativeHash,
-) -> (Option<Proof>, ClientStep) {
+) -> (Option<Secret>, ClientStep) {
     let mut to_client = greeting.to_vec();
     let mut server = Some(server);
     let mut hello_caps = Caps::empty();
@@ -270,23 +276,29 @@ fn meet(
                 to_server.clear();
                 client.tls_started(&mut to_server);
             }
+            ClientStep::Work(work) => panic!("{work:?}"),
             ClientStep::Done { .. } | ClientStep::Refused(_) => return (granted, step),
         }
         let packet = split_packet(&to_server, MAX_PACKET).unwrap().unwrap();
         let next = server.take().unwrap();
-        let mut login = match next.on_packet(&packet.payload, packet.last_seq).unwrap() {
-            ServerStep::Identify(login, hello) => {
+        to_client = Vec::new();
+        let step = next.on_packet(&packet.payload, packet.last_seq).unwrap();
+        let (login, verdict) = match step {
+            ServerStep::Identify(mut login, hello) => {
                 hello_caps = hello.caps;
-                login
+                let verdict = by_native(&mut login, hash, &mut to_client);
+                (login, verdict)
             }
-            ServerStep::Answered(login) => login,
+            ServerStep::Answered(mut login) => {
+                let verdict = login.go_on(&mut to_client);
+                (login, verdict)
+            }
             other => panic!("{other:?}"),
         };
-        to_client = Vec::new();
-        login.set_fresh_scramble(*b"a fresh new scramble");
-        match login.verify_native(hash, &mut to_client) {
-            Verify::Switch => server = Some(login),
-            Verify::Denied => {
+        match verdict {
+            Verify::Work(work) => panic!("{work:?}"),
+            Verify::Asked => server = Some(login),
+            Verify::Denied { .. } => {
                 let err = ErrPacket::parse(payload(DENIED)).unwrap();
                 login.write_err(&err, &mut to_client);
             }
@@ -329,7 +341,7 @@ fn both_sides_agree() {
 }
 
 #[test]
-fn a_client_of_another_plugin_is_asked_again_with_a_fresh_scramble() {
+fn a_client_of_another_plugin_is_asked_again() {
     let response = HandshakeResponse {
         plugin: b"caching_sha2_password".to_vec(),
         ..HandshakeResponse::parse(payload(RESPONSE), offered()).unwrap()
@@ -339,22 +351,22 @@ fn a_client_of_another_plugin_is_asked_again_with_a_fresh_scramble() {
     response.encode(&mut bytes);
     frame_into(&mut packet, &mut seq, &bytes);
     let (mut login, _) = identify(&packet, offered()).unwrap();
-    login.set_fresh_scramble(*b"vpNt~=Rc}iw;^H.My:Rp");
     let mut out = Vec::new();
     let hash = native::hash(b"secret");
     assert!(matches!(
-        login.verify_native(&hash, &mut out),
-        Verify::Switch
+        by_native(&mut login, &hash, &mut out),
+        Verify::Asked
     ));
-    assert_eq!(out, SWITCH);
-    let step = login.on_packet(payload(SWITCH_ANSWER), 3).unwrap();
+    let (mut recorded, own) = (SWITCH.to_vec(), out.clone());
+    let scramble = recorded.len() - 21..recorded.len() - 1;
+    recorded[scramble].copy_from_slice(&SCRAMBLE);
+    assert_eq!(own, recorded);
+    let answer = native::scramble_response(&Proof::of_password(b"secret"), &SCRAMBLE);
+    let step = login.on_packet(&answer, 3).unwrap();
     let ServerStep::Answered(mut login) = step else {
         panic!("{step:?}");
     };
-    assert!(matches!(
-        login.verify_native(&hash, &mut out),
-        Verify::Granted(_)
-    ));
+    assert!(matches!(login.go_on(&mut out), Verify::Granted(_)));
     assert_eq!(login.seq(), 4);
 }
 
@@ -372,14 +384,20 @@ fn change_user_always_asks_again() {
     };
     let mut command = Vec::new();
     let mut client = ClientLogin::change_user(app(password(b"secret")), info, &mut command);
-    let (mut server, hello) =
-        ServerLogin::change_user(payload(&command), command[3], caps, SCRAMBLE).unwrap();
+    let (mut server, hello) = ServerLogin::change_user(
+        payload(&command),
+        command[3],
+        caps,
+        SCRAMBLE,
+        Nonces::default(),
+    )
+    .unwrap();
     assert_eq!((&hello.user[..], hello.collation), (&b"app"[..], Some(45)));
     let mut out = Vec::new();
     let hash = native::hash(b"secret");
     assert!(matches!(
-        server.verify_native(&hash, &mut out),
-        Verify::Switch
+        by_native(&mut server, &hash, &mut out),
+        Verify::Asked
     ));
     let mut answer = Vec::new();
     let step = client.on_packet(payload(&out), out[3], &mut answer);
@@ -388,10 +406,7 @@ fn change_user_always_asks_again() {
     let ServerStep::Answered(mut server) = step else {
         panic!("{step:?}");
     };
-    assert!(matches!(
-        server.verify_native(&hash, &mut out),
-        Verify::Granted(_)
-    ));
+    assert!(matches!(server.go_on(&mut out), Verify::Granted(_)));
 }
 
 #[test]
@@ -466,7 +481,8 @@ fn an_ssl_request_is_answered_once() {
     assert_eq!(again, LoginError::TlsNotOffered);
 }
 
-/// What we answer to a server that asks for `plugin`.
+/// What we answer to a server that asks for `plugin`. Whoever has no answer sends an empty one, and
+/// says what was missing when the server refuses it.
 fn answer_switch(identity: Identity, plugin: &[u8]) -> Result<Vec<u8>, LoginError> {
     let mut login = ClientLogin::new(identity);
     let mut out = Vec::new();
@@ -476,6 +492,9 @@ fn answer_switch(identity: Identity, plugin: &[u8]) -> Result<Vec<u8>, LoginErro
     let data = b"vpNt~=Rc}iw;^H.My:Rp\0";
     AuthSwitch { plugin, data }.encode(&mut request);
     login.on_packet(&request, 2, &mut out)?;
+    if out == b"\0\0\0\x03" {
+        login.on_packet(payload(DENIED), 4, &mut Vec::new())?;
+    }
     Ok(out)
 }
 
@@ -504,7 +523,7 @@ fn a_password_is_sent_in_clear_only_when_allowed() {
 fn unknown_plugins_are_named() {
     let unsupported = |name: &str| Err(LoginError::UnsupportedPlugin(name.into()));
     let ask = |plugin| answer_switch(app(password(b"secret")), plugin);
-    assert_eq!(ask(b"client_ed25519"), unsupported("client_ed25519"));
+    assert_eq!(ask(b"sha256_password"), unsupported("sha256_password"));
     let mut login = ClientLogin::new(app(Secret::None));
     let mut out = Vec::new();
     login.on_packet(payload(GREETING), 0, &mut out).unwrap();

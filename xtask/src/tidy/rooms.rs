@@ -47,6 +47,10 @@ const TABLE: &[Room] = &[
         knows: &[],
     },
     Room {
+        name: "proofs",
+        knows: &["wire"],
+    },
+    Room {
         name: "session",
         knows: &["wire", "sql"],
     },
@@ -60,11 +64,11 @@ const TABLE: &[Room] = &[
     },
     Room {
         name: "sqlclient",
-        knows: &["tls", "wire", "config"],
+        knows: &["proofs", "tls", "wire", "config"],
     },
     Room {
         name: "accounts",
-        knows: &["tls", "sqlclient", "wire", "config"],
+        knows: &["proofs", "tls", "sqlclient", "wire", "config"],
     },
     Room {
         name: "monitors",
@@ -81,6 +85,7 @@ const TABLE: &[Room] = &[
             "monitors",
             "accounts",
             "sqlclient",
+            "proofs",
             "tls",
             "routers",
             "filters",

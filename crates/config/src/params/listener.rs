@@ -22,15 +22,6 @@ crate::words! {
     }
 }
 
-/// Names of the one plugin that is offered by default.
-const NATIVE: &[(&str, &str)] = &[
-    ("MariaDBAuth", ""),
-    ("mariadbauth", ""),
-    ("MySQLAuth", ""),
-    ("mysqlauth", ""),
-    ("mysql_native_password", ""),
-];
-
 crate::params! {
     /// Parameters of a listener.
     pub struct ListenerParams {
@@ -44,10 +35,11 @@ crate::params! {
         port: u16 = port(0),
         /// Path of the UNIX socket it listens at.
         socket: Option<String> = optional_text(),
-        /// Authentication plugins offered.
-        authenticator: Option<String> = optional_text().spellings(NATIVE).reserved(),
-        /// Options of the authentication plugins, `key=value` separated by commas.
-        authenticator_options: Option<String> = optional_text().reserved(),
+        /// Ways in which clients prove who they are, in a list: `MariaDBAuth` (the default),
+        /// `Sha2Auth`, `Ed25519Auth`, `ParsecAuth`. The first one's plugin is greeted with.
+        authenticator: Option<String> = optional_text(),
+        /// Their options, `name=value` separated by commas.
+        authenticator_options: Option<String> = optional_text(),
         /// The dialect its sessions start in, instead of the global one.
         sql_mode: SqlMode = SqlMode::Default.param().runtime().reserved(),
         /// Addresses that may tell the client's address in a PROXY header.

@@ -82,6 +82,13 @@ fn any_value(decl: &ParamDecl) -> Option<BoxedStrategy<Value>> {
         Kind::List => prop::collection::vec(any_element(), 0..4)
             .prop_map(Value::List)
             .boxed(),
+        // What they may say is checked.
+        Kind::Text if decl.name == "authenticator" => Just("Ed25519Auth,MariaDBAuth")
+            .prop_map(|text| Value::Text(text.to_owned()))
+            .boxed(),
+        Kind::Text if decl.name == "authenticator_options" => Just("match_host=false")
+            .prop_map(|text| Value::Text(text.to_owned()))
+            .boxed(),
         Kind::Text | Kind::Path => {
             let optional = decl.default == Given::Nothing && !decl.mandatory;
             let value = move |text: String| match text.as_str() {

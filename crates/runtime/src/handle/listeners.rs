@@ -24,6 +24,7 @@ pub(super) struct Listener {
     admission: Arc<Admission>,
     tls: Option<Arc<ListenerTls>>,
     tellers: Arc<Networks>,
+    plugin: &'static [u8],
     started: bool,
     /// Removed with the listener.
     _file: Option<SocketFile>,
@@ -40,6 +41,7 @@ impl Listener {
             admission: Arc::clone(&self.admission),
             tls: self.tls.clone(),
             tellers: Arc::clone(&self.tellers),
+            plugin: self.plugin,
             started: self.started,
         })
     }
@@ -101,6 +103,7 @@ impl Runtime {
             admission,
             tls: spec.tls.clone(),
             tellers: Arc::clone(&spec.tellers),
+            plugin: spec.plugin,
             started: spec.started,
             _file: opened.file,
         };

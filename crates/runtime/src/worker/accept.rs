@@ -43,6 +43,7 @@ pub(crate) struct Opening {
     pub(crate) admission: Arc<Admission>,
     pub(crate) tls: Option<Arc<ListenerTls>>,
     pub(crate) tellers: Arc<Networks>,
+    pub(crate) plugin: &'static [u8],
     pub(crate) started: bool,
 }
 
@@ -64,6 +65,7 @@ pub(crate) struct Arrival {
     pub(crate) listener: Arc<str>,
     pub(crate) service: Arc<ServiceSpec>,
     pub(crate) tls: Option<Arc<ListenerTls>>,
+    pub(crate) plugin: &'static [u8],
     pub(crate) place: Place,
 }
 
@@ -196,17 +198,18 @@ impl Door {
             listener: Arc::clone(&self.opening.name),
             service: Arc::clone(service),
             tls: self.opening.tls.clone(),
+            plugin: self.opening.plugin,
             place,
         };
         let best = colleagues.loads.best(desk.index);
         if best != desk.index {
             let ticket = colleagues.loads.ticket(best);
             let Err(Optional::Arrival(arrival, _)) =
-                colleagues.mailboxes[best].offer(Optional::Arrival(arrival, ticket))
+                colleagues.mailboxes[best].offer(Optional::Arrival(Box::new(arrival), ticket))
             else {
                 return;
             };
-            return here(desk, arrival, colleagues.loads.ticket(desk.index));
+            return here(desk, *arrival, colleagues.loads.ticket(desk.index));
         }
         here(desk, arrival, colleagues.loads.ticket(desk.index));
     }

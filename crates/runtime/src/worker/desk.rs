@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use mio::Registry;
 use tidegate_session::digests::DigestBook;
-use tidegate_session::question::{AccountAnswer, Answer, Question};
+use tidegate_session::question::{Answer, Question};
 use tidegate_session::world::Counters;
 use tidegate_session::{
     BackendId, Backlog, Cause, Env, Instant, Level, Output, Session, Side, Token, WallTime,
@@ -21,7 +21,7 @@ use super::conn::{Bench, Conn};
 use super::key::Key;
 use super::panic::{self, Catch};
 use super::seat::Seated;
-use crate::answer::{Answers, Reply};
+use crate::answer::{Answers, Reply, none};
 use crate::buffer::Pool;
 use crate::config::{Servers, Tuning};
 use crate::figures::WorkerShard;
@@ -177,21 +177,20 @@ impl Desk {
     /// Gets an answer, now or later.
     pub(crate) fn ask(&mut self, seated: &Seated, token: Token, question: Question) {
         let answers = &self.answers;
+        let denied = none(
+            &question,
+            "a defect in Tidegate: whoever was asked panicked",
+        );
         let asked = catch_unwind(AssertUnwindSafe(|| match answers.at_once(&question) {
             Some(answer) => Some(answer),
             None => {
-                answers.later(
-                    question,
-                    Reply::new(Arc::clone(&self.mailbox), seated.id, token),
-                );
+                let mailbox = Arc::clone(&self.mailbox);
+                let reply = Reply::new(mailbox, seated.id, token, &question);
+                answers.later(question, reply);
                 None
             }
         }));
-        let denied = || {
-            let reason = "a defect in Tidegate: the account manager panicked".to_owned();
-            Some(Answer::Account(AccountAnswer::Denied { reason }))
-        };
-        if let Some(answer) = asked.unwrap_or_else(|_| denied()) {
+        if let Some(answer) = asked.unwrap_or(Some(denied)) {
             self.known.push((token, answer));
         }
     }

@@ -23,6 +23,7 @@ impl Worker {
             listener,
             service,
             tls,
+            plugin,
             place,
         } = arrival;
         let tcp = origin.peer != ClientAddress::Unix;
@@ -32,7 +33,7 @@ impl Worker {
         let Some(seat) = self.table.vacancy().filter(|_| !self.ending) else {
             return;
         };
-        let Some(scramble) = random::scramble() else {
+        let (Some(scramble), Some(seed)) = (random::scramble(), random::seed()) else {
             return;
         };
         let key = self.desk.key(seat, Side::Client);
@@ -48,6 +49,8 @@ impl Worker {
             listener,
             origin,
             scramble,
+            seed,
+            plugin,
             greeting,
         };
         let Some(session) = self.desk.begin(|env| Session::start(birth, env)) else {

@@ -32,7 +32,7 @@ impl Worker {
                 Optional::Digests { service, share } => {
                     share.give(vec![self.desk.digests.of(&service)]);
                 }
-                Optional::Arrival(arrival, ticket) => self.begin(arrival, ticket),
+                Optional::Arrival(arrival, ticket) => self.begin(*arrival, ticket),
             }
         }
         self.inbox = inbox;

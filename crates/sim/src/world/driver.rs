@@ -1,6 +1,7 @@
 //! The driver: calls a session's entry points and carries out what the session wants, in the order a
 //! worker does it.
 
+use tidegate_session::question::Question;
 use tidegate_session::{
     BackendId, Backlog, Cause, Env, Instant, Op, Output, ServerId, Session, Side,
 };
@@ -197,20 +198,18 @@ impl World {
         }
     }
 
-    fn ask(
-        &mut self,
-        ix: usize,
-        token: tidegate_session::Token,
-        question: tidegate_session::question::Question,
-    ) {
-        let tidegate_session::question::Question::Account(query) = &question;
-        if query.after_failure {
+    fn ask(&mut self, ix: usize, token: tidegate_session::Token, question: Question) {
+        let again = match &question {
+            Question::Account(query) => query.after_failure,
+            Question::Work(_) => false,
+        };
+        if again {
             self.coverage.count(Rare::QuestionRepeated);
         }
         let fault = self.troubled && self.rng.below(100) < self.plan.faults.question;
         let (delay, stale) = match (fault, self.rng.below(3)) {
             (false, _) => (Some(self.rng.below(2000) as u64), false),
-            (true, 0) => (Some(0), !query.after_failure),
+            (true, 0) => (Some(0), !again),
             (true, 1) => {
                 self.coverage.count(Rare::QuestionLate);
                 (Some(12_000_000), false)

@@ -333,27 +333,23 @@ impl World {
             return;
         };
         let asked = self.slots[ix].asked.remove(at);
-        let Question::Account(query) = &asked.question;
+        let token = asked.token;
+        let Question::Account(query) = &asked.question else {
+            let nobody = Answer::Work(Err("nobody does it here".to_owned()));
+            self.enter(ix, &mut [], |session, _, env| {
+                session.on_answer(token, nobody, env);
+            });
+            return;
+        };
         let user = String::from_utf8_lossy(&query.user).into_owned();
         let answer = match self.accounts.0.get(&user) {
             Some(_) if asked.stale => {
                 // An account manager that has old data: it will be asked again.
-                AccountAnswer::Found {
-                    hash: hash(b"old"),
-                    is_super: false,
-                    after_password: Ok(()),
-                }
+                AccountAnswer::by_native(hash(b"old"))
             }
-            Some(password) => AccountAnswer::Found {
-                hash: hash(password.as_bytes()),
-                is_super: false,
-                after_password: Ok(()),
-            },
-            None => AccountAnswer::Denied {
-                reason: "there is no such account".to_owned(),
-            },
+            Some(password) => AccountAnswer::by_native(hash(password.as_bytes())),
+            None => AccountAnswer::denied("there is no such account"),
         };
-        let token = asked.token;
         self.enter(ix, &mut [], |session, _, env| {
             session.on_answer(token, Answer::Account(answer), env)
         });

@@ -316,6 +316,8 @@ impl World {
             listener: "listener".into(),
             origin: Origin::local_client(),
             scramble,
+            seed: [ix as u8; 32],
+            plugin: tidegate_wire::auth::NATIVE,
             greeting: GreetingFacts {
                 version: format!("5.5.5-{VERSION}").into(),
                 caps: Caps::offered(Caps::from_bits(self.plan.offered), false),

@@ -71,6 +71,7 @@ pub(super) fn greeting(id: u32, caps: Caps) -> Vec<u8> {
         collation: 45,
         caps_offered: caps,
         default_plugin: b"mysql_native_password".to_vec(),
+        nonces: tidegate_wire::auth::Nonces::default(),
     };
     ServerLogin::start(&config, &mut bytes);
     bytes

@@ -69,6 +69,8 @@ impl World {
             listener: "L".into(),
             origin: Origin::local_client(),
             scramble: [7; 20],
+            seed: [7; 32],
+            plugin: tidegate_wire::auth::NATIVE,
             greeting: setting::greeting(stage.caps),
         };
         let session = Session::start(birth, &mut env!(stage));
@@ -291,27 +293,18 @@ impl World {
             _ => self.asked.pop().unwrap_or(Token(99)),
         };
         let answer = match choice & 7 {
-            0..=2 => AccountAnswer::Found {
-                hash: NativeHash::EMPTY,
-                is_super: false,
-                after_password: Ok(()),
-            },
-            3 => AccountAnswer::Found {
-                hash: NativeHash::UNKNOWN_USER,
-                is_super: false,
-                after_password: Ok(()),
-            },
+            0..=2 => AccountAnswer::by_native(NativeHash::EMPTY),
+            3 => AccountAnswer::by_native(NativeHash::UNKNOWN_USER),
             4 => AccountAnswer::Found {
-                hash: NativeHash::EMPTY,
+                methods: vec![tidegate_wire::auth::Method::Native(NativeHash::EMPTY)],
+                at_servers: None,
                 is_super: false,
                 after_password: Err(Barred {
                     reply: ErrReply::new(1044, b"42000", "no such database for you"),
                     reason: "no grant".to_owned(),
                 }),
             },
-            5 => AccountAnswer::Denied {
-                reason: "nobody knows".to_owned(),
-            },
+            5 => AccountAnswer::denied("nobody knows"),
             _ => AccountAnswer::Unchanged,
         };
         self.call(|session, env| session.on_answer(token, Answer::Account(answer), env));

@@ -91,6 +91,8 @@ impl Stage {
             listener: "L".into(),
             origin: Origin::local_client(),
             scramble: [7; 20],
+            seed: [7; 32],
+            plugin: tidegate_wire::auth::NATIVE,
             greeting: GreetingFacts {
                 version: "10.11.6-MariaDB".into(),
                 caps: Caps::from_bits(packets::CAPS | packets::TRACKING),
@@ -221,11 +223,7 @@ impl Stage {
 
     fn step(&mut self) -> bool {
         if let Some(token) = self.asked.pop() {
-            let answer = Answer::Account(AccountAnswer::Found {
-                hash: NativeHash::EMPTY,
-                is_super: false,
-                after_password: Ok(()),
-            });
+            let answer = Answer::Account(AccountAnswer::by_native(NativeHash::EMPTY));
             event(self, |session, env| session.on_answer(token, answer, env));
             return true;
         }

@@ -5,6 +5,7 @@
 //! error texts, the log, the REST interface, the exit status.
 
 mod arrivals;
+mod authentication;
 mod behaviours;
 mod causal;
 mod daemon;

@@ -1,12 +1,22 @@
-//! Authentication plugins' arithmetic.
+//! Authentication plugins: what accounts store, what a client can prove, and the arithmetic that is
+//! cheap.
 //!
-//! Left out: plugins other than `mysql_native_password`, whose dialogue needs more than arithmetic or
-//! which Tidegate does not serve yet.
+//! Left out: signatures, RSA, slow hashes, and whatever asks somebody else. A login that needs such
+//! [`Work`] says so and goes on with the outcome, so that nothing here knows a key or takes long.
 
 mod certificate;
+mod method;
 pub mod native;
+mod nonces;
+mod secret;
+pub mod sha2;
+mod work;
 
 pub use certificate::certificate_proof;
+pub use method::{Asking, Method, ParsecKey};
+pub use nonces::Nonces;
+pub use secret::Secret;
+pub use work::{Done, PasswordCheck, Sealed, Work};
 
 /// The plugin that proves knowledge of SHA1(password).
 pub const NATIVE: &[u8] = b"mysql_native_password";
@@ -14,3 +24,16 @@ pub const NATIVE: &[u8] = b"mysql_native_password";
 pub const CLEAR: &[u8] = b"mysql_clear_password";
 /// What a server without plugin names would ask for by a bare switch request: hashes before 4.1.
 pub const OLD: &[u8] = b"mysql_old_password";
+/// The plugin that proves knowledge of SHA256(password), or hands the password over.
+pub const SHA2: &[u8] = b"caching_sha2_password";
+/// The plugin that signs with a key made of the password.
+pub const ED25519: &[u8] = b"client_ed25519";
+/// The plugin that signs with a key made of password and salt, slowly.
+pub const PARSEC: &[u8] = b"parsec";
+/// The plugin that answers questions.
+pub const DIALOG: &[u8] = b"dialog";
+
+/// Random bytes that a client signs.
+pub const NONCE_LEN: usize = 32;
+/// Bytes of an Ed25519 signature.
+pub const SIGNATURE_LEN: usize = 64;

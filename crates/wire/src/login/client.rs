@@ -2,7 +2,9 @@
 
 use super::{LoginError, check_len};
 use crate::auth::native::{self, Proof, SCRAMBLE_LEN};
-use crate::auth::{CLEAR, NATIVE};
+use crate::auth::{
+    CLEAR, DIALOG, Done, ED25519, NATIVE, NONCE_LEN, PARSEC, SHA2, Secret, Work, sha2,
+};
 use crate::codec::put_nul_bytes;
 use crate::frame::{frame_into, frame_with};
 use crate::handshake::{
@@ -11,17 +13,8 @@ use crate::handshake::{
 use crate::reply::{EOF, ERR, OK};
 use crate::{Caps, ErrPacket, SecretBytes, Status};
 
-/// What we hold to prove who we are.
-#[derive(Debug, Clone, Default)]
-pub enum Secret {
-    /// No password.
-    #[default]
-    None,
-    /// What a client proved to us: answers `mysql_native_password` only.
-    Sha1(Proof),
-    /// The password.
-    Password(SecretBytes),
-}
+/// What comes before data that a plugin sends after its first packet.
+const MORE_DATA: u8 = 1;
 
 /// Who we are to a server.
 #[derive(Debug, Clone)]
@@ -39,7 +32,10 @@ pub struct Identity {
     pub collation: u16,
     /// What we say about ourselves.
     pub attrs: Attributes,
-    /// Whether a server may ask for the password itself.
+    /// Nobody else can read what is sent to the server: the connection is encrypted or does not leave
+    /// the machine.
+    pub private: bool,
+    /// Whether a server may ask for the password itself where that is not so.
     pub allow_cleartext: bool,
 }
 
@@ -57,33 +53,38 @@ impl Identity {
             caps: Caps::towards_server(Caps::empty()),
             collation: 45,
             attrs: Attributes::new(),
+            private: false,
             allow_cleartext: false,
         }
     }
 
+    /// Without anything to answer with, the answer of somebody without password: the server then asks
+    /// for its plugin, or refuses.
     fn native_response(&self, scramble: &[u8; SCRAMBLE_LEN]) -> Vec<u8> {
         match &self.secret {
-            Secret::None => Vec::new(),
+            Secret::None | Secret::Untold => Vec::new(),
             Secret::Sha1(proof) => native::scramble_response(proof, scramble),
-            Secret::Password(password) => {
+            Secret::Password(password) | Secret::Codes { password, .. } => {
                 native::scramble_response(&Proof::of_password(password), scramble)
             }
         }
     }
 
-    fn clear_response(&self) -> Result<SecretBytes, LoginError> {
-        let password: &[u8] = match &self.secret {
-            Secret::None => &[],
-            Secret::Password(password) if self.allow_cleartext => password,
-            Secret::Password(_) | Secret::Sha1(_) => {
-                return Err(LoginError::CannotAnswer {
-                    plugin: "mysql_clear_password",
-                });
-            }
-        };
-        let mut answer = Vec::with_capacity(password.len() + 1);
-        put_nul_bytes(&mut answer, password);
-        Ok(answer.into())
+    /// The password, where the plugin needs it.
+    fn password(&self, plugin: &'static str) -> Result<&[u8], LoginError> {
+        self.secret
+            .password()
+            .ok_or(LoginError::CannotAnswer { plugin })
+    }
+
+    /// The password, where it may be sent as it is.
+    fn clear_password(&self, plugin: &'static str) -> Result<&[u8], LoginError> {
+        let password = self.password(plugin)?;
+        if password.is_empty() || self.private || self.allow_cleartext {
+            Ok(password)
+        } else {
+            Err(LoginError::CannotAnswer { plugin })
+        }
     }
 }
 
@@ -144,6 +145,8 @@ pub enum ClientStep {
     },
     /// The server refused.
     Refused(Refusal),
+    /// This has to be done outside; then [`ClientLogin::worked`].
+    Work(Box<Work>),
 }
 
 #[derive(Debug)]
@@ -154,8 +157,27 @@ enum State {
     Tls(Box<ServerInfo>),
     /// An answer was written.
     Answered(Box<ServerInfo>),
+    /// An answer is being made outside.
+    Working(Box<ServerInfo>),
     /// The login ended.
     Over,
+}
+
+/// The plugin that the server asked for last, and what it began with.
+#[derive(Debug)]
+enum Plugin {
+    /// Everything was said with the first answer.
+    Said,
+    Sha2 {
+        scramble: [u8; SCRAMBLE_LEN],
+        asked_key: bool,
+    },
+    Parsec {
+        nonce: [u8; NONCE_LEN],
+    },
+    Dialog,
+    /// One that we hold nothing for.
+    Unable,
 }
 
 /// The login to one server.
@@ -163,6 +185,11 @@ enum State {
 pub struct ClientLogin {
     identity: Identity,
     state: State,
+    plugin: Plugin,
+    /// The password was sent where others can read it.
+    bared: bool,
+    /// What the server asked for that could not be answered. It may ask for something else yet.
+    unable: Option<LoginError>,
     seq: u8,
 }
 
@@ -172,6 +199,9 @@ impl ClientLogin {
         Self {
             identity,
             state: State::Start,
+            plugin: Plugin::Said,
+            bared: false,
+            unable: None,
             seq: 0,
         }
     }
@@ -192,8 +222,17 @@ impl ClientLogin {
         Self {
             identity,
             state: State::Answered(Box::new(server)),
+            plugin: Plugin::Said,
+            bared: false,
+            unable: None,
             seq,
         }
+    }
+
+    /// Was the password sent over a connection that others can read?
+    #[must_use]
+    pub fn bared_password(&self) -> bool {
+        self.bared
     }
 
     /// Takes the server's next packet, `seq` being its last frame's number.
@@ -216,12 +255,17 @@ impl ClientLogin {
         self.seq = seq.wrapping_add(1);
         if payload.first() == Some(&ERR) {
             self.state = State::Over;
-            return Ok(ClientStep::Refused(ErrPacket::parse(payload)?.into()));
+            let refusal = ErrPacket::parse(payload)?.into();
+            return match self.unable.take() {
+                Some(error) => Err(error),
+                None => Ok(ClientStep::Refused(refusal)),
+            };
         }
         match std::mem::replace(&mut self.state, State::Over) {
             State::Start => self.on_greeting(payload, out),
             State::Answered(server) => self.on_verdict(payload, server, out),
             State::Tls(_) => Err(unexpected("the start of tls", payload)),
+            State::Working(_) => Err(unexpected("nothing before our answer", payload)),
             State::Over => Err(unexpected("nothing", payload)),
         }
     }
@@ -233,7 +277,7 @@ impl ClientLogin {
                 self.put_response(&server, out);
                 State::Answered(server)
             }
-            other @ (State::Start | State::Answered(_) | State::Over) => other,
+            other @ (State::Start | State::Answered(_) | State::Working(_) | State::Over) => other,
         };
     }
 
@@ -302,31 +346,209 @@ impl ClientLogin {
                 Ok(ClientStep::Done { server, ok })
             }
             Some(&EOF) => {
-                self.on_switch(AuthSwitch::parse(payload)?, out)?;
-                self.state = State::Answered(server);
-                Ok(ClientStep::NeedMore)
+                let answer = self.on_switch(AuthSwitch::parse(payload)?);
+                let answer = self.at_best(answer)?;
+                Ok(self.answer(answer, server, out))
             }
-            _ => Err(unexpected("the verdict on a login", payload)),
+            _ => {
+                let answer = self.on_more(payload);
+                let answer = self.at_best(answer)?;
+                Ok(self.answer(answer, server, out))
+            }
         }
     }
 
-    fn on_switch(&mut self, request: AuthSwitch<'_>, out: &mut Vec<u8>) -> Result<(), LoginError> {
-        let answer = if request.plugin == NATIVE {
-            let scramble = request.scramble().ok_or(crate::WireError::Truncated {
+    /// An account may have several methods: a server whose first one gets a wrong answer asks for the
+    /// next.
+    fn at_best(&mut self, answer: Result<Answer, LoginError>) -> Result<Answer, LoginError> {
+        match answer {
+            Err(error @ LoginError::CannotAnswer { .. }) => {
+                self.unable = Some(error);
+                self.plugin = Plugin::Unable;
+                Ok(Answer::Send(SecretBytes::default()))
+            }
+            other => other,
+        }
+    }
+
+    fn answer(&mut self, answer: Answer, server: Box<ServerInfo>, out: &mut Vec<u8>) -> ClientStep {
+        match answer {
+            Answer::Send(bytes) => {
+                frame_into(out, &mut self.seq, &bytes);
+                self.state = State::Answered(server);
+                ClientStep::NeedMore
+            }
+            Answer::Nothing => {
+                self.state = State::Answered(server);
+                ClientStep::NeedMore
+            }
+            Answer::Work(work) => {
+                self.state = State::Working(server);
+                ClientStep::Work(Box::new(work))
+            }
+        }
+    }
+
+    /// Sends what came of the work that was asked for.
+    ///
+    /// # Errors
+    /// If nothing came of it.
+    pub fn worked(&mut self, done: Done, out: &mut Vec<u8>) -> Result<(), LoginError> {
+        self.state = match std::mem::replace(&mut self.state, State::Over) {
+            State::Working(server) => {
+                let answer = done.map_err(LoginError::Work)?;
+                frame_into(out, &mut self.seq, &answer);
+                State::Answered(server)
+            }
+            other @ (State::Start | State::Tls(_) | State::Answered(_) | State::Over) => other,
+        };
+        Ok(())
+    }
+
+    fn on_switch(&mut self, request: AuthSwitch<'_>) -> Result<Answer, LoginError> {
+        let scramble = || {
+            request.scramble().ok_or(crate::WireError::Truncated {
                 at: 0,
                 needed: SCRAMBLE_LEN as u64,
                 left: request.data.len(),
-            })?;
-            self.identity.native_response(&scramble).into()
-        } else if request.plugin == CLEAR {
-            self.identity.clear_response()?
-        } else {
-            let name = String::from_utf8_lossy(request.plugin).into_owned();
-            return Err(LoginError::UnsupportedPlugin(name));
+            })
         };
-        frame_into(out, &mut self.seq, &answer);
-        Ok(())
+        let identity = &self.identity;
+        self.plugin = Plugin::Said;
+        Ok(match request.plugin {
+            NATIVE => Answer::Send(identity.native_response(&scramble()?).into()),
+            CLEAR => {
+                let password = identity.clear_password("mysql_clear_password")?;
+                self.bared |= !identity.private && !password.is_empty();
+                Answer::Send(with_nul(password))
+            }
+            SHA2 => {
+                let scramble = scramble()?;
+                let password = identity.password("caching_sha2_password")?;
+                let response = sha2::scramble_response(password, &scramble);
+                self.plugin = Plugin::Sha2 {
+                    scramble,
+                    asked_key: false,
+                };
+                Answer::Send(response.into())
+            }
+            ED25519 => Answer::Work(Work::Sign {
+                password: SecretBytes::new(identity.password("client_ed25519")?),
+                nonce: request.data.to_vec(),
+            }),
+            PARSEC => {
+                identity.password("parsec")?;
+                let nonce = request.data.first_chunk().copied();
+                let nonce = nonce.ok_or(crate::WireError::Truncated {
+                    at: 0,
+                    needed: NONCE_LEN as u64,
+                    left: request.data.len(),
+                })?;
+                self.plugin = Plugin::Parsec { nonce };
+                Answer::Send(SecretBytes::default())
+            }
+            DIALOG => {
+                self.plugin = Plugin::Dialog;
+                self.bared |= !identity.private;
+                self.on_question(request.data)?
+            }
+            other => {
+                let name = String::from_utf8_lossy(other).into_owned();
+                return Err(LoginError::UnsupportedPlugin(name));
+            }
+        })
     }
+
+    /// More of a plugin's dialogue. Its packets begin with 0x01 where they could be taken for
+    /// something else.
+    fn on_more(&mut self, payload: &[u8]) -> Result<Answer, LoginError> {
+        let data = payload.strip_prefix(&[MORE_DATA]).unwrap_or(payload);
+        match (&mut self.plugin, data) {
+            (Plugin::Sha2 { .. }, [sha2::FAST_OK]) => Ok(Answer::Nothing),
+            (Plugin::Sha2 { asked_key, .. }, [sha2::FULL]) => {
+                if self.identity.private {
+                    let password = self.identity.password("caching_sha2_password")?;
+                    return Ok(Answer::Send(with_nul(password)));
+                }
+                *asked_key = true;
+                Ok(Answer::Send(SecretBytes::new(&[sha2::ASK_KEY])))
+            }
+            (
+                Plugin::Sha2 {
+                    scramble,
+                    asked_key: asked_key @ true,
+                },
+                key,
+            ) => {
+                *asked_key = false;
+                let masked = mask(self.identity.password("caching_sha2_password")?, scramble);
+                Ok(Answer::Work(Work::Seal {
+                    key: key.to_vec(),
+                    masked,
+                }))
+            }
+            (Plugin::Parsec { nonce }, [b'P', factor, salt @ ..]) => {
+                Ok(Answer::Work(Work::SignSlowly {
+                    password: SecretBytes::new(self.identity.password("parsec")?),
+                    factor: *factor,
+                    salt: salt.to_vec(),
+                    nonce: *nonce,
+                }))
+            }
+            (Plugin::Dialog, question) => self.on_question(question),
+            (Plugin::Unable, _) => Ok(Answer::Send(SecretBytes::default())),
+            (Plugin::Said | Plugin::Sha2 { .. } | Plugin::Parsec { .. }, _) => {
+                Err(unexpected("the verdict on a login", payload))
+            }
+        }
+    }
+
+    /// A question of `dialog`: its kind, and its text. Whoever asks for a password gets it; the other
+    /// answer is for every other question.
+    fn on_question(&self, question: &[u8]) -> Result<Answer, LoginError> {
+        const PASSWORD: &[u8] = b"password";
+        let text = question.get(1..).unwrap_or_default();
+        let password = self.identity.clear_password("dialog")?;
+        let wants_password = text.is_empty()
+            || text
+                .get(..PASSWORD.len())
+                .is_some_and(|word| word.eq_ignore_ascii_case(PASSWORD));
+        let answer: &[u8] = match &self.identity.secret {
+            _ if wants_password => password,
+            Secret::Codes { code, .. } => code,
+            Secret::None | Secret::Sha1(_) | Secret::Password(_) | Secret::Untold => {
+                return Err(LoginError::CannotAnswer {
+                    plugin: "another question of dialog",
+                });
+            }
+        };
+        Ok(Answer::Send(with_nul(answer)))
+    }
+}
+
+/// What a plugin wants done.
+enum Answer {
+    Send(SecretBytes),
+    Nothing,
+    Work(Work),
+}
+
+fn with_nul(password: &[u8]) -> SecretBytes {
+    let mut answer = Vec::with_capacity(password.len() + 1);
+    put_nul_bytes(&mut answer, password);
+    answer.into()
+}
+
+/// The password and its NUL, each byte xor one of the scramble's in turn.
+fn mask(password: &[u8], scramble: &[u8; SCRAMBLE_LEN]) -> SecretBytes {
+    let mut masked = Vec::with_capacity(password.len() + 1);
+    let bytes = password.iter().chain(&[0]);
+    masked.extend(
+        bytes
+            .zip(scramble.iter().cycle())
+            .map(|(byte, mask)| byte ^ mask),
+    );
+    masked.into()
 }
 
 fn unexpected(due: &'static str, payload: &[u8]) -> LoginError {

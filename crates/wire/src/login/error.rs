@@ -55,6 +55,9 @@ pub enum LoginError {
     /// The server asks for a plugin that is not known here.
     #[error("the server wants {0}, which is not supported")]
     UnsupportedPlugin(String),
+    /// The server asks for something that could not be made.
+    #[error("the server cannot be answered: {0}")]
+    Work(String),
     /// The server asks for something that we do not hold or may not send.
     #[error("the server wants {plugin}, the session cannot offer it")]
     CannotAnswer {
@@ -85,6 +88,7 @@ impl LoginError {
             | Self::TlsUnavailable
             | Self::CannotSwitch { .. }
             | Self::UnsupportedPlugin(_)
+            | Self::Work(_)
             | Self::CannotAnswer { .. } => (1043, b"08S01", b"Bad handshake"),
         };
         ErrPacket {

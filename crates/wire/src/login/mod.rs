@@ -14,10 +14,14 @@
 mod client;
 mod error;
 mod server;
+mod trial;
 
-pub use client::{ClientLogin, ClientStep, Identity, Refusal, Secret, ServerInfo};
+pub use client::{ClientLogin, ClientStep, Identity, Refusal, ServerInfo};
 pub use error::LoginError;
-pub use server::{ClientHello, ServerLogin, ServerLoginConfig, ServerStep, Verify};
+pub use server::{ClientHello, ServerLogin, ServerLoginConfig, ServerStep};
+pub use trial::Verify;
+
+pub use crate::auth::Secret;
 
 /// The longest packet of a login: connection attributes may be many, an attack must not be large.
 pub const MAX_PACKET: usize = 1024 * 1024;

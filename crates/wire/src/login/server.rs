@@ -1,12 +1,11 @@
 //! We are the server: the login of a client.
 
+use super::trial::{Trial, Verify};
 use super::{LoginError, check_len};
-use crate::auth::NATIVE;
-use crate::auth::native::{self, NativeHash, Proof, SCRAMBLE_LEN};
+use crate::auth::native::SCRAMBLE_LEN;
+use crate::auth::{Done, Method, NATIVE, Nonces};
 use crate::frame::frame_with;
-use crate::handshake::{
-    Attributes, AuthSwitch, ChangeUser, Greeting, HandshakeResponse, is_ssl_request,
-};
+use crate::handshake::{Attributes, ChangeUser, Greeting, HandshakeResponse, is_ssl_request};
 use crate::{Caps, ErrPacket, OkPacket, SecretBytes, Status};
 
 /// What the greeting says.
@@ -22,8 +21,11 @@ pub struct ServerLoginConfig {
     pub collation: u8,
     /// What is offered; with [`Caps::SSL`] the client must use TLS.
     pub caps_offered: Caps,
-    /// The plugin of most accounts, usually [`NATIVE`].
+    /// The plugin of most accounts, usually [`NATIVE`]. One whose nonce is no scramble of
+    /// [`SCRAMBLE_LEN`] bytes cannot be greeted with.
     pub default_plugin: Vec<u8>,
+    /// What the login's further random bytes are made of.
+    pub nonces: Nonces,
 }
 
 /// Who the client says it is.
@@ -52,33 +54,20 @@ pub struct ClientHello {
 pub enum ServerStep {
     /// Start TLS, then give it the next packet.
     StartTls(ServerLogin),
-    /// Decide about the account; then [`ServerLogin::verify_native`], or refuse.
+    /// Decide about the account; then [`ServerLogin::verify`], or refuse.
     Identify(ServerLogin, Box<ClientHello>),
-    /// The client answered an AuthSwitchRequest: verify again.
+    /// The client answered what it was asked: [`ServerLogin::go_on`].
     Answered(ServerLogin),
-}
-
-/// The verdict on a client's answer.
-#[derive(Debug)]
-pub enum Verify {
-    /// It is right; nothing was written yet.
-    Granted(Proof),
-    /// An AuthSwitchRequest was written; wait for [`ServerStep::Answered`].
-    Switch,
-    /// It is wrong; nothing was written yet.
-    Denied,
 }
 
 #[derive(Debug)]
 enum State {
     /// The greeting was written.
     Greeted { tls: bool },
-    /// The client said who it is and answered for some plugin.
-    Identified { response: SecretBytes, usable: bool },
-    /// An AuthSwitchRequest was written.
-    Switching,
-    /// The client answered it.
-    Switched { response: SecretBytes },
+    /// Nothing is due from the client.
+    Thinking,
+    /// The client was asked something.
+    Asked,
 }
 
 /// The login of one client.
@@ -86,12 +75,9 @@ enum State {
 pub struct ServerLogin {
     state: State,
     offered: Caps,
-    /// Whether the client can be asked for another plugin.
-    can_switch: bool,
-    scramble: [u8; SCRAMBLE_LEN],
-    /// For the next AuthSwitchRequest.
-    fresh: [u8; SCRAMBLE_LEN],
     seq: u8,
+    /// The ways in which the client may prove who it is, and what was heard of it so far.
+    pub(super) trial: Trial,
 }
 
 impl ServerLogin {
@@ -111,10 +97,8 @@ impl ServerLogin {
         Self {
             state: State::Greeted { tls: false },
             offered: config.caps_offered,
-            can_switch: false,
-            scramble: config.scramble,
-            fresh: config.scramble,
             seq,
+            trial: Trial::new(config.scramble, config.nonces.clone()),
         }
     }
 
@@ -129,21 +113,22 @@ impl ServerLogin {
         seq: u8,
         caps: Caps,
         scramble: [u8; SCRAMBLE_LEN],
+        nonces: Nonces,
     ) -> Result<(Self, Box<ClientHello>), LoginError> {
         check_len(payload)?;
         let packet = ChangeUser::parse(payload, caps)?;
+        let mut trial = Trial::new(scramble, nonces);
+        if caps.contains(Caps::PLUGIN_AUTH) {
+            trial.can_switch = true;
+        } else {
+            trial.hear(NATIVE, &packet.auth);
+        }
         let login = Self {
-            state: State::Identified {
-                response: SecretBytes::default(),
-                usable: !caps.contains(Caps::PLUGIN_AUTH),
-            },
+            state: State::Thinking,
             offered: caps,
-            can_switch: caps.contains(Caps::PLUGIN_AUTH),
-            scramble,
-            fresh: scramble,
             seq: seq.wrapping_add(1),
+            trial,
         };
-        let login = login.with_response(packet.auth.clone());
         let hello = ClientHello {
             user: packet.user,
             database: packet.database,
@@ -155,19 +140,6 @@ impl ServerLogin {
             max_packet: 0,
         };
         Ok((login, Box::new(hello)))
-    }
-
-    fn with_response(mut self, answer: SecretBytes) -> Self {
-        if let State::Identified { response, .. } = &mut self.state {
-            *response = answer;
-        }
-        self
-    }
-
-    /// Random bytes without NUL for the next AuthSwitchRequest; without them it repeats the greeting's
-    /// scramble, as MariaDB servers do.
-    pub fn set_fresh_scramble(&mut self, scramble: [u8; SCRAMBLE_LEN]) {
-        self.fresh = scramble;
     }
 
     /// The number of the next frame to the client.
@@ -190,13 +162,12 @@ impl ServerLogin {
         self.seq = seq.wrapping_add(1);
         match self.state {
             State::Greeted { tls } => self.on_response(payload, tls),
-            State::Switching => {
-                self.state = State::Switched {
-                    response: SecretBytes::new(payload),
-                };
+            State::Asked => {
+                self.state = State::Thinking;
+                self.trial.answered(payload);
                 Ok(ServerStep::Answered(self))
             }
-            State::Identified { .. } | State::Switched { .. } => Err(LoginError::Unexpected {
+            State::Thinking => Err(LoginError::Unexpected {
                 due: "nothing",
                 first: payload.first().copied().unwrap_or_default(),
             }),
@@ -222,11 +193,13 @@ impl ServerLogin {
         if must_tls && !tls {
             return Err(LoginError::TlsRequired);
         }
-        self.can_switch = response.caps.contains(Caps::PLUGIN_AUTH);
-        self.state = State::Identified {
-            response: response.auth.clone(),
-            usable: !self.can_switch || response.plugin == NATIVE,
-        };
+        self.state = State::Thinking;
+        if response.caps.contains(Caps::PLUGIN_AUTH) {
+            self.trial.can_switch = true;
+            self.trial.hear(&response.plugin, &response.auth);
+        } else {
+            self.trial.hear(NATIVE, &response.auth);
+        }
         let hello = ClientHello {
             user: response.user,
             database: response.database,
@@ -240,38 +213,39 @@ impl ServerLogin {
         Ok(ServerStep::Identify(self, Box::new(hello)))
     }
 
-    /// Verifies the client's answer against the account's hash, or asks the client to answer by
-    /// `mysql_native_password` if it did not yet.
-    pub fn verify_native(&mut self, stored: &NativeHash, out: &mut Vec<u8>) -> Verify {
-        let proof = match &self.state {
-            State::Identified {
-                response,
-                usable: true,
-            }
-            | State::Switched { response } => native::check(response, &self.scramble, stored),
-            State::Identified { usable: false, .. } => return self.switch(out),
-            State::Greeted { .. } | State::Switching => None,
-        };
-        match proof {
-            Some(proof) => Verify::Granted(proof),
-            None => Verify::Denied,
-        }
+    /// Lets the client prove who it is in one of these ways, tried in turn. `private`: nobody can read
+    /// what it sends, because the connection is encrypted or does not leave the machine.
+    ///
+    /// May be called again with other methods when it was denied: what the client answered before counts
+    /// where it fits.
+    pub fn verify(&mut self, methods: Vec<Method>, private: bool, out: &mut Vec<u8>) -> Verify {
+        self.trial.begin(methods, private);
+        self.go_on(out)
     }
 
-    fn switch(&mut self, out: &mut Vec<u8>) -> Verify {
-        if !self.can_switch {
-            return Verify::Denied;
-        }
-        self.scramble = self.fresh;
-        let mut data = self.scramble.to_vec();
-        data.push(0);
-        let request = AuthSwitch {
-            plugin: NATIVE,
-            data: &data,
+    /// Goes on when the client has answered.
+    pub fn go_on(&mut self, out: &mut Vec<u8>) -> Verify {
+        let verdict = self.trial.go_on(&mut self.seq, out);
+        self.noted(verdict)
+    }
+
+    /// Goes on with the outcome of the work that was asked for.
+    pub fn worked(&mut self, done: Done, out: &mut Vec<u8>) -> Verify {
+        let verdict = self.trial.worked(done, &mut self.seq, out);
+        self.noted(verdict)
+    }
+
+    fn noted(&mut self, verdict: Verify) -> Verify {
+        self.state = match verdict {
+            Verify::Asked => State::Asked,
+            Verify::Granted(_) | Verify::Work(_) | Verify::Denied { .. } => State::Thinking,
         };
-        frame_with(out, &mut self.seq, |out| request.encode(out));
-        self.state = State::Switching;
-        Verify::Switch
+        verdict
+    }
+
+    /// Whether the client gave any password or proof.
+    pub fn gave_proof(&self) -> bool {
+        self.trial.gave_proof()
     }
 
     /// Appends the OK that ends the login, for a client with `caps`.

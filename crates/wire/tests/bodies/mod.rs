@@ -3,12 +3,13 @@
 //! Each takes its choices (capabilities, shapes, cuts) from the first bytes, the rest is the peer's.
 
 use tidegate_wire::auth::native::{self, NativeHash};
+use tidegate_wire::auth::{Method, Nonces, Secret};
 use tidegate_wire::codec::Reader;
 use tidegate_wire::frame::{frame_into, split_packet};
 use tidegate_wire::handshake::{
     AuthSwitch, ChangeUser, Greeting, HandshakeResponse, is_ssl_request,
 };
-use tidegate_wire::login::{Identity, MAX_PACKET, Secret, ServerLoginConfig, Verify};
+use tidegate_wire::login::{Identity, MAX_PACKET, ServerLoginConfig, Verify};
 use tidegate_wire::proxy_header::{self, Header, Start, Version};
 use tidegate_wire::resultset::{ColumnDef, text_row};
 use tidegate_wire::stmt::{self, Bulk, Execute, Fetch, LongData, PrepareOk};
@@ -273,27 +274,36 @@ fn server_login(caps: Caps, dialogue: Dialogue<'_>) {
         collation: 45,
         caps_offered: caps,
         default_plugin: b"mysql_native_password".to_vec(),
+        nonces: Nonces::new([5; 32]),
     };
     let mut out = Vec::new();
     let mut login = ServerLogin::start(&config, &mut out);
     assert_framed(&out);
     for payload in dialogue {
         let seq = login.seq();
-        let (mut next, empty) = match login.on_packet(payload, seq) {
+        out.clear();
+        let by = |hash| vec![Method::Native(hash)];
+        let (mut next, verdict, empty) = match login.on_packet(payload, seq) {
             Err(error) => return assert_ne!(error.client_reply().code, 0),
             Ok(ServerStep::StartTls(next)) => {
                 login = next;
                 continue;
             }
-            Ok(ServerStep::Identify(next, hello)) => (next, hello.auth_response.is_empty()),
-            Ok(ServerStep::Answered(next)) => (next, payload.is_empty()),
+            Ok(ServerStep::Identify(mut next, hello)) => {
+                let verdict = next.verify(by(NativeHash::UNKNOWN_USER), false, &mut out);
+                (next, verdict, hello.auth_response.is_empty())
+            }
+            Ok(ServerStep::Answered(mut next)) => {
+                let verdict = next.go_on(&mut out);
+                (next, verdict, payload.is_empty())
+            }
         };
-        out.clear();
-        match next.verify_native(&NativeHash::UNKNOWN_USER, &mut out) {
+        match verdict {
             Verify::Granted(_) => panic!("an unknown user got in"),
-            Verify::Switch => assert_framed(&out),
-            Verify::Denied => {
-                let verdict = next.verify_native(&NativeHash::EMPTY, &mut Vec::new());
+            Verify::Asked => assert_framed(&out),
+            Verify::Work(work) => panic!("a native password needs no {work:?}"),
+            Verify::Denied { .. } => {
+                let verdict = next.verify(by(NativeHash::EMPTY), false, &mut Vec::new());
                 assert_eq!(matches!(verdict, Verify::Granted(_)), empty);
             }
         }
@@ -318,7 +328,17 @@ fn client_login(caps: Caps, dialogue: Dialogue<'_>) {
                 login.tls_started(&mut out);
                 seq = seq.wrapping_add(3);
             }
+            Ok(ClientStep::NeedMore) if out.is_empty() => {
+                seq = seq.wrapping_add(1);
+                continue;
+            }
             Ok(ClientStep::NeedMore) => seq = seq.wrapping_add(2),
+            Ok(ClientStep::Work(_)) => {
+                assert!(out.is_empty());
+                let done = login.worked(Ok(SecretBytes::new(b"signed")), &mut out);
+                assert_eq!(done, Ok(()));
+                seq = seq.wrapping_add(2);
+            }
         }
         assert_framed(&out);
     }

@@ -4,11 +4,13 @@
 //! sounds the same to the client. Data that did not let the client in may be stale, so the
 //! question is asked a second time before the answer is no.
 
-use tidegate_wire::auth::certificate_proof;
+mod proof;
+
+use tidegate_wire::auth::{Method, Nonces, certificate_proof};
 use tidegate_wire::frame::split_packet;
 use tidegate_wire::login::{
-    ClientHello, ClientLogin, LoginError, MAX_PACKET, ServerLogin, ServerLoginConfig, ServerStep,
-    Verify,
+    ClientHello, ClientLogin, LoginError, MAX_PACKET, Secret, ServerLogin, ServerLoginConfig,
+    ServerStep,
 };
 use tidegate_wire::reply::OkPacket;
 use tidegate_wire::{Caps, Status};
@@ -41,6 +43,8 @@ pub(crate) struct Dialogue {
     account: Option<AccountAnswer>,
     /// The data was asked for again because it did not let the client in.
     asked_again: bool,
+    /// Why it did not.
+    obstacle: Option<Obstacle>,
     /// COM_CHANGE_USER, not the login.
     change: bool,
     /// It must be over by then.
@@ -56,6 +60,8 @@ enum Step {
     Tls(ServerLogin),
     /// The answer to our question; the client's packets wait.
     Answer(ServerLogin),
+    /// What comes of a piece of work; the client's packets wait.
+    Work(ServerLogin),
     /// The connection whose acceptance of the new user the client waits for.
     Server {
         login: ServerLogin,
@@ -63,6 +69,15 @@ enum Step {
     },
     /// Between two of these, within one call.
     Moving,
+}
+
+/// What stands in a client's way.
+#[derive(Debug, Clone)]
+enum Obstacle {
+    /// It is not who it says, or nobody knows whom it names: the client hears the same. For the log.
+    Unproven(String),
+    /// It is who it says.
+    Barred(Barred),
 }
 
 impl Session {
@@ -87,7 +102,11 @@ impl Session {
             scramble: birth.scramble,
             collation: birth.greeting.collation,
             caps_offered: birth.greeting.caps.difference(self.caps_withheld()),
-            default_plugin: tidegate_wire::auth::NATIVE.to_vec(),
+            default_plugin: birth.plugin.to_vec(),
+            nonces: {
+                self.client.nonces = Nonces::new(birth.seed);
+                Nonces::new(self.client.nonces.take())
+            },
         };
         self.client.scramble = birth.scramble;
         self.modes.mysql_family = birth.greeting.mysql_family;
@@ -101,6 +120,7 @@ impl Session {
             hello: None,
             account: None,
             asked_again: false,
+            obstacle: None,
             change: false,
             deadline: cx.now.after(LOGIN_TIMEOUT),
             token: Token(0),
@@ -124,7 +144,7 @@ impl Session {
         };
         Some(match &dialogue.step {
             Step::Client(login) | Step::Tls(login) => login.seq().wrapping_add(1),
-            Step::Answer(login) | Step::Server { login, .. } => login.seq(),
+            Step::Answer(login) | Step::Work(login) | Step::Server { login, .. } => login.seq(),
             Step::Moving => 2,
         })
     }
@@ -165,7 +185,7 @@ impl Session {
                 dialogue.step = Step::Answer(login);
                 self.ask_account(false, cx);
             }
-            Ok(ServerStep::Answered(login)) => self.verify(login, cx),
+            Ok(ServerStep::Answered(login)) => self.prove(login, ServerLogin::go_on, cx),
             Err(error) => self.dialogue_broken(&error, cx),
         }
         Taken::Bytes(split.consumed)
@@ -200,6 +220,7 @@ impl Session {
 
     fn ask_account(&mut self, after_failure: bool, cx: &mut Cx<'_>) {
         let service = std::sync::Arc::clone(&self.service.name);
+        let listener = std::sync::Arc::clone(&self.listener);
         let address = self.client.address.clone();
         let tls = self.client.encryption.clone();
         let Phase::Dialogue(dialogue) = &mut self.phase else {
@@ -209,6 +230,7 @@ impl Session {
         dialogue.token = Token(dialogue.token.0.wrapping_add(1));
         let query = AccountQuery {
             service,
+            listener,
             user: hello.user.clone(),
             address,
             database: hello.database.clone(),
@@ -223,105 +245,10 @@ impl Session {
     }
 
     pub(crate) fn answered(&mut self, token: Token, answer: Answer, cx: &mut Cx<'_>) {
-        let Phase::Dialogue(dialogue) = &mut self.phase else {
-            return;
-        };
-        if dialogue.token != token {
-            return;
+        match answer {
+            Answer::Account(account) => self.account_answered(token, account, cx),
+            Answer::Work(done) => self.work_answered(token, done, cx),
         }
-        let Step::Answer(login) = std::mem::replace(&mut dialogue.step, Step::Moving) else {
-            return;
-        };
-        let Answer::Account(account) = answer;
-        match account {
-            AccountAnswer::Found { .. } => {
-                dialogue.account = Some(account);
-                self.verify(login, cx);
-            }
-            AccountAnswer::Denied { reason } => {
-                dialogue.account = Some(AccountAnswer::Denied { reason });
-                self.try_again_or_deny(login, cx);
-            }
-            // With nothing left to ask, the verdict is the same as before and final.
-            AccountAnswer::Unchanged => self.verify(login, cx),
-        }
-    }
-
-    fn verify(&mut self, mut login: ServerLogin, cx: &mut Cx<'_>) {
-        let Phase::Dialogue(dialogue) = &mut self.phase else {
-            return;
-        };
-        let Some(AccountAnswer::Found {
-            hash,
-            after_password,
-            ..
-        }) = &dialogue.account
-        else {
-            self.deny(login, cx);
-            return;
-        };
-        let mut verdict = Verify::Denied;
-        cx.out
-            .send_with(Side::Client, |own| verdict = login.verify_native(hash, own));
-        match verdict {
-            Verify::Switch => {
-                dialogue.step = Step::Client(login);
-                self.moved = true;
-            }
-            Verify::Denied => self.try_again_or_deny(login, cx),
-            Verify::Granted(proof) => match after_password.clone() {
-                Ok(()) => self.granted(login, proof, cx),
-                Err(Barred { reply, reason }) => {
-                    if let Some(login) = self.try_again(login, cx) {
-                        let who = self.named_client();
-                        let reason = format!("login of {who} refused: {reason}");
-                        self.refuse_login(login, reply, &reason, cx);
-                    }
-                }
-            },
-        }
-    }
-
-    fn try_again_or_deny(&mut self, login: ServerLogin, cx: &mut Cx<'_>) {
-        if let Some(login) = self.try_again(login, cx) {
-            self.deny(login, cx);
-        }
-    }
-
-    /// The data may be stale: once more with fresh data, if there is any. Gives the login back
-    /// when it was the second time.
-    fn try_again(&mut self, login: ServerLogin, cx: &mut Cx<'_>) -> Option<ServerLogin> {
-        let Phase::Dialogue(dialogue) = &mut self.phase else {
-            return None;
-        };
-        if dialogue.asked_again {
-            return Some(login);
-        }
-        dialogue.asked_again = true;
-        dialogue.step = Step::Answer(login);
-        self.ask_account(true, cx);
-        None
-    }
-
-    fn deny(&mut self, login: ServerLogin, cx: &mut Cx<'_>) {
-        let Phase::Dialogue(dialogue) = &self.phase else {
-            return;
-        };
-        let Some(hello) = &dialogue.hello else { return };
-        let reason = match &dialogue.account {
-            Some(AccountAnswer::Denied { reason }) => reason.clone(),
-            _ => "the password does not match".to_owned(),
-        };
-        let host = self.client.address.host();
-        let user = String::from_utf8_lossy(&hello.user).into_owned();
-        let with = if hello.auth_response.is_empty() {
-            "NO"
-        } else {
-            "YES"
-        };
-        let text = format!("Access denied for user '{user}'@'{host}' (using password: {with})");
-        let log = format!("login of '{user}'@'{host}' failed: {reason}");
-        self.refuse_login(login, ErrReply::new(1045, b"28000", text), &log, cx);
     }
 
     /// Who the client says it is, as servers show it.
@@ -372,12 +299,7 @@ impl Session {
     }
 
     /// The client is who it says.
-    fn granted(
-        &mut self,
-        login: ServerLogin,
-        proof: tidegate_wire::auth::native::Proof,
-        cx: &mut Cx<'_>,
-    ) {
+    fn granted(&mut self, login: ServerLogin, secret: Secret, cx: &mut Cx<'_>) {
         let Phase::Dialogue(dialogue) = &mut self.phase else {
             return;
         };
@@ -385,10 +307,14 @@ impl Session {
             return;
         };
         let change = dialogue.change;
-        let is_super = matches!(
-            dialogue.account,
-            Some(AccountAnswer::Found { is_super: true, .. })
-        );
+        let (is_super, at_servers) = match &mut dialogue.account {
+            Some(AccountAnswer::Found {
+                is_super,
+                at_servers,
+                ..
+            }) => (*is_super, at_servers.take()),
+            Some(AccountAnswer::Denied { .. } | AccountAnswer::Unchanged) | None => (false, None),
+        };
         let before = self
             .client
             .identity
@@ -396,7 +322,8 @@ impl Session {
             .map_or(45, |identity| identity.collation);
         self.client.identity = Some(Identity {
             user: hello.user,
-            proof,
+            secret,
+            at_servers,
             collation: hello.collation.unwrap_or(before),
             attributes: hello.attrs,
         });
@@ -505,7 +432,10 @@ impl Session {
         let Phase::Dialogue(dialogue) = &self.phase else {
             return None;
         };
-        let Some(AccountAnswer::Found { hash, .. }) = &dialogue.account else {
+        let Some(AccountAnswer::Found { methods, .. }) = &dialogue.account else {
+            return None;
+        };
+        let [Method::Native(hash)] = methods.as_slice() else {
             return None;
         };
         if dialogue.change {
@@ -543,8 +473,9 @@ impl Session {
             self.answer_error(&ErrReply::new(1047, b"08S01", "Unknown command"), cx);
             return;
         }
-        let login =
-            ServerLogin::change_user(payload, header.seq, self.client.caps, self.client.scramble);
+        let nonces = Nonces::new(self.client.nonces.take());
+        let (caps, scramble) = (self.client.caps, self.client.scramble);
+        let login = ServerLogin::change_user(payload, header.seq, caps, scramble, nonces);
         match login {
             Ok((login, hello)) => {
                 self.phase = Phase::Dialogue(Box::new(Dialogue {
@@ -552,6 +483,7 @@ impl Session {
                     hello: Some(hello),
                     account: None,
                     asked_again: false,
+                    obstacle: None,
                     change: true,
                     deadline: cx.now.after(LOGIN_TIMEOUT),
                     token: Token(self.client.changes),
