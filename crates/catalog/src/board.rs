@@ -8,7 +8,7 @@ use std::time::Duration;
 use tidegate_monitors::{AdminState, MonitorView, ServerBits, ServerKind, ServerState};
 use tidegate_runtime::{Endpoint, Runtime, ServerEndpoint, Servers};
 use tidegate_session::world::{
-    Counters, ProxyHeader, Rank, ServerShard, ServerStatus, ServerView, ServerViews,
+    Counters, PoolRules, ProxyHeader, Rank, ServerShard, ServerStatus, ServerView, ServerViews,
 };
 use tidegate_sqlclient::Address;
 use tidegate_tls::{ServerTls, ServerTlsSlot};
@@ -33,6 +33,8 @@ pub struct BoardEntry {
     pub address: Address,
     /// Its rank.
     pub rank: Rank,
+    /// How connections to it are kept that no session has.
+    pub pool: Option<PoolRules>,
     /// The form of the PROXY header it is sent; `None`: it is sent none.
     pub proxy_header: Option<ProxyHeader>,
     /// Its counters.
@@ -259,6 +261,7 @@ fn view(entry: &BoardEntry) -> ServerView {
         collation: 45,
         tls: entry.tls.now().is_some(),
         connect_timeout: Some(state.connect_timeout),
+        pool: entry.pool,
         proxy_header: entry.proxy_header,
         counters: Arc::clone(&entry.counters),
     }

@@ -466,6 +466,7 @@ async fn entries(config: &Config, ledger: &mut Ledger, tls: &TlsSet) -> Vec<Boar
         entries.push(BoardEntry {
             name: settings::shared(&server.name),
             rank: rank(server.params.rank),
+            pool: settings::pool(&server.params),
             proxy_header: settings::proxy_header(&server.params),
             counters: ledger.server(&server.name),
             state: Arc::new(ServerState::unknown(&server.name)),

@@ -13,7 +13,7 @@ use tidegate_monitors::mariadbmon::params::MariadbMonParams;
 use tidegate_monitors::{MonitorSettings, MonitoredServer};
 use tidegate_runtime::{Networks, Tuning};
 use tidegate_session::LogSwitches;
-use tidegate_session::world::ProxyHeader;
+use tidegate_session::world::{PoolRules, ProxyHeader};
 use tidegate_sqlclient::{Credentials, Timeouts};
 
 use crate::board::Board;
@@ -53,6 +53,12 @@ pub(crate) fn proxy_header(server: &ServerParams) -> Option<ProxyHeader> {
             HeaderVersion::V1 => ProxyHeader::V1,
             HeaderVersion::V2 => ProxyHeader::V2,
         })
+}
+
+/// How connections to a server are kept that no session has, if they are.
+pub(crate) fn pool(server: &ServerParams) -> Option<PoolRules> {
+    let (most, max_age) = (server.persistpoolmax, server.persistmaxtime);
+    (most > 0 && max_age > Duration::ZERO).then_some(PoolRules { most, max_age })
 }
 
 /// Who may tell a listener where its client is.

@@ -55,6 +55,11 @@ impl Loads {
         self.active.store(active, Ordering::Relaxed);
     }
 
+    /// How many workers take sessions; at least one.
+    pub(crate) fn active(&self) -> usize {
+        self.active.load(Ordering::Relaxed).max(1)
+    }
+
     /// Counts a session for `worker`.
     pub(crate) fn ticket(self: &Arc<Self>, worker: usize) -> Ticket {
         self.each[worker].0.fetch_add(1, Ordering::Relaxed);

@@ -138,6 +138,18 @@ pub struct ServerEndpoint {
     pub tls: Option<Arc<ServerTls>>,
 }
 
+impl ServerEndpoint {
+    /// Is a connection that was made to this one like those that are made to the other?
+    pub(crate) fn leads_to(&self, other: &ServerEndpoint) -> bool {
+        let same_tls = match (&self.tls, &other.tls) {
+            (Some(own), Some(others)) => Arc::ptr_eq(own, others),
+            (None, None) => true,
+            _ => false,
+        };
+        same_tls && self.address == other.address && self.local == other.local
+    }
+}
+
 /// A place to listen or to connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Endpoint {

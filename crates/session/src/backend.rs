@@ -40,6 +40,8 @@ pub(crate) enum State {
     Replaying,
     /// COM_CHANGE_USER was sent; its dialogue runs.
     Switching(Box<ClientLogin>),
+    /// The same, on a connection that another session left behind.
+    Reusing(Box<ClientLogin>),
     Ready,
 }
 
@@ -165,9 +167,11 @@ impl Backend {
         match self.state {
             State::Closed => Link::Closed,
             State::Failed => Link::Failed,
-            State::Connecting | State::Login(_) | State::Replaying | State::Switching(_) => {
-                Link::Opening
-            }
+            State::Connecting
+            | State::Login(_)
+            | State::Replaying
+            | State::Switching(_)
+            | State::Reusing(_) => Link::Opening,
             State::Ready => Link::Open,
         }
     }

@@ -130,7 +130,9 @@ impl Session {
             }
             let reason = match backend.state {
                 State::Connecting => "no answer to the connection attempt in time",
-                State::Login(_) | State::Switching(_) => "the login did not finish in time",
+                State::Login(_) | State::Switching(_) | State::Reusing(_) => {
+                    "the login did not finish in time"
+                }
                 State::Replaying | State::Ready | State::Closed | State::Failed => {
                     "the session's state could not be set in time"
                 }

@@ -60,6 +60,7 @@ mod origin;
 mod output;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
+mod pooled;
 pub mod position;
 mod put_off;
 pub mod question;
@@ -96,6 +97,7 @@ pub use fault::{Blame, ErrReply, Fault, Retry, SessionFault};
 pub use ids::{BackendId, BackendStmtId, ClientStmtId, ServerId, SessionId, Side, TargetId, Token};
 pub use origin::Origin;
 pub use output::{Event, Level, LogLine, Op, Output};
+pub use pooled::{Fit, Leftover, Said};
 pub use replay::{Checksum, ReplayRules};
 pub use scene::Scene;
 pub use service::{

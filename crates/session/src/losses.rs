@@ -288,10 +288,19 @@ impl Session {
 
     /// Closes a connection and forgets what was tied to it.
     fn drop_backend(&mut self, id: BackendId, for_good: bool, cx: &mut Cx<'_>) {
+        cx.out.push(Op::Close(Side::Backend(id)));
+        self.forget_connection(id, for_good, cx);
+    }
+
+    /// Forgets a connection that the worker closes or keeps for others, and what was tied to it.
+    pub(crate) fn forget_connection(&mut self, id: BackendId, for_good: bool, cx: &mut Cx<'_>) {
         let Some(backend) = self.backend_mut(id) else {
             return;
         };
-        let never_open = matches!(backend.state, State::Connecting | State::Login(_));
+        let never_open = matches!(
+            backend.state,
+            State::Connecting | State::Login(_) | State::Reusing(_)
+        );
         let operations = backend.operations;
         let (server, node, target) = (backend.server, backend.node, backend.target);
         let compares: Vec<u64> = backend
@@ -354,7 +363,6 @@ impl Session {
         if self.infile == Some(id) {
             self.infile = None;
         }
-        cx.out.push(Op::Close(Side::Backend(id)));
         self.apply_backlog(cx);
     }
 

@@ -56,9 +56,11 @@ impl Session {
             shard.total_connections.add(1);
             shard.opened_us.add(cx.now.0);
         }
+        let fit = cx.servers.get(server).and_then(|view| self.fit(view));
         cx.out.push(Op::Connect {
             backend: id,
             server,
+            fit,
         });
         if paused {
             cx.out.push(Op::Pause(Side::Backend(id)));
@@ -105,7 +107,7 @@ impl Session {
     }
 
     /// What is asked of servers: what the client has, and session tracking in any case.
-    fn server_caps(&self) -> Caps {
+    pub(crate) fn server_caps(&self) -> Caps {
         Caps::towards_server(self.client.caps)
     }
 
@@ -114,7 +116,10 @@ impl Session {
         let mut at = 0;
         while at < run.len() {
             let in_login = self.backend(id).is_some_and(|backend| {
-                matches!(backend.state, State::Login(_) | State::Switching(_))
+                matches!(
+                    backend.state,
+                    State::Login(_) | State::Switching(_) | State::Reusing(_)
+                )
             });
             if !in_login {
                 return at
@@ -148,7 +153,7 @@ impl Session {
 
     fn login_packet(&mut self, id: BackendId, payload: &[u8], seq: u8, cx: &mut Cx<'_>) {
         let Some(Backend {
-            state: State::Login(login) | State::Switching(login),
+            state: State::Login(login) | State::Switching(login) | State::Reusing(login),
             ..
         }) = self.backend_mut(id)
         else {
@@ -234,6 +239,9 @@ impl Session {
     }
 
     fn login_broken(&mut self, id: BackendId, error: &LoginError, cx: &mut Cx<'_>) {
+        if self.open_instead(id, cx) {
+            return;
+        }
         let server = self.server_name(id, cx);
         let for_good = matches!(
             error,
@@ -253,7 +261,7 @@ impl Session {
     }
 
     /// The server let the session in, or took its new identity.
-    fn logged_in(&mut self, id: BackendId, server: ServerInfo, cx: &mut Cx<'_>) {
+    pub(crate) fn logged_in(&mut self, id: BackendId, server: ServerInfo, cx: &mut Cx<'_>) {
         let name = self.server_name(id, cx);
         let missing = self
             .client

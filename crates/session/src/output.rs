@@ -9,6 +9,7 @@
 
 use crate::cause::Cause;
 use crate::ids::{BackendId, ServerId, Side, Token};
+use crate::pooled::{Fit, Leftover};
 use crate::question::Question;
 use crate::time::Instant;
 use std::cell::RefCell;
@@ -51,6 +52,17 @@ pub enum Op {
         backend: BackendId,
         /// Which server.
         server: ServerId,
+        /// A connection that another session left behind will do too, if it is this; it is reported
+        /// with `on_backend_reused`. `None`: it must be a new one.
+        fit: Option<Fit>,
+    },
+    /// The session has no more use for this connection, and has had it reset: when the server has
+    /// confirmed that, another session may have it. Like [`Op::Close`] otherwise.
+    Park {
+        /// The session's name for the connection.
+        backend: BackendId,
+        /// What the next session must know of it.
+        leftover: Box<Leftover>,
     },
     /// Begin TLS on this side; what was sent before goes out in the clear first.
     StartTls(Side),

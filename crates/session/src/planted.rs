@@ -35,11 +35,15 @@ pub enum Bug {
     SequenceRestarted,
     /// The failure of any command undoes the last prediction for the transaction.
     FailureUndoesBegin,
+    /// A connection that another session left behind is used as it is.
+    ReusedUnchanged,
+    /// A connection is given to another session before its reset is confirmed.
+    ResetNotAwaited,
 }
 
 impl Bug {
     /// Every defect.
-    pub const ALL: [Bug; 14] = [
+    pub const ALL: [Bug; 16] = [
         Bug::AnswersOutOfOrder,
         Bug::DiscardedReplyForwarded,
         Bug::StatementIdNotMapped,
@@ -54,6 +58,8 @@ impl Bug {
         Bug::OperationsLeak,
         Bug::SequenceRestarted,
         Bug::FailureUndoesBegin,
+        Bug::ReusedUnchanged,
+        Bug::ResetNotAwaited,
     ];
 }
 

@@ -33,7 +33,9 @@ impl Session {
         };
         match backend.state {
             State::Closed | State::Failed | State::Connecting => run.len(),
-            State::Login(_) | State::Switching(_) => self.login_bytes(id, run, cx),
+            State::Login(_) | State::Switching(_) | State::Reusing(_) => {
+                self.login_bytes(id, run, cx)
+            }
             State::Replaying | State::Ready => self.replies(id, run, cx),
         }
     }

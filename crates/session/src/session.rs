@@ -331,7 +331,10 @@ impl Session {
         match side {
             Side::Client => self.finish(Cause::ClientLost, None, &mut env.cx()),
             Side::Backend(backend) => {
-                self.backend_lost(backend, "the server closed the connection", &mut env.cx())
+                let mut cx = env.cx();
+                if !self.open_instead(backend, &mut cx) {
+                    self.backend_lost(backend, "the server closed the connection", &mut cx);
+                }
             }
         }
         self.finish_event(env);
@@ -685,7 +688,7 @@ impl Session {
 
     pub(crate) fn close_backends(&mut self, cx: &mut Cx<'_>) {
         for id in self.backend_ids() {
-            self.say_goodbye(id, cx);
+            self.part_from(id, cx);
         }
     }
 

@@ -467,7 +467,8 @@ fn freeze_backend(into: &mut Encoder, backend: &Backend, now: Instant) {
         | State::Connecting
         | State::Login(_)
         | State::Replaying
-        | State::Switching(_) => 0,
+        | State::Switching(_)
+        | State::Reusing(_) => 0,
     });
     into.u64(backend.caps.bits());
     backend.stmts.freeze(into);

@@ -113,6 +113,15 @@ pub enum Rank {
     Secondary,
 }
 
+/// How connections to a server are kept that no session has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolRules {
+    /// The most, in all workers (`persistpoolmax`).
+    pub most: u64,
+    /// How long one is kept at most (`persistmaxtime`).
+    pub max_age: Duration,
+}
+
 /// One server at one moment.
 #[derive(Debug, Clone)]
 pub struct ServerView {
@@ -140,6 +149,8 @@ pub struct ServerView {
     pub tls: bool,
     /// How long a connection may take until it is usable; `None`: no monitor says.
     pub connect_timeout: Option<Duration>,
+    /// Connections that sessions leave behind are kept for others; `None`: they are closed.
+    pub pool: Option<PoolRules>,
     /// It wants to know the clients' addresses, in a PROXY header of this form.
     pub proxy_header: Option<ProxyHeader>,
     /// Its counters, the same object in every view.
@@ -314,6 +325,14 @@ pub struct ServerShard {
     pub failed_connections: Count,
     /// Logins that the server refused.
     pub failed_logins: Count,
+    /// Connections that no session has, kept for the next (gauge).
+    pub pooled: Count,
+    /// Most of them at once in all workers, as this worker saw it when it kept one.
+    pub max_pooled: Count,
+    /// Connections that sessions got from there.
+    pub reused: Count,
+    /// Connections that had to be opened because there was none that fitted.
+    pub pool_empty: Count,
     /// Commands sent.
     pub packets: Count,
     /// Reads sent, as the routers count them.

@@ -91,6 +91,7 @@ impl Bench {
             collation: 45,
             tls: false,
             connect_timeout: None,
+            pool: None,
             proxy_header: None,
             counters: Arc::new(Counters::with_room(2, 256)),
         });

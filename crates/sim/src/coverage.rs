@@ -115,6 +115,8 @@ rare! {
     CommitUnknown,
     RepeatedOnServer,
     FrozenWithRecord,
+    Parked,
+    Adopted,
     QuietWorld,
 }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tidegate_routers::readwritesplit::{CausalReads, MasterFailureMode, SelectionCriteria};
 
+use tidegate_session::world::PoolRules;
+
 use crate::caps;
 use crate::client::{Goodbye, Kind};
 use crate::rng::Rng;
@@ -121,6 +123,8 @@ pub(crate) struct Plan {
     pub(crate) reuses: bool,
     /// Writes are told when so many replicas have them, or after a time.
     pub(crate) sync: Option<(u64, Duration)>,
+    /// Connections that sessions leave behind are kept for others.
+    pub(crate) pool: Option<PoolRules>,
 }
 
 /// How transactions are repeated.
@@ -200,6 +204,7 @@ impl Plan {
             replay: None,
             reuses: tree != Tree::Connection && draw_reuse(seed),
             sync: draw_sync(seed).filter(|_| tree != Tree::Connection),
+            pool: draw_pool(seed),
         }
     }
 
@@ -349,6 +354,15 @@ fn draw_causal(seed: u64) -> CausalReads {
 /// Drawn apart for the same reason.
 fn draw_reuse(seed: u64) -> bool {
     Rng::new(seed.rotate_left(32)).one_in(4)
+}
+
+/// Drawn apart for the same reason.
+fn draw_pool(seed: u64) -> Option<PoolRules> {
+    let mut rng = Rng::new(seed.rotate_left(48));
+    rng.one_in(4).then(|| PoolRules {
+        most: rng.between(1, 4) as u64,
+        max_age: Duration::from_millis(rng.between(1, 3000) as u64),
+    })
 }
 
 /// Drawn apart for the same reason.

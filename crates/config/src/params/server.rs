@@ -52,10 +52,11 @@ crate::params! {
         monitoruser: Option<String> = optional_text().runtime(),
         /// Password of that account.
         monitorpw: Option<Secret> = optional_secret().runtime(),
-        /// Idle connections kept for reuse. 0: none.
-        persistpoolmax: u64 = count(0).runtime().reserved(),
-        /// Kept connections older than this are closed.
-        persistmaxtime: Duration = seconds(0).runtime().reserved(),
+        /// Connections that ended sessions leave behind, kept for others; divided evenly among the
+        /// workers. Only with `persistmaxtime`. 0: none.
+        persistpoolmax: u64 = count(0).runtime(),
+        /// Connections kept for longer than this are closed. 0: none is kept.
+        persistmaxtime: Duration = seconds(0).runtime(),
         /// Most connections for clients' traffic. 0: no limit.
         max_routing_connections: u64 = count(0).runtime().reserved(),
         /// Tell the server the client's address in a PROXY header.

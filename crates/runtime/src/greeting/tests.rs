@@ -20,6 +20,7 @@ fn server(version: u64, text: &str, caps: Caps) -> ServerView {
         collation: 8,
         tls: false,
         connect_timeout: None,
+        pool: None,
         proxy_header: None,
         counters: Arc::new(Counters::new(1)),
     }

@@ -6,7 +6,7 @@
 
 use std::io::IoSlice;
 
-use tidegate_session::{BackendId, Op, Output, ServerId, Side};
+use tidegate_session::{BackendId, Fit, Op, Output, ServerId, Side};
 
 use super::conn::{Conn, Transport};
 use super::desk::{Desk, Flow, Refusal};
@@ -98,7 +98,12 @@ impl Desk {
                 }
             }
             Op::Ask { token, question } => self.ask(seated, token, question),
-            Op::Connect { backend, server } => self.connect(seated, backend, server),
+            Op::Connect {
+                backend,
+                server,
+                fit,
+            } => self.connect(seated, backend, server, fit),
+            Op::Park { backend, leftover } => self.park(seated, backend, *leftover),
             Op::StartTls(side) => self.start_tls(seated, side),
             Op::Close(Side::Backend(backend)) => self.close_backend(seated, backend),
             // The last bytes go out when the session ends.
@@ -119,16 +124,21 @@ impl Desk {
         Desk::enqueue(&mut self.queue, conn);
     }
 
-    fn connect(&mut self, seated: &mut Seated, backend: BackendId, server: ServerId) {
+    fn connect(
+        &mut self,
+        seated: &mut Seated,
+        backend: BackendId,
+        server: ServerId,
+        fit: Option<Fit>,
+    ) {
+        if let Some(conn) = fit.and_then(|fit| self.adopt(seated, backend, server, fit)) {
+            return seat(seated, backend, conn);
+        }
         match self.open(seated, backend, server) {
             Ok(conn) => {
-                let place = usize::from(backend.0);
-                if seated.backends.len() <= place {
-                    seated.backends.resize_with(place + 1, || None);
-                }
                 self.shard().sockets.add(1);
                 self.shard().total_sockets.add(1);
-                seated.backends[place] = Some(conn);
+                seat(seated, backend, conn);
             }
             Err(reason) => self.refusals.push_back(Refusal {
                 session: seated.client.key,
@@ -182,7 +192,7 @@ impl Desk {
         if conn.output.is_empty() || conn.broken || conn.connecting {
             self.retire(conn);
         } else {
-            self.parted.push(conn);
+            self.parted.push((conn, false));
         }
     }
 
@@ -231,6 +241,15 @@ impl Desk {
             .ok_or("it was switched off for this server meanwhile")?;
         Tls::client(tls).map_err(|error| error.to_string())
     }
+}
+
+/// Puts a connection to a server in its place.
+fn seat(seated: &mut Seated, backend: BackendId, conn: Conn) {
+    let place = usize::from(backend.0);
+    if seated.backends.len() <= place {
+        seated.backends.resize_with(place + 1, || None);
+    }
+    seated.backends[place] = Some(conn);
 }
 
 /// The bytes of an operation that is about bytes.

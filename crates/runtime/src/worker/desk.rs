@@ -13,7 +13,8 @@ use tidegate_session::digests::DigestBook;
 use tidegate_session::question::{Answer, Question};
 use tidegate_session::world::Counters;
 use tidegate_session::{
-    BackendId, Backlog, Cause, Env, Instant, Level, Output, Session, Side, Token, WallTime,
+    BackendId, Backlog, Cause, Env, Instant, Leftover, Level, Output, Session, Side, Token,
+    WallTime,
 };
 use tidegate_sql::Cache;
 
@@ -21,6 +22,8 @@ use super::conn::{Bench, Conn};
 use super::key::Key;
 use super::panic::{self, Catch};
 use super::seat::Seated;
+use super::shelf::Shelf;
+use crate::admission::Loads;
 use crate::answer::{Answers, Reply, none};
 use crate::buffer::Pool;
 use crate::config::{Servers, Tuning};
@@ -64,8 +67,9 @@ pub(crate) struct Desk {
     pub(crate) log: Log,
     pub(crate) counters: Arc<Counters<WorkerShard>>,
     pub(crate) refusals: VecDeque<Refusal>,
-    /// Connections to servers that were closed with unsent bytes.
-    pub(crate) parted: Vec<Conn>,
+    /// Connections to servers that were closed with unsent bytes, and those (`true`) whose last answers
+    /// are still to be read: a server that cannot write them notes an aborted connection.
+    pub(crate) parted: Vec<(Conn, bool)>,
     pub(crate) serial: u32,
     /// Sides that the present output sent to.
     pub(crate) touched: Vec<Side>,
@@ -73,6 +77,13 @@ pub(crate) struct Desk {
     pub(crate) swollen: Vec<Side>,
     /// Answers that were known at once; the session does not know yet.
     pub(crate) known: Vec<(Token, Answer)>,
+    /// Connections that no session has.
+    pub(crate) shelf: Shelf,
+    /// None is kept any more.
+    pub(crate) closing: bool,
+    /// Connections that the session got from there; it does not know yet.
+    pub(crate) adopted: Vec<(BackendId, Leftover)>,
+    pub(crate) loads: Arc<Loads>,
 }
 
 impl Desk {
@@ -166,6 +177,10 @@ impl Desk {
             } else if let Some(side) = self.swollen.pop() {
                 self.enter(seated, |session, env| {
                     session.on_backlog(side, Backlog::High, env);
+                })?;
+            } else if let Some((backend, leftover)) = self.adopted.pop() {
+                self.enter(seated, |session, env| {
+                    session.on_backend_reused(backend, leftover, env);
                 })?;
             } else {
                 return Ok(());

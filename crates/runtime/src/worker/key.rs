@@ -3,7 +3,7 @@
 //! | bits | what |
 //! |-----:|------|
 //! | 0-23 | the seat: its index in the worker's table |
-//! | 24-40 | which socket of the seat: 0 the client, else a backend's id plus 1 |
+//! | 24-40 | which socket of the seat: 0 the client, else a backend's id plus 1; on the shelf: the place |
 //! | 41-62 | a serial number |
 //!
 //! The serial number tells a socket from an earlier one in the same place, whose events may still
@@ -26,6 +26,8 @@ impl Key {
     pub(crate) const ALARM: Key = Key(usize::MAX - 1);
     /// The most seats a worker can have.
     pub(crate) const MAX_SEATS: usize = (1 << SEAT_BITS) - 1;
+    /// The most places a worker's shelf can have. No key is then taken for one of the two above.
+    pub(crate) const MAX_PLACES: usize = (1 << SIDE_BITS) - 1;
 
     pub(crate) fn new(seat: u32, side: Side, serial: u32) -> Key {
         let side = match side {
@@ -34,6 +36,18 @@ impl Key {
         };
         let serial = serial as usize & ((1 << SERIAL_BITS) - 1);
         Key(seat as usize | side << SEAT_BITS | serial << (SEAT_BITS + SIDE_BITS))
+    }
+
+    /// The name of a socket that no session has: the seat is the one behind the last, the place on the
+    /// shelf stands where other keys have the side.
+    pub(crate) fn shelved(place: usize, serial: u32) -> Key {
+        let serial = serial as usize & ((1 << SERIAL_BITS) - 1);
+        Key(Key::MAX_SEATS | place << SEAT_BITS | serial << (SEAT_BITS + SIDE_BITS))
+    }
+
+    /// Its place on the shelf; `None`: it has a seat.
+    pub(crate) fn place(self) -> Option<usize> {
+        (self.seat() == Key::MAX_SEATS).then_some((self.0 >> SEAT_BITS) & ((1 << SIDE_BITS) - 1))
     }
 
     pub(crate) fn from_token(token: mio::Token) -> Key {
@@ -82,6 +96,19 @@ mod tests {
                     assert!(key != Key::MAIL && key != Key::ALARM);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_place_on_the_shelf_is_no_seat() {
+        for serial in [0, u32::MAX] {
+            for place in [0, 5, Key::MAX_PLACES - 1] {
+                let key = Key::shelved(place, serial);
+                assert_eq!(key.place(), Some(place));
+                assert!(key != Key::MAIL && key != Key::ALARM);
+            }
+            let seat = Key::MAX_SEATS as u32 - 1;
+            assert_eq!(Key::new(seat, Side::Client, serial).place(), None);
         }
     }
 

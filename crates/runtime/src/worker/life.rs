@@ -104,6 +104,7 @@ impl Worker {
         desk.touched.clear();
         desk.swollen.clear();
         desk.known.clear();
+        desk.adopted.clear();
         let mut seated = *seated;
         self.ids.remove(&seated.id);
         for backend in 0..seated.backends.len() {
@@ -163,9 +164,9 @@ impl Worker {
 
     /// Connections that were closed with unsent bytes go on without their sessions.
     pub(super) fn part(&mut self) {
-        while let Some(conn) = self.desk.parted.pop() {
+        while let Some((conn, politely)) = self.desk.parted.pop() {
             let timer = self.desk.wheel.add(conn.key.raw());
-            self.linger(conn, timer, false);
+            self.linger(conn, timer, politely);
         }
     }
 }

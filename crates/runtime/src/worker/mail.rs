@@ -18,7 +18,9 @@ impl Worker {
         let mut inbox = std::mem::take(&mut self.inbox);
         self.desk.mailbox.take(&mut inbox);
         if let Some(servers) = inbox.servers.take() {
-            self.desk.servers = servers;
+            let before = std::mem::replace(&mut self.desk.servers, servers);
+            self.desk.sort_out_shelved(&before);
+            self.part();
             self.jobs.servers();
         }
         while let Some(message) = inbox.messages.pop_front() {
@@ -72,6 +74,8 @@ impl Worker {
                 processors,
             } => {
                 self.leaving = leaving;
+                self.desk.clear_shelf(leaving || self.ending);
+                self.part();
                 self.desk.classifier.set_max_bytes(classifier_bytes);
                 if let Some(Err(error)) = processors.as_ref().map(host::stay_on) {
                     let index = self.desk.index;
@@ -84,6 +88,8 @@ impl Worker {
             Message::Tuning(tuning) => self.desk.tuning = tuning,
             Message::Shutdown { now } => {
                 self.ending = true;
+                self.desk.clear_shelf(true);
+                self.part();
                 self.change_listeners(&ListenerChange::Remove, |_| true);
                 self.jobs.shutdown(now);
             }

@@ -21,6 +21,7 @@ mod linger;
 mod mail;
 pub(crate) mod panic;
 mod seat;
+mod shelf;
 mod turn;
 
 use std::collections::{HashMap, VecDeque};
@@ -40,6 +41,7 @@ use self::desk::{Desk, READ_BYTES};
 use self::jobs::Jobs;
 use self::key::Key;
 use self::seat::{Seat, Table};
+use self::shelf::Shelf;
 use crate::answer::Answers;
 use crate::buffer::Pool;
 use crate::clock::{self, Alarm};
@@ -140,6 +142,10 @@ impl Worker {
             touched: Vec::with_capacity(SCRATCH),
             swollen: Vec::with_capacity(SCRATCH),
             known: Vec::with_capacity(SCRATCH),
+            shelf: Shelf::default(),
+            closing: false,
+            adopted: Vec::with_capacity(SCRATCH),
+            loads: Arc::clone(&parts.colleagues.loads),
         };
         Ok(Worker {
             poll: parts.poll,
@@ -172,10 +178,14 @@ impl Worker {
             .set(u64::from(thread.unsigned_abs()));
         loop {
             if self.table.taken() == 0 {
-                if self.ending {
+                if self.ending || self.leaving {
+                    self.desk.clear_shelf(true);
+                    self.part();
+                }
+                if self.ending && self.table.taken() == 0 {
                     return Ok(Ended::WithAll);
                 }
-                if self.leaving && (self.leave)() {
+                if self.leaving && self.table.taken() == 0 && (self.leave)() {
                     self.desk.shard().thread_id.set(0);
                     return Ok(Ended::LetGo);
                 }
@@ -233,6 +243,9 @@ impl Worker {
     }
 
     fn note(&mut self, key: Key, event: &mio::event::Event) {
+        if key.place().is_some() {
+            return self.desk.note_shelved(key, event);
+        }
         let queue = &mut self.desk.queue;
         let conn = match self.table.get(key.seat()) {
             Some(Seat::Session(seated)) => seated.named(key),
@@ -258,6 +271,9 @@ impl Worker {
 
     fn turn(&mut self, key: Key) {
         let desk = &mut self.desk;
+        if key.place().is_some() {
+            return desk.serve_shelved(key);
+        }
         match self.table.get(key.seat()) {
             Some(Seat::Session(seated)) => {
                 if let Err(cause) = desk.turn(seated, key) {
@@ -307,6 +323,10 @@ impl Worker {
     }
 
     fn wake(&mut self, key: Key) {
+        if key.place().is_some() {
+            self.desk.expire_shelved(key);
+            return self.part();
+        }
         match self.table.get(key.seat()) {
             Some(Seat::Session(seated)) if seated.client.key == key => {
                 self.with_session(key.seat(), |desk, seated| {

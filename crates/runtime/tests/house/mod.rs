@@ -260,6 +260,7 @@ pub fn servers(addresses: &[Option<SocketAddr>], workers: usize) -> Servers {
         collation: 45,
         tls: false,
         connect_timeout: None,
+        pool: None,
         proxy_header: None,
         counters: Arc::new(Counters::new(workers)),
     });

@@ -83,6 +83,10 @@ impl Conn {
             self.tell_position(reply, lent);
             return Ok(());
         }
+        if body == b"SET ROLE NONE" {
+            reply.ok(self.ok(0, 0x03), "", &[]);
+            return Ok(());
+        }
         let text = parse(body);
         if lent.rng.one_in(20) && self.caps & caps::PROGRESS != 0 {
             reply.progress();

@@ -76,6 +76,13 @@ pub(crate) struct Quirks {
     pub(crate) unmissed: bool,
 }
 
+impl Quirks {
+    /// Will something go wrong whoever has the connection by then?
+    pub(crate) fn outlast_sessions(&self) -> bool {
+        self.refuse_change || self.divergent || self.stops || self.unprepared > 0
+    }
+}
+
 /// The error of a fault that the simulator planted on one server.
 pub(crate) const DIVERGENT: u16 = 1999;
 

@@ -3,7 +3,7 @@
 
 use tidegate_session::question::Question;
 use tidegate_session::{
-    BackendId, Backlog, Cause, Env, Instant, Op, Output, ServerId, Session, Side,
+    BackendId, Backlog, Cause, Env, Fit, Instant, Op, Output, ServerId, Session, Side,
 };
 
 use super::World;
@@ -179,7 +179,12 @@ impl World {
                 }
             }
             Op::Ask { token, question } => self.ask(ix, token, question),
-            Op::Connect { backend, server } => self.connect(ix, backend, server),
+            Op::Connect {
+                backend,
+                server,
+                fit,
+            } => self.connect(ix, backend, server, fit),
+            Op::Park { backend, leftover } => self.park(ix, backend, *leftover),
             Op::Close(Side::Backend(backend)) => self.part(ix, backend),
             Op::Close(Side::Client) => self.slots[ix].closed = true,
             Op::WakeAt(at) => self.slots[ix].wake = Some(at),
@@ -231,8 +236,12 @@ impl World {
         });
     }
 
-    fn connect(&mut self, ix: usize, backend: BackendId, server: ServerId) {
+    fn connect(&mut self, ix: usize, backend: BackendId, server: ServerId, fit: Option<Fit>) {
         let place = usize::from(backend.0);
+        if let Some(link) = fit.and_then(|fit| self.adopt(ix, server, fit)) {
+            self.seat(ix, place, link);
+            return;
+        }
         let host = &self.hosts[server.0 as usize];
         let fault = self.troubled && self.rng.below(100) < self.plan.faults.connect;
         let kind = self.rng.below(3);
@@ -251,10 +260,7 @@ impl World {
                 .trouble(ix, &[Cause::ServerLost, Cause::NoServer]);
         }
         let at = (!never).then(|| Instant(self.now.0 + self.rng.below(3000) as u64));
-        let slot = &mut self.slots[ix];
-        if slot.links.len() <= place {
-            slot.links.resize_with(place + 1, || None);
-        }
+        let slot = &self.slots[ix];
         if slot.client.stage == crate::client::Stage::Commands
             && self.model.sessions[ix].state.vars.len() > 1
         {
@@ -266,9 +272,17 @@ impl World {
             input: Input::default(),
             cut: false,
         };
+        self.seat(ix, place, link);
+    }
+
+    fn seat(&mut self, ix: usize, place: usize, link: Link) {
+        let slot = &mut self.slots[ix];
+        if slot.links.len() <= place {
+            slot.links.resize_with(place + 1, || None);
+        }
         if slot.links[place].replace(link).is_some() {
             self.model
-                .breach(format!("session {ix}: {backend:?} is connected twice"));
+                .breach(format!("session {ix}: connection {place} is made twice"));
         }
     }
 

@@ -1,7 +1,7 @@
 //! What can happen next, and its happening.
 
 use tidegate_session::question::{AccountAnswer, Answer, Question};
-use tidegate_session::{BackendId, Cause, Instant, Session, Side};
+use tidegate_session::{BackendId, Cause, Instant, Leftover, Session, Side};
 use tidegate_wire::auth::native::hash;
 
 use super::slot::{Link, Reach};
@@ -32,6 +32,8 @@ enum Event {
     Work(usize),
     /// A server notices that the proxy has closed a connection.
     Hear(usize),
+    /// Something is done about a connection that no session has.
+    Tend(usize),
 }
 
 impl World {
@@ -109,6 +111,11 @@ impl World {
                 events.push((2, Event::Hear(ix)));
             }
         }
+        for place in 0..self.shelf.len() {
+            if self.shelf_is_busy(place) {
+                events.push((6, Event::Tend(place)));
+            }
+        }
         events
     }
 
@@ -124,6 +131,7 @@ impl World {
             Reach::Connecting { at: Some(at), .. } if *at <= self.now => {
                 events.push((5, Event::Reach(ix, backend)))
             }
+            Reach::Adopted { .. } => events.push((5, Event::Reach(ix, backend))),
             Reach::Connecting { .. } | Reach::Failed => {}
             Reach::Up { conn } => {
                 let input = &link.input;
@@ -170,6 +178,7 @@ impl World {
             }
             Event::Work(conn) => self.work(conn),
             Event::Hear(conn) => self.close_conn(conn),
+            Event::Tend(place) => self.tend_shelf(place),
         }
     }
 
@@ -230,6 +239,16 @@ impl World {
     }
 
     fn reach(&mut self, ix: usize, backend: BackendId) {
+        if let Some(link) = self.slots[ix].link_mut(backend)
+            && let Reach::Adopted { conn, leftover } = &link.reach
+        {
+            let leftover = Leftover::clone(leftover);
+            link.reach = Reach::Up { conn: *conn };
+            self.enter(ix, &mut [], |session, _, env| {
+                session.on_backend_reused(backend, leftover, env)
+            });
+            return;
+        }
         let Some(Link {
             server,
             reach: Reach::Connecting { fails, .. },
@@ -374,6 +393,7 @@ impl World {
                 }
             }
         }
+        self.shelf.iter().for_each(|kept| soon(Some(kept.until())));
         let Some(next) = next else { return false };
         self.now = self.now.max(next);
         true

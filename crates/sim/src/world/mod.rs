@@ -8,6 +8,7 @@ mod faults;
 mod freeze;
 mod panics;
 mod services;
+mod shelf;
 mod slot;
 
 use std::sync::Arc;
@@ -68,6 +69,8 @@ pub(crate) struct World {
     accounts: Accounts,
     slots: Vec<Slot>,
     conns: Vec<Conn>,
+    /// Connections that no session has.
+    shelf: Vec<shelf::Shelved>,
     pub(crate) model: Model,
     replication: Replication,
     pub(crate) coverage: Coverage,
@@ -125,6 +128,7 @@ impl World {
             accounts: Accounts(accounts.collect()),
             slots: Vec::new(),
             conns: Vec::new(),
+            shelf: Vec::new(),
             model: Model::default(),
             replication: Replication::new(plan.servers),
             coverage: Coverage::default(),
@@ -167,6 +171,7 @@ impl World {
             collation: 45,
             tls: false,
             connect_timeout: None,
+            pool: self.plan.pool,
             proxy_header: None,
             counters: Arc::new(Counters::new(WORKERS)),
         }
@@ -220,6 +225,7 @@ impl World {
         for slot in self.slots.iter_mut().filter(|slot| slot.session.is_some()) {
             slot.uninformed = true;
         }
+        self.sort_out_shelf();
     }
 
     /// Lets everything happen. The model knows how it went.

@@ -2,7 +2,7 @@
 //! driver keeps for it, as a worker would.
 
 use tidegate_session::question::Question;
-use tidegate_session::{BackendId, Instant, ServerId, Session, Token};
+use tidegate_session::{BackendId, Instant, Leftover, ServerId, Session, Token};
 
 use crate::client::Client;
 
@@ -27,6 +27,11 @@ pub(crate) enum Reach {
     Connecting { at: Option<Instant>, fails: bool },
     /// It was refused.
     Failed,
+    /// Another session left it behind, and this one does not know yet that it has it.
+    Adopted {
+        conn: usize,
+        leftover: Box<Leftover>,
+    },
     /// Connected: the server's end is that connection.
     Up { conn: usize },
 }
@@ -44,7 +49,7 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) fn conn(&self) -> Option<usize> {
         match self.reach {
-            Reach::Up { conn } => Some(conn),
+            Reach::Up { conn } | Reach::Adopted { conn, .. } => Some(conn),
             Reach::Connecting { .. } | Reach::Failed => None,
         }
     }

@@ -73,6 +73,7 @@ pub(super) fn greeting(caps: Caps) -> GreetingFacts {
 
 pub(super) fn views(caps: Caps) -> ServerViews {
     let view = |ix: usize| ServerView {
+        pool: None,
         proxy_header: None,
         name: format!("db{ix}").into(),
         status: status(if ix == 0 { 1 } else { 2 }),

@@ -466,7 +466,7 @@ impl World {
                 Op::Connect { backend, .. } => self.connect(backend),
                 Op::StartTls(side) => panic!("{side:?}: TLS that nobody offered"),
                 Op::Close(Side::Client) => {}
-                Op::Close(Side::Backend(backend)) => {
+                Op::Close(Side::Backend(backend)) | Op::Park { backend, .. } => {
                     let closed = self.backends.get_mut(usize::from(backend.0));
                     assert!(
                         closed.is_some_and(|peer| peer.take().is_some()),

@@ -364,6 +364,7 @@ fn view(name: &str, role: ServerStatus) -> ServerView {
         collation: 45,
         tls: false,
         connect_timeout: None,
+        pool: None,
         proxy_header: None,
         counters: Arc::new(Counters::new(1)),
     }

@@ -311,7 +311,9 @@ impl Stage {
                     }
                 }
                 Op::Ask { token, .. } => self.asked.push(token),
-                Op::Connect { backend, server } => {
+                Op::Connect {
+                    backend, server, ..
+                } => {
                     let ix = usize::from(backend.0);
                     if self.places.len() <= ix {
                         self.places.resize_with(ix + 1, || None);
@@ -324,7 +326,9 @@ impl Stage {
                 }
                 Op::StartTls(side) => panic!("{side:?}: TLS that nobody offered"),
                 Op::Close(Side::Client) => {}
-                Op::Close(Side::Backend(id)) => self.places[usize::from(id.0)] = None,
+                Op::Close(Side::Backend(id)) | Op::Park { backend: id, .. } => {
+                    self.places[usize::from(id.0)] = None;
+                }
                 Op::WakeAt(at) => self.wake = Some(at),
                 Op::Finish(cause) => self.ended = Some(cause),
             }

@@ -86,11 +86,14 @@ fn statistics(entry: &BoardEntry) -> ServerStatistics {
         routed_reads: counters.sum(|shard| &shard.reads),
         routed_writes: counters.sum(|shard| &shard.writes),
         failed_auths: counters.sum(|shard| &shard.failed_logins),
+        persistent_connections: counters.now(|shard| &shard.pooled),
+        max_pool_size: counters.highest(|shard| &shard.max_pooled),
+        reused_connections: counters.sum(|shard| &shard.reused),
+        connection_pool_empty: counters.sum(|shard| &shard.pool_empty),
         read_times: diagnostics::decades(counters, |shard| &shard.read_decades),
         write_times: diagnostics::decades(counters, |shard| &shard.write_decades),
         spread: diagnostics::spread_of_server(counters),
         adaptive_avg_select_time: diagnostics::average_read_time(counters),
-        ..ServerStatistics::default()
     }
 }
 

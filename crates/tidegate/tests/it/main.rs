@@ -17,6 +17,7 @@ mod killed;
 mod logging;
 mod login;
 mod manager;
+mod pool;
 mod protocol;
 mod proxied;
 mod readconnroute;

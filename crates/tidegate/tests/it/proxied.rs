@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use tidegate_testkit::raw::{Login, RawClient};
 use tidegate_testkit::{ServerGroup, Tidegate};
 
-use crate::house::{Plan, document, value};
+use crate::house::{Plan, document, value, wait_document};
 
 /// A server that believes PROXY headers. Its account `far` may come from one address only.
 static GROUP: LazyLock<ServerGroup> = LazyLock::new(|| {
@@ -146,4 +146,25 @@ fn accounts_are_matched_by_the_address_told() {
         said.contains("Access denied for user 'far'@'192.0.2.8'"),
         "{said}"
     );
+}
+
+#[test]
+fn a_pooled_connection_is_used_again_by_clients_of_its_address_only() {
+    let pool = "proxy_protocol=true\npersistpoolmax=10\npersistmaxtime=300s";
+    let tidegate = start("*", pool);
+    let header = |address: &str| format!("PROXY TCP4 {address} 192.0.2.1 1000 3306\r\n");
+    let server = format!("/v1/servers/{}", GROUP.primary().name());
+    let mut numbers = Vec::new();
+    for (kept, address) in [(1, "192.0.2.8"), (2, "192.0.2.9")] {
+        let login = here(header(address).as_bytes());
+        let mut client = RawClient::connect(tidegate.address("any"), &login).expect("a login");
+        numbers.push(value(&mut client, "SELECT @@pseudo_thread_id + 0"));
+        let host = format!("app@{address}");
+        assert_eq!(value(&mut client, "SELECT USER()"), host);
+        client.quit().expect("a goodbye");
+        wait_document(&tidegate, &server, |server| {
+            server["data"]["attributes"]["statistics"]["persistent_connections"] == kept
+        });
+    }
+    assert_ne!(numbers[0], numbers[1]);
 }

@@ -9,7 +9,7 @@ use tidegate_testkit::pki::{Authority, Identity, IdentityFiles, Wish};
 use tidegate_testkit::raw::{Login, RawClient};
 use tidegate_testkit::{PATIENCE, Scratch, ServerGroup, Tidegate, wait_until};
 
-use crate::house::{Plan, document, group, value};
+use crate::house::{Plan, document, group, value, wait_document};
 
 /// Files that processes of any user may read.
 struct Files {
@@ -538,4 +538,29 @@ fn a_key_with_a_passphrase_is_opened_and_every_mistake_is_reported_before_the_st
         assert!(log.contains(text), "{text}: {log}");
     }
     assert!(!log.contains("pass:wrong"), "{log}");
+}
+
+#[test]
+fn an_encrypted_connection_is_used_again_and_its_cipher_is_still_shown() {
+    let server = SecureServer::start();
+    let pool = format!("{VERIFY}persistpoolmax=10\npersistmaxtime=300s\n");
+    let text = server.plan(&pool).text().replace("threads=2", "threads=1");
+    let tidegate = Tidegate::start(&text).expect("tidegate");
+    let app = Login::new(&server.group.accounts().app);
+    let number = |kept: u64| {
+        let mut client = RawClient::connect(tidegate.address("rw"), &app).expect("a login");
+        assert_eq!(value(&mut client, "SELECT 'well'"), "well");
+        let sessions = document(&tidegate, "/sessions");
+        let shown = sessions["data"][0]["attributes"]["connections"][0].clone();
+        assert_eq!(shown["cipher"], "TLS_AES_256_GCM_SHA384", "{shown}");
+        client.quit().expect("a goodbye");
+        wait_document(&tidegate, "/servers/primary", |server| {
+            let figures = &server["data"]["attributes"]["statistics"];
+            figures["persistent_connections"] == kept && figures["connections"] == 0
+        });
+        shown["connection_id"].clone()
+    };
+    let first = number(1);
+    wait_until("the connection to be used again", || number(1) == first)
+        .unwrap_or_else(|error| panic!("{error:#}\n{}", tidegate.log()));
 }
