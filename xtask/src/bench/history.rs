@@ -24,6 +24,7 @@ const OK_BYTES: usize = 11;
 const LONG: Extras<'_> = Extras {
     splitting: "max_sescmd_history=2000\nmax_slave_connections=1",
     listeners: "",
+    servers: "",
 };
 
 pub(super) fn run(settings: &Settings) -> Result<Vec<Row>> {

@@ -6,6 +6,7 @@
 
 mod build;
 mod callgrind;
+mod connect;
 mod crowd;
 mod haproxy;
 mod history;
@@ -85,6 +86,11 @@ const FIGURES: &[Figure] = &[
         name: "load",
         what: "sysbench directly, through HAProxy and through both routers",
         run: load::run,
+    },
+    Figure {
+        name: "connect",
+        what: "sessions that come, say one thing and go, with and without the pool, beside HAProxy",
+        run: connect::run,
     },
     Figure {
         name: "core",

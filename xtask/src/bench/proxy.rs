@@ -143,6 +143,8 @@ pub(super) struct Extras<'a> {
     pub(super) splitting: &'a str,
     /// Lines of both listeners.
     pub(super) listeners: &'a str,
+    /// Lines of every server.
+    pub(super) servers: &'a str,
 }
 
 /// The proxy's configuration: both routers over the same servers.
@@ -157,9 +159,10 @@ pub(super) fn config_with(group: &ServerGroup, workers: usize, extras: Extras<'_
     for server in group.servers() {
         names.push(server.name());
         text.push_str(&format!(
-            "[{}]\ntype=server\naddress=127.0.0.1\nport={}\n\n",
+            "[{}]\ntype=server\naddress=127.0.0.1\nport={}\n{}\n",
             server.name(),
-            server.port()
+            server.port(),
+            extras.servers
         ));
     }
     let names = names.join(",");

@@ -14,6 +14,7 @@ const MIB: usize = 1024 * 1024;
 const KEEPING: Extras<'_> = Extras {
     splitting: "transaction_replay=true\ntransaction_replay_max_size=1200Mi",
     listeners: "",
+    servers: "",
 };
 
 pub(super) fn run(settings: &Settings) -> Result<Vec<Row>> {

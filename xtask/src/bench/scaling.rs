@@ -23,6 +23,7 @@ const CROWD: &str = "a crowd";
 const LAZY: Extras<'_> = Extras {
     splitting: "lazy_connect=true",
     listeners: "",
+    servers: "",
 };
 
 pub(super) fn run(settings: &Settings) -> Result<Vec<Row>> {
