@@ -6,6 +6,7 @@
 
 mod args;
 mod bench;
+mod clients;
 mod demo;
 mod mysqltest;
 mod packages;

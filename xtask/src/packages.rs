@@ -237,8 +237,103 @@ const CLIENTS: &[Need] = &[
     },
 ];
 
+/// What the clients need that take longer to install.
+const SLOW_CLIENTS: &[Need] = &[
+    Need {
+        what: "Node.js and npm",
+        sign: Sign::Success(&["npm", "--version"]),
+        packages: [
+            &["npm"],
+            &["npm"],
+            &["npm-default", "npm"],
+            &["npm"],
+            &["npm"],
+        ],
+    },
+    Need {
+        what: "pip",
+        sign: Sign::Success(&[PYTHON, "-m", "pip", "--version"]),
+        packages: [
+            &["python3-pip"],
+            &["python3-pip"],
+            &["python3-pip"],
+            &["py3-pip"],
+            &["python-pip"],
+        ],
+    },
+    Need {
+        what: "headers of Python, to build MariaDB's client for it",
+        sign: Sign::Success(&[
+            "sh",
+            "-c",
+            "test -e \"$(/usr/bin/python3 -c 'import sysconfig; \
+             print(sysconfig.get_paths()[\"include\"])')/Python.h\"",
+        ]),
+        packages: [
+            &["python3-dev"],
+            &["python3-devel"],
+            &["python3-devel"],
+            &["python3-dev"],
+            &["python"],
+        ],
+    },
+    Need {
+        what: "MariaDB Connector/C, to build MariaDB's client for Python",
+        sign: Sign::Program(&["mariadb_config"]),
+        packages: [
+            &["libmariadb-dev"],
+            &["mariadb-connector-c-devel"],
+            &["libmariadb-devel"],
+            &["mariadb-connector-c-dev"],
+            &["mariadb-libs"],
+        ],
+    },
+    Need {
+        what: "Java's compiler",
+        sign: Sign::Program(&["javac"]),
+        packages: [
+            &["default-jdk-headless"],
+            &["java-latest-openjdk-devel"],
+            &["java-21-openjdk-devel"],
+            &["openjdk21-jdk"],
+            &["jdk-openjdk"],
+        ],
+    },
+    Need {
+        what: "MariaDB Connector/J",
+        sign: Sign::Success(&["test", "-e", "/usr/share/java/mariadb-java-client.jar"]),
+        packages: [
+            &["libmariadb-java"],
+            &["mariadb-java-client"],
+            &["mariadb-java-client"],
+            &["mariadb-java-client"],
+            &["mariadb-java-client"],
+        ],
+    },
+    Need {
+        what: "Go",
+        sign: Sign::Program(&["go"]),
+        packages: [&["golang-go"], &["golang"], &["go"], &["go"], &["go"]],
+    },
+    Need {
+        what: "go-sql-driver/mysql",
+        sign: Sign::Success(&[
+            "test",
+            "-d",
+            "/usr/share/gocode/src/github.com/go-sql-driver/mysql",
+        ]),
+        packages: [
+            &["golang-github-go-sql-driver-mysql-dev"],
+            &["golang-github-sql-driver-mysql-devel"],
+            &["golang-github-go-sql-driver-mysql"],
+            &["go-sql-driver-mysql"],
+            &["go-sql-driver-mysql"],
+        ],
+    },
+];
+
 /// The Python that knows the system's packages.
-const PYTHON: &str = "/usr/bin/python3";
+pub(crate) const PYTHON: &str = "/usr/bin/python3";
 
 /// The task.
 pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
@@ -266,6 +361,11 @@ pub(crate) fn tests() -> Result<()> {
 /// Makes sure of the clients that install quickly.
 pub(crate) fn clients() -> Result<()> {
     ensure_all(CLIENTS)
+}
+
+/// Makes sure of what the clients need that take longer to install.
+pub(crate) fn slow_clients() -> Result<()> {
+    ensure_all(SLOW_CLIENTS)
 }
 
 /// Makes sure of MariaDB's client alone.

@@ -15,13 +15,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 
 use crate::args::Args;
-use crate::{packages, shell, signals, verdict};
+use crate::{clients, packages, shell, signals, verdict};
 use count::Count;
 use stage::{Outcome, Stage, Surroundings, Work};
 
 /// The task's help.
 pub(crate) const HELP: &str = "\
 everything: format, lints, docs, policy, tests, simulator, servers, MariaDB's tests, demo, fuzz bodies
+  --all-clients  also the clients that take long to install (npm, pip, Java, Go, sqlx)
   --nightly    the counts that take hours instead: simulator, and all tests that repeat themselves
   --only A,B   only these stages
   --skip A,B   all but these
@@ -138,6 +139,24 @@ const STAGES: &[Stage] = &[
     },
 ];
 
+/// With `--all-clients`, at the end.
+const ALL_CLIENTS: Stage = Stage {
+    name: "clients",
+    what: "the clients that take long to install, directly and through both routers",
+    work: Work::Cargo(&[
+        "test",
+        "--locked",
+        "-p",
+        "tidegate",
+        "--test",
+        "clients",
+        "--",
+        "--ignored",
+    ]),
+    env: &[],
+    limit: minutes(10),
+};
+
 const fn minutes(count: u64) -> Duration {
     Duration::from_secs(count * 60)
 }
@@ -151,7 +170,13 @@ pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
     } else {
         STAGES
     };
-    let stages = choose(table, &args.list("--only")?, &args.list("--skip")?)?;
+    let all_clients = args.flag("--all-clients");
+    let table = table.iter().chain(all_clients.then_some(&ALL_CLIENTS));
+    let stages = choose(
+        table.collect(),
+        &args.list("--only")?,
+        &args.list("--skip")?,
+    )?;
     args.finish()?;
     if list {
         stages
@@ -176,6 +201,9 @@ pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
             println!("{error:#}");
         }
     }
+    if all_clients && let Err(error) = clients::install() {
+        println!("{error:#}");
+    }
     let outcomes: Vec<(&Stage, Outcome)> = stages
         .into_iter()
         .map(|stage| Ok((stage, stage.run(&surroundings)?)))
@@ -184,7 +212,7 @@ pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
 }
 
 fn choose(
-    table: &'static [Stage],
+    table: Vec<&'static Stage>,
     only: &[String],
     skip: &[String],
 ) -> Result<Vec<&'static Stage>> {
@@ -194,11 +222,11 @@ fn choose(
             "no stage {name:?}; see --list"
         );
     }
-    let wanted = |stage: &&Stage| {
+    let wanted = |stage: &&'static Stage| {
         let named = |list: &[String]| list.iter().any(|name| name == stage.name);
         (only.is_empty() || named(only)) && !named(skip)
     };
-    Ok(table.iter().filter(wanted).collect())
+    Ok(table.into_iter().filter(wanted).collect())
 }
 
 /// The summary; returns how many failed.

@@ -6,11 +6,13 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tidegate_testkit::{Account, PATIENCE};
 
 use crate::rust;
@@ -28,10 +30,9 @@ pub(crate) struct Client {
 #[derive(Debug)]
 enum Kind {
     Program {
-        /// The interpreter, and what stands before the program's own file.
         words: Vec<String>,
-        script: &'static str,
-        argument: &'static str,
+        /// More of its surroundings.
+        variables: Vec<(&'static str, String)>,
     },
     Rust,
 }
@@ -62,28 +63,45 @@ pub(crate) struct Process {
 }
 
 impl Client {
-    /// A script of `drivers/` that `words` run.
+    /// A script of `drivers/` that these words run, and its argument.
     pub(crate) fn script(
         name: &'static str,
         words: &[&str],
-        script: &'static str,
-        argument: &'static str,
+        script: &str,
+        argument: &str,
         lacks: &'static [&'static str],
     ) -> Client {
-        let words = words.iter().map(|word| (*word).to_owned()).collect();
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/drivers");
+        let script = format!("{folder}/{script}");
+        Client::program(name, &[words, &[&script, argument]].concat(), lacks)
+    }
+
+    /// A program that has been built of `drivers/`.
+    pub(crate) fn built(name: &'static str, path: &str, lacks: &'static [&'static str]) -> Client {
+        Client::program(name, &[&registry(path)], lacks)
+    }
+
+    fn program(name: &'static str, words: &[&str], lacks: &'static [&'static str]) -> Client {
         let kind = Kind::Program {
-            words,
-            script,
-            argument,
+            words: words.iter().map(|word| (*word).to_owned()).collect(),
+            variables: Vec::new(),
         };
         Client { name, lacks, kind }
+    }
+
+    /// With one more variable.
+    fn variable(mut self, variable: &'static str, value: String) -> Client {
+        if let Kind::Program { variables, .. } = &mut self.kind {
+            variables.push((variable, value));
+        }
+        self
     }
 
     /// A module of Python's DB-API. Modules of the system's packages are known to the system's
     /// Python only, which need not be the first in the path.
     pub(crate) fn python(
         name: &'static str,
-        module: &'static str,
+        module: &str,
         lacks: &'static [&'static str],
     ) -> Client {
         let system = "/usr/bin/python3";
@@ -93,6 +111,26 @@ impl Client {
             "python3"
         };
         Client::script(name, &[python], "dbapi.py", module, lacks)
+            .variable("PYTHONPATH", registry("python"))
+    }
+
+    /// A module of Node.js.
+    pub(crate) fn node(name: &'static str, module: &str, lacks: &'static [&'static str]) -> Client {
+        Client::script(name, &["node"], "node.js", module, lacks)
+            .variable("NODE_PATH", registry("node/node_modules"))
+    }
+
+    /// Connector/J, where packages put it.
+    pub(crate) fn java(name: &'static str, lacks: &'static [&'static str]) -> Client {
+        let jar = "/usr/share/java/mariadb-java-client.jar";
+        Client::script(name, &["java", "-cp", jar], "Driver.java", "", lacks)
+    }
+
+    /// Go with the packages of the system.
+    pub(crate) fn go(name: &'static str, lacks: &'static [&'static str]) -> Client {
+        Client::script(name, &["go", "run"], "driver.go", "", lacks)
+            .variable("GO111MODULE", "off".to_owned())
+            .variable("GOPATH", "/usr/share/gocode".to_owned())
     }
 
     /// `mysql_async`, in this process.
@@ -105,21 +143,20 @@ impl Client {
     pub(crate) fn start(&self, to: &Destination) -> Driver {
         match &self.kind {
             Kind::Rust => Driver::Rust(rust::Driver::new(to)),
-            Kind::Program {
-                words,
-                script,
-                argument,
-            } => {
-                let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/drivers");
+            Kind::Program { words, variables } => {
                 let mut command = Command::new(&words[0]);
                 command
                     .args(&words[1..])
-                    .arg(folder.join(script))
-                    .arg(argument);
+                    .envs(variables.iter().map(|(name, value)| (name, value)));
                 Driver::Process(Process::start(command, to))
             }
         }
     }
+}
+
+/// Where `cargo xtask test --all-clients` puts packages of registries.
+fn registry(name: &str) -> String {
+    format!("{}/../xtask/clients/{name}", env!("CARGO_TARGET_TMPDIR"))
 }
 
 impl Driver {
@@ -159,6 +196,7 @@ impl Process {
             .env("DB_CA", ca)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .process_group(0)
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let input = child.stdin.take().expect("its input");
@@ -190,14 +228,16 @@ impl Process {
 
     fn answer(&mut self) -> String {
         let answer = self.answers.recv_timeout(PATIENCE);
-        answer.unwrap_or_else(|error| format!("no answer: {error}, {:?}", self.child.try_wait()))
+        answer.unwrap_or_else(|error| panic!("no answer: {error}, {:?}", self.child.try_wait()))
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
         // One that ended already is what is wanted.
-        let _ = self.child.kill();
+        if let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
         let _ = self.child.wait();
     }
 }

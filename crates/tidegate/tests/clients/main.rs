@@ -118,3 +118,63 @@ fn mysql_async() {
     ];
     check(&Client::rust("mysql_async", lacks));
 }
+
+#[test]
+#[ignore = "needs a package of npm: cargo xtask test --all-clients"]
+fn node_mysql2() {
+    let lacks = &["cursor", "reset"];
+    check(&Client::node("node_mysql2", "mysql2", lacks));
+}
+
+#[test]
+#[ignore = "needs a package of npm: cargo xtask test --all-clients"]
+fn node_mariadb() {
+    let lacks = &["cursor", "database", "open encoding"];
+    check(&Client::node("node_mariadb", "mariadb", lacks));
+}
+
+#[test]
+#[ignore = "needs a package of PyPI: cargo xtask test --all-clients"]
+fn mysql_connector_python() {
+    let lacks = &["cursor"];
+    check(&Client::python(
+        "mysql_connector_python",
+        "mysql.connector",
+        lacks,
+    ));
+}
+
+#[test]
+#[ignore = "needs a package of PyPI: cargo xtask test --all-clients"]
+fn mariadb_python() {
+    let lacks = &["charset", "open encoding", "second-fails"];
+    check(&Client::python("mariadb_python", "mariadb", lacks));
+}
+
+#[test]
+#[ignore = "needs Java: cargo xtask test --all-clients"]
+fn connector_j() {
+    let lacks = &["change", "reset", "charset", "open encoding"];
+    check(&Client::java("connector_j", lacks));
+}
+
+#[test]
+#[ignore = "needs Go: cargo xtask test --all-clients"]
+fn go_sql_driver() {
+    let lacks = &[
+        "change",
+        "reset",
+        "charset",
+        "database",
+        "cursor",
+        "second-fails",
+    ];
+    check(&Client::go("go_sql_driver", lacks));
+}
+
+#[test]
+#[ignore = "is built by itself: cargo xtask test --all-clients"]
+fn sqlx() {
+    let lacks = &["change", "reset", "charset", "database", "cursor", "load"];
+    check(&Client::built("sqlx", "sqlx/debug/driver-sqlx", lacks));
+}

@@ -69,7 +69,7 @@ fn plausible(client: &Client, step: &Step, answer: &str) {
     if lacking {
         return;
     }
-    let failed = answer.starts_with("error") || answer.starts_with("no answer");
+    let failed = answer.starts_with("error");
     let expected = match step.expect {
         Expect::Success => !failed,
         Expect::Failure => failed,
@@ -96,6 +96,7 @@ fn differences(way: Way, steps: &[Step], direct: &Answers, routed: &Answers) -> 
 
 /// A client on one way.
 struct Run<'a> {
+    client: &'a Client,
     stage: &'a Stage,
     way: Way,
     database: String,
@@ -141,7 +142,7 @@ impl Abreast {
 }
 
 impl<'a> Run<'a> {
-    fn new(client: &Client, stage: &'a Stage, way: Way, database: &str) -> Run<'a> {
+    fn new(client: &'a Client, stage: &'a Stage, way: Way, database: &str) -> Run<'a> {
         let to = Destination {
             address: stage.address(way),
             tls: stage.tls_address(way),
@@ -151,6 +152,7 @@ impl<'a> Run<'a> {
         };
         let killer = RawClient::connect(to.address, &Login::new(&stage.account));
         Run {
+            client,
             stage,
             way,
             database: to.database.clone(),
@@ -166,10 +168,20 @@ impl<'a> Run<'a> {
     }
 
     fn step(&mut self, step: &Step) -> String {
+        println!("{:?}, {}: {}", self.way, step.line, step.verb);
         let answer = match step.verb.as_str() {
             "id" => self.learn_id(),
             "killed-statement" => self.kill_statement(&step.fields),
             "killed" => self.kill(),
+            // Statements that some clients cannot have: no files of theirs go out, an error amid
+            // several results is hidden or waited for without end.
+            verb @ ("load" | "second-fails") => {
+                if self.client.lacks.contains(&verb) {
+                    "unsupported".to_owned()
+                } else {
+                    self.ask("query", &step.fields)
+                }
+            }
             verb => self.ask(verb, &step.fields),
         };
         if self.way == Way::ReadWriteSplit {

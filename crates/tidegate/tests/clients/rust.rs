@@ -61,7 +61,7 @@ impl Driver {
 
     pub(crate) fn answer(&mut self) -> String {
         let answer = self.answers.recv_timeout(PATIENCE);
-        answer.unwrap_or_else(|error| format!("no answer: {error}"))
+        answer.unwrap_or_else(|error| panic!("no answer: {error}"))
     }
 }
 

@@ -148,8 +148,7 @@ func (r *runner) open(name string, options []string) error {
 		case "database":
 			config.DBName = parts[1]
 		case "encoding":
-			config.Params = map[string]string{"charset": parts[1]}
-			config.Collation = ""
+			config.Collation = parts[1] + "_general_ci"
 		case "tls":
 			config.TLSConfig = "ours"
 			config.Addr = os.Getenv("DB_HOST") + ":" + os.Getenv("DB_TLS_PORT")
@@ -246,7 +245,11 @@ func (r *runner) step(verb string, fields []string) (string, error) {
 			r.prepared.Close()
 			r.prepared = nil
 		}
-		it := r.connections[fields[0]]
+		it, open := r.connections[fields[0]]
+		if !open {
+			return "", errors.New("not open")
+		}
+		delete(r.connections, fields[0])
 		it.conn.Close()
 		return "ok", it.pool.Close()
 	case "query":

@@ -28,7 +28,7 @@ function show(item) {
   if (item === null || item === undefined) return 'NULL';
   if (Buffer.isBuffer(item)) item = '0x' + item.toString('hex');
   if (item instanceof Date) item = item.toISOString();
-  let text = typeof item === 'object' ? JSON.stringify(item) : String(item);
+  const text = typeof item === 'object' ? JSON.stringify(item) : String(item);
   if (text.length > 200) return `${text.length} characters`;
   return text.replace(/\\/g, '\\\\').replace(/\n/g, '\\n').replace(/\t/g, '\\t');
 }
@@ -150,16 +150,20 @@ class MariaDb extends MySql2 {
   }
 
   async query(connection, sql) {
-    const result = await connection.query(sql);
-    return this.told(result);
+    return this.told(await connection.query(sql));
   }
 
-  told(result) {
+  // With `metaAsArray` there are always two: what came, and its columns.
+  told([results, columns]) {
+    const several = Array.isArray(columns) && columns.some((it) => Array.isArray(it));
+    return several
+      ? results.map((result, index) => this.one(result, columns[index])).join(' // ')
+      : this.one(results, columns);
+  }
+
+  one(result, columns) {
     if (!Array.isArray(result)) return okOf(result);
-    const [rows, columns] = result;
-    const isRows = Array.isArray(columns) && columns.every((it) => it && it.name && !Array.isArray(it));
-    if (isRows) return rowsOf(columns.map((column) => column.name()), rows);
-    return result.map((one) => (Array.isArray(one) ? this.told(one) : okOf(one))).join(' // ');
+    return rowsOf(columns.map((column) => column.name()), result);
   }
 
   async again(connection, sql, parameters) {
@@ -167,7 +171,8 @@ class MariaDb extends MySql2 {
   }
 
   async batch(connection, sql, rows) {
-    return okOf(await connection.batch(sql, rows));
+    const [result] = await connection.batch(sql, rows);
+    return okOf(result);
   }
 
   async stream(connection, sql) {
