@@ -82,6 +82,8 @@ pub(crate) struct Backend {
     pub(crate) node: usize,
     pub(crate) target: TargetId,
     pub(crate) state: State,
+    /// It has been usable.
+    pub(crate) has_served: bool,
     pub(crate) caps: Caps,
     pub(crate) tracker: ReplyTracker,
     pub(crate) owed: VecDeque<Owed>,
@@ -122,6 +124,7 @@ impl Backend {
             node,
             target,
             state: State::Closed,
+            has_served: false,
             caps: Caps::empty(),
             tracker: ReplyTracker::new(Caps::empty()),
             owed: VecDeque::new(),

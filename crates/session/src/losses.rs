@@ -101,7 +101,7 @@ impl Session {
             return;
         }
         let (node, target) = (backend.node, backend.target);
-        let was_open = matches!(backend.state, State::Ready);
+        let was_open = backend.has_served;
         // What it wrote stands, and who knows what becomes of it.
         if self.keeps_answer_of(id) {
             self.tell_kept(false, cx);

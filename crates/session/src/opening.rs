@@ -416,6 +416,7 @@ impl Session {
             .any(|owed| matches!(owed.to, OwedTo::Replay { .. } | OwedTo::Setup));
         if matches!(backend.state, State::Replaying) && !preparing {
             backend.state = State::Ready;
+            backend.has_served = true;
             backend.deadline = None;
             backend.paused = paused;
             self.moved = true;

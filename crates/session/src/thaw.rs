@@ -514,6 +514,7 @@ fn thaw_backend(
             });
         }
     };
+    backend.has_served = matches!(backend.state, State::Ready);
     backend.caps = Caps::from_bits(from.u64()?);
     backend.tracker = ReplyTracker::new(backend.caps);
     backend.stmts = StmtMap::thaw(from)?;

@@ -138,7 +138,12 @@ impl Model {
             return;
         }
         let changes = self.has_effect(token);
-        let lacks_primary = code == READ_ONLY && self.lacks_primary(session, issued_at);
+        let lacks_primary = code == READ_ONLY
+            && if text.contains("primaries that cannot be connected") {
+                self.cannot_connect(session, issued_at)
+            } else {
+                self.lacks_primary(session, issued_at)
+            };
         let known = &mut self.sessions[session];
         known.uncertain |= changes;
         // A user variable's value stays lost until it is assigned again.
@@ -157,7 +162,7 @@ impl Model {
             }
             return;
         }
-        if known.trouble < issued_at {
+        if known.trouble < issued_at || code == READ_ONLY && !lacks_primary {
             known.unexplained = Some(format!(
                 "command {token} of session {session} got {code} {text:?}"
             ));

@@ -19,7 +19,7 @@ use crate::sql::{Stmt, Table, Text};
 use crate::state::SessionState;
 
 pub(crate) use answers::Answer;
-pub(crate) use runs::Run;
+pub(crate) use runs::{Run, is_repeatable};
 
 /// What a command is.
 #[derive(Debug, Clone)]
@@ -184,6 +184,8 @@ pub(crate) struct Known {
     /// The last step at which its client said something after which its reads may be bound elsewhere:
     /// that begins or ends a transaction, or after which a strict mode keeps the session.
     pub(crate) turned: u64,
+    /// The last step at which a connection of its may have been lost before it was usable.
+    not_connected: u64,
     /// The last step at which it gave a connection up.
     pub(crate) gave_up: u64,
     /// Causes that what happened so far excuses, one bit each.
@@ -225,6 +227,7 @@ impl Known {
             cursors: BTreeMap::new(),
             trouble: 0,
             turned: 0,
+            not_connected: 0,
             gave_up: 0,
             excused: 0,
             unexplained: None,
@@ -271,6 +274,9 @@ pub(crate) struct Model {
     pub(crate) near: Vec<(bool, u64)>,
     /// A server is down or must not be connected to.
     pub(crate) ailing: bool,
+    /// A server has stopped to answer, or a connection will never stand: that is given up at any time
+    /// later.
+    pub(crate) silent: bool,
     /// What a read must see.
     pub(crate) promise: Promise,
     /// What any client was told is written.
@@ -399,6 +405,11 @@ impl Model {
         }
     }
 
+    /// A connection of the session's was lost, and may not have been usable yet.
+    pub(crate) fn not_connected(&mut self, session: usize) {
+        self.sessions[session].not_connected = self.step;
+    }
+
     /// Who takes writes has changed, and whether one of them can be connected.
     pub(crate) fn set_primaries(&mut self, now: &[bool], connectable: bool) {
         let (lacked, last) = self.no_primary;
@@ -435,8 +446,22 @@ impl Model {
     /// Is it true that the session has no primary, or had none when the command was issued?
     pub(super) fn lacks_primary(&self, session: usize, issued_at: u64) -> bool {
         let known = &self.sessions[session];
+        self.lacked_primary(issued_at)
+            || known.trouble >= issued_at
+            || known.bound && known.trouble > 0
+    }
+
+    /// Is it true that the session could not connect to a primary that there is?
+    pub(super) fn cannot_connect(&self, session: usize, issued_at: u64) -> bool {
+        let known = &self.sessions[session];
+        let failed = self.silent || known.bound || known.not_connected >= issued_at;
+        self.lacked_primary(issued_at) || failed
+    }
+
+    /// Is there no primary, or was there none at some time since that step?
+    fn lacked_primary(&self, since: u64) -> bool {
         let (now, last) = self.no_primary;
-        now || last >= issued_at || known.trouble >= issued_at || known.bound && known.trouble > 0
+        now || last >= since
     }
 
     /// Did the server take writes at some time since that step?

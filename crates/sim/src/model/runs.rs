@@ -397,7 +397,7 @@ impl Model {
 }
 
 /// Statements that a history repeats on every connection.
-pub(super) fn is_repeatable(text: &Text) -> bool {
+pub(crate) fn is_repeatable(text: &Text) -> bool {
     use crate::sql::Stmt;
     matches!(
         text.stmts.as_slice(),

@@ -119,6 +119,8 @@ pub(crate) struct Conn {
     pub(crate) from_proxy: Pipe,
     pub(crate) to_proxy: Pipe,
     pub(crate) quirks: Quirks,
+    /// It has run a statement of the client's: the proxy had it open.
+    pub(crate) has_served: bool,
     /// The server has stopped to work.
     pub(crate) hung: bool,
     /// A whole packet may still lie in `packets`.
@@ -155,6 +157,7 @@ impl Conn {
             from_proxy: Pipe::default(),
             to_proxy: Pipe::default(),
             quirks: Quirks::default(),
+            has_served: false,
             hung: false,
             more: false,
             parted: false,

@@ -6,7 +6,7 @@ use super::reply::{self, Change, marker};
 use super::{Conn, DIVERGENT, Lent, Phase, Reply};
 use crate::coverage::Rare;
 use crate::meaning::{FAILED_READ, Part, Trx};
-use crate::model::{Fate, Run};
+use crate::model::{Fate, Run, is_repeatable};
 use crate::sql::{Stmt, Table, Text};
 use crate::status;
 
@@ -25,7 +25,7 @@ pub(super) struct Running {
 impl Conn {
     /// Tells the model what is about to run. Returns the command's token.
     pub(super) fn announce(
-        &self,
+        &mut self,
         text: &Text,
         token: Option<u32>,
         prepared: Option<(u32, &Option<String>)>,
@@ -47,6 +47,7 @@ impl Conn {
             long,
             applied: lent.replication.applied(self.server),
         };
+        self.has_served |= !(text.everywhere || is_repeatable(text));
         lent.model.runs(&run)
     }
 

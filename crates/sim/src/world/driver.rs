@@ -258,6 +258,7 @@ impl World {
             });
             self.model
                 .trouble(ix, &[Cause::ServerLost, Cause::NoServer]);
+            self.model.silent |= never;
         }
         let at = (!never).then(|| Instant(self.now.0 + self.rng.below(3000) as u64));
         let slot = &self.slots[ix];

@@ -264,6 +264,7 @@ impl World {
             }
             self.model
                 .trouble(ix, &[Cause::ServerLost, Cause::NoServer]);
+            self.model.not_connected(ix);
             self.enter(ix, &mut [], |session, _, env| {
                 session.on_backend_down(backend, "connection refused", env)
             });
@@ -329,6 +330,9 @@ impl World {
         {
             self.model
                 .trouble(ix, &[Cause::ServerLost, Cause::NoServer]);
+            if !self.conns[conn].has_served {
+                self.model.not_connected(ix);
+            }
         }
     }
 

@@ -150,6 +150,7 @@ impl World {
             // Its packets are dropped: nothing says that it is gone.
             self.coverage.count(Rare::ServerHung);
             self.hosts[ix].silent = true;
+            self.model.silent = true;
             for conn in self.conns.iter_mut().filter(|conn| conn.server == ix) {
                 conn.hung = true;
             }
