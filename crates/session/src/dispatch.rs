@@ -89,6 +89,8 @@ pub(crate) struct Order {
     retry: bool,
     /// It is kept for the case that the server refuses to execute it.
     kept: bool,
+    /// It is kept because it is a session command that may be issued anew.
+    anew: bool,
     /// When it was first put off.
     pub(crate) since: Option<Instant>,
     /// What it does to the transaction was predicted.
@@ -156,6 +158,7 @@ impl Session {
                 && complete
                 && payload.len() <= MAX_RETRY_BYTES
                 && self.tickets.is_empty(),
+            anew: self.may_be_issued_anew(request, leaves),
             since: None,
             predicted: false,
             retracks: false,
@@ -282,7 +285,7 @@ impl Session {
             self.note_route(body, answer, &leaves.others, cx);
         }
         self.note_execution(body, &order, answer);
-        if order.retry || order.kept || leaves.wait.is_some() {
+        if order.retry || order.kept || order.anew || leaves.wait.is_some() {
             self.retry.clear();
             self.retry.extend_from_slice(body.payload());
         }
@@ -333,6 +336,7 @@ impl Session {
             seq: order.seq,
             retry: order.retry,
             kept: order.kept,
+            anew: order.anew,
             since: order.since.unwrap_or(cx.now),
             predicted: order.predicted,
             counted: self.counted.get(),

@@ -29,7 +29,8 @@
 #[macro_use]
 mod plant;
 
-pub mod average;
+pub mod anew;
+mod average;
 mod backend;
 mod cause;
 mod chain;

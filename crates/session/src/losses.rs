@@ -123,7 +123,10 @@ impl Session {
             && self.tickets.len() == 1
             && !started
             && self.stream.is_none()
-            && first.is_some_and(|ticket| ticket.retry || refused && ticket.kept)
+            && first.is_some_and(|ticket| {
+                let anew = ticket.anew && self.recoverable();
+                ticket.retry || refused && ticket.kept || anew
+            })
             && self.retries.leave_one(self.heads);
         let prospect = self.prospect(id, owed);
         let runs_here = self.transaction_runs_on(id);
@@ -268,12 +271,21 @@ impl Session {
             return;
         };
         self.retries.add(self.heads);
-        self.drop_ticket(ticket.seq, cx);
+        if let Some(seq) = ticket.seq {
+            self.unsay(seq);
+            if ticket.predicted {
+                self.trx.failed();
+            }
+        }
+        self.drop_ticket(None, cx);
         self.observe.retried();
         std::mem::swap(&mut self.passed, &mut self.passed_by_newest);
         self.sent_again = true;
         self.pending.push_front(std::mem::take(&mut self.retry));
         self.moved = true;
+        if ticket.seq.is_some() {
+            self.give_up_told(cx);
+        }
     }
 
     /// A ticket is gone without an answer from a server.

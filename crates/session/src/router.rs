@@ -50,7 +50,7 @@ pub struct Needs {
     /// proxy's own ids. Without it there is one connection, and ids pass through untouched.
     pub history: bool,
     /// A statement is kept until its answer begins, so that it can be sent again after a server has
-    /// said that it did not execute it.
+    /// said that it did not execute it; a session command also when the one who answers it is lost.
     pub keeps: bool,
     /// The open transaction is recorded, so that it can be repeated when its server is lost; `None`:
     /// it is not. Only with `statements` and `history`.
@@ -284,7 +284,7 @@ pub struct Loss {
     /// Had a part of the first of them reached the client?
     pub started: bool,
     /// Can the statement be sent again: exactly one owed, not started, and `retry` was set, or it
-    /// was refused?
+    /// was refused, or it is a session command and the router's [`Needs::keeps`]?
     pub can_retry: bool,
     /// The server said that it did not execute the statement ([`RouterSession::is_loss`], 1047).
     pub refused: bool,

@@ -35,6 +35,8 @@ pub(crate) struct Ticket {
     pub(crate) retry: bool,
     /// It may be sent again if the server says that it did not execute it.
     pub(crate) kept: bool,
+    /// It is a session command that may be issued anew.
+    pub(crate) anew: bool,
     /// When it first came to be routed.
     pub(crate) since: Instant,
     /// What it does to the transaction was predicted.
@@ -67,6 +69,7 @@ impl Ticket {
             torn: false,
             retry: false,
             kept: false,
+            anew: false,
             since: now,
             predicted: false,
             counted: Counted::Other,

@@ -112,6 +112,7 @@ rare! {
     ReplayGivenUp,
     ReplayTooLong,
     TransactionMoved,
+    SessionCommandAnew,
     CommitUnknown,
     RepeatedOnServer,
     FrozenWithRecord,

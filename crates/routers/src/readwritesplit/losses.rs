@@ -23,7 +23,8 @@ pub(crate) struct Situation {
     pub(crate) owed: usize,
     /// A part of the first of them had reached the client.
     pub(crate) started: bool,
-    /// The statement in flight reads and nothing else, and `retry_failed_reads` is on.
+    /// The statement in flight reads and nothing else, and `retry_failed_reads` is on; or it is a session
+    /// command, and `delayed_retry` is.
     pub(crate) can_retry: bool,
     /// It is a session command: other connections may have executed it already.
     pub(crate) is_session_command: bool,

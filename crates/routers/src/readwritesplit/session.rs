@@ -392,7 +392,8 @@ impl RouterSession for Split {
         let situation = Situation {
             owed: loss.owed,
             started: loss.started,
-            can_retry: loss.can_retry && (self.settings.retries_reads || loss.refused),
+            can_retry: loss.can_retry
+                && (self.settings.retries_reads || loss.refused || self.went_to_all),
             is_session_command: self.went_to_all,
             in_transaction: Some(loss.target) == self.transaction,
             irreplaceable: self.is_irreplaceable(),

@@ -101,6 +101,13 @@ impl History {
         self.enforce_limit();
     }
 
+    /// Command `seq` has not happened.
+    pub(crate) fn forget(&mut self, seq: u64) {
+        if let Some(ix) = self.log.find(seq) {
+            self.remove(ix);
+        }
+    }
+
     /// The default database a statement was prepared under.
     pub(crate) fn schema_of(&self, id: ClientStmtId) -> Option<Box<[u8]>> {
         self.entries()

@@ -342,7 +342,12 @@ impl Session {
     fn interrupted_now(&mut self, cx: &mut Cx<'_>) -> Option<Interrupted> {
         let ticket = self.tickets.pop_front();
         if let Some(ticket) = &ticket {
-            self.drop_ticket(ticket.seq, cx);
+            self.drop_ticket(None, cx);
+            if let Some(seq) = ticket.seq {
+                self.unsay(seq);
+                // The routers forget what they know of the transaction, wherever it ran.
+                self.close_backends(cx);
+            }
         }
         let replay = self.replay.as_ref()?;
         let before = replay.run.as_ref().and_then(|run| run.interrupted);

@@ -79,6 +79,11 @@ impl World {
                 self.coverage.count(Rare::AnswerSpliced);
             } else if line.text.contains("transaction moves to another server") {
                 self.coverage.count(Rare::TransactionMoved);
+            } else if line
+                .text
+                .contains("session command in flight is issued anew")
+            {
+                self.coverage.count(Rare::SessionCommandAnew);
             } else if line.text.contains("given up after") {
                 self.coverage.count(Rare::ReplayGivenUp);
             }
