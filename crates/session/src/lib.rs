@@ -29,8 +29,8 @@
 #[macro_use]
 mod plant;
 
-pub mod anew;
-mod average;
+mod anew;
+pub mod average;
 mod backend;
 mod cause;
 mod chain;

@@ -3,6 +3,7 @@
 
 use tidegate_wire::reply::ErrPacket;
 
+use crate::backend::OwedTo;
 use crate::fault::SessionFault;
 use crate::ids::BackendId;
 use crate::router::Refusal;
@@ -58,14 +59,52 @@ impl Session {
         if !router.is_loss(&refusal, &scene) {
             return false;
         }
-        let fault = SessionFault::ServerLost {
-            server: self.server_name(id, cx),
-            reason: format!(
-                "it answered with error {code}: {}",
-                String::from_utf8_lossy(error.message)
-            ),
-        };
+        let fault = self.said_goodbye(id, &error, cx);
         self.lose_after(id, fault, false, !executed, cx);
         true
+    }
+
+    /// A server answers what is dropped with such an error: it has not disagreed with the others, its
+    /// connection is as good as lost. `true`: that has been dealt with.
+    pub(crate) fn leaves(
+        &mut self,
+        id: BackendId,
+        to: OwedTo,
+        code: u16,
+        last: &[u8],
+        cx: &mut Cx<'_>,
+    ) -> bool {
+        let Ok(error) = ErrPacket::parse(last) else {
+            return false;
+        };
+        let leaves = match code {
+            SHUTDOWN | KILLED => true,
+            UNKNOWN_COMMAND => error.message.windows(5).any(|word| word == b"WSREP"),
+            _ => false,
+        };
+        let dropped = matches!(
+            to,
+            OwedTo::Compare { .. } | OwedTo::Replay { .. } | OwedTo::Setup
+        );
+        if !leaves || !dropped {
+            return false;
+        }
+        if let OwedTo::Compare { seq } = to {
+            self.verdicts.lost(seq, id);
+        }
+        let fault = self.said_goodbye(id, &error, cx);
+        self.lose(id, fault, false, cx);
+        true
+    }
+
+    fn said_goodbye(&self, id: BackendId, error: &ErrPacket<'_>, cx: &Cx<'_>) -> SessionFault {
+        SessionFault::ServerLost {
+            server: self.server_name(id, cx),
+            reason: format!(
+                "it answered with error {}: {}",
+                error.code,
+                String::from_utf8_lossy(error.message)
+            ),
+        }
     }
 }

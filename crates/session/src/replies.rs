@@ -428,6 +428,9 @@ impl Session {
             view.counters.shard(cx.worker).operations.sub(1);
             self.operation_done(id, cx);
         }
+        if !ok && self.leaves(id, to, summary.error_code, last, cx) {
+            return;
+        }
         match to {
             OwedTo::Client if !ok && self.awaits_prefix() => self.prefix_failed(id, cx),
             OwedTo::Client => self.client_reply_done(id, &summary, last, cx),
