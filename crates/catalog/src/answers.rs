@@ -21,6 +21,7 @@ use tidegate_session::{ErrReply, Level};
 use tokio::sync::Semaphore;
 
 use crate::board::Board;
+use crate::kill;
 use crate::logins::Logins;
 
 /// The accounts of all services.
@@ -31,6 +32,9 @@ pub(crate) struct AccountAnswers {
     pub(crate) tasks: tokio::runtime::Handle,
     /// Slow work that is done at the same time.
     pub(crate) benches: Arc<Semaphore>,
+    /// The servers and workers, for those who kill.
+    pub(crate) board: Arc<Board>,
+    pub(crate) log: Log,
 }
 
 /// How much slow work is done at the same time: it must not take the processors from the workers.
@@ -52,6 +56,7 @@ impl Answers for AccountAnswers {
                 let quick = is_quick(&order.work);
                 quick.then(|| Answer::Work(logins.workshop.perform(&order.work)))
             }
+            Question::Kill(_) => None,
         }
     }
 
@@ -59,6 +64,12 @@ impl Answers for AccountAnswers {
         match question {
             Question::Account(query) => self.decide_later(*query, reply),
             Question::Work(order) => self.work_later(*order, reply),
+            Question::Kill(order) => {
+                let (board, log) = (Arc::clone(&self.board), self.log.clone());
+                self.tasks.spawn(async move {
+                    reply.send(Answer::Kill(kill::carry_out(*order, board, log).await));
+                });
+            }
         }
     }
 }

@@ -82,6 +82,11 @@ impl Board {
         self.push();
     }
 
+    /// The workers.
+    pub(crate) fn runtime(&self) -> Option<Runtime> {
+        self.runtime.get().cloned()
+    }
+
     /// To be told of changes.
     pub(crate) fn subscribe(&self) -> tokio::sync::watch::Receiver<u64> {
         self.changed.subscribe()

@@ -170,6 +170,8 @@ impl Catalog {
             logins: Arc::clone(&logins),
             tasks: tokio::runtime::Handle::current(),
             benches: Arc::new(Semaphore::new(BENCHES)),
+            board: Arc::clone(&board),
+            log: log.clone(),
         });
         let runtime = start_runtime(&config, &board, answers, log, workers, birth)?;
         board.serve(runtime.clone());

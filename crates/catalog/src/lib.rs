@@ -25,6 +25,7 @@ mod answers;
 mod board;
 mod catalog;
 mod graph;
+mod kill;
 mod logins;
 mod places;
 mod renew;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidegate_session::question::{AccountAnswer, Answer, Question};
+use tidegate_session::question::{AccountAnswer, Answer, KillAnswer, Question};
 use tidegate_session::{SessionId, Token};
 
 use crate::mailbox::Mailbox;
@@ -71,5 +71,6 @@ pub(crate) fn none(question: &Question, reason: &str) -> Answer {
     match question {
         Question::Account(_) => Answer::Account(AccountAnswer::denied(reason)),
         Question::Work(_) => Answer::Work(Err(reason.to_owned())),
+        Question::Kill(_) => Answer::Kill(KillAnswer::failed(reason)),
     }
 }

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use rustix::thread::CpuSet;
 use tidegate_session::digests::Digests;
 use tidegate_session::question::Answer;
-use tidegate_session::{Control, ControlError, ServiceSpec, SessionId, SessionView, Token};
+use tidegate_session::{
+    Control, ControlError, Found, KillOrder, ServiceSpec, SessionId, SessionView, Token,
+};
 use tidegate_tls::ListenerTls;
 
 use crate::admission::Ticket;
@@ -39,6 +41,11 @@ pub(crate) enum Message {
     },
     /// The statement digests of a service begin anew.
     ResetDigests { service: Arc<str> },
+    /// Find those of your sessions that are meant by a KILL.
+    Victims {
+        order: Arc<KillOrder>,
+        share: Share<Found>,
+    },
     /// All sessions of these services begin anew with them.
     Restart {
         services: Arc<BTreeMap<Arc<str>, Arc<ServiceSpec>>>,

@@ -1,6 +1,7 @@
 //! The client's run, cut into commands: sequence numbers, commands the proxy answers itself, the
 //! rest of long commands, and the files of LOAD DATA LOCAL.
 
+use tidegate_sql::{Kill, LOOKED_AT_BYTES, Victim};
 use tidegate_wire::Command;
 use tidegate_wire::frame::{Header, MAX_FRAME};
 
@@ -64,7 +65,7 @@ impl Session {
                 self.stream_bytes(run, at, &mut env.cx())
             } else if self.infile.is_some() {
                 self.infile_bytes(run, at, &mut env.cx())
-            } else if self.pending.is_empty() && !self.client_backlogged {
+            } else if self.pending.is_empty() && !self.client_backlogged && !self.killing {
                 self.next_command(run, at, env)
             } else {
                 Taken::Hold
@@ -135,14 +136,21 @@ impl Session {
         let len = header.len as usize;
         let small = matches!(
             first.and_then(Command::from_byte),
-            Some(Command::ChangeUser | Command::Quit | Command::InitDb | Command::SetOption)
+            Some(
+                Command::ChangeUser
+                    | Command::Quit
+                    | Command::InitDb
+                    | Command::SetOption
+                    | Command::ProcessKill
+            )
         );
         if first.is_none() {
             len.min(1)
         } else if self.needs.whole_commands() || small || self.observe.is_retaining() {
             len.min(Session::WINDOW - Header::LEN)
         } else {
-            1
+            // A KILL is to be seen before its first part is on its way.
+            len.min(LOOKED_AT_BYTES)
         }
     }
 
@@ -177,11 +185,29 @@ impl Session {
             Command::BinlogDump | Command::BinlogDumpGtid | Command::RegisterSlave => {
                 self.refuse(run, at, header, have, replication_refused(), &mut env.cx())
             }
-            Command::ProcessKill => {
-                self.refuse(run, at, header, have, kill_refused(), &mut env.cx())
-            }
+            Command::ProcessKill => self.process_kill(run, found, &mut env.cx()),
             _ => self.route_from_run(run, found, env),
         }
+    }
+
+    /// COM_PROCESS_KILL: KILL CONNECTION with an id of four bytes.
+    fn process_kill(&mut self, run: &[u8], found: Found, cx: &mut Cx<'_>) -> Taken {
+        let payload = run.get(found.payload()).unwrap_or_default();
+        let id = payload.get(1..).and_then(|id| <[u8; 4]>::try_from(id).ok());
+        let Some(id) = id.filter(|_| found.whole) else {
+            return self.refuse(run, found.at, found.header, found.have, malformed(), cx);
+        };
+        if !self.tickets.is_empty() {
+            return Taken::Hold;
+        }
+        self.head_leaves();
+        let kill = Kill {
+            force: None,
+            query_only: false,
+            victim: Victim::Id(u64::from(u32::from_le_bytes(id))),
+        };
+        self.ask_kill(&kill, cx);
+        Taken::Bytes(Header::LEN + found.have)
     }
 
     /// Answers a command with an error, in its turn.
@@ -329,18 +355,14 @@ fn unknown_command() -> ErrReply {
     ErrReply::new(1047, b"08S01", "Unknown command")
 }
 
+fn malformed() -> ErrReply {
+    ErrReply::new(1835, b"HY000", "Malformed communication packet")
+}
+
 fn replication_refused() -> ErrReply {
     ErrReply::new(
         1289,
         b"HY000",
         "The 'replication' feature is disabled on this listener; connect replicas to the server itself",
-    )
-}
-
-fn kill_refused() -> ErrReply {
-    ErrReply::new(
-        1235,
-        b"42000",
-        "Tidegate does not translate KILL yet; end a session with DELETE /v1/sessions/<id> of its REST interface",
     )
 }

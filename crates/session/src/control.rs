@@ -21,6 +21,8 @@ pub enum Control {
         /// How long it may still live; `None`: not at all.
         after: Option<Duration>,
     },
+    /// It is not killed after all.
+    Pardon,
     /// End the session at its next rest outside a transaction: `Shutdown` or `ServiceStopped`.
     Drain(Cause),
     /// End the session at once with this cause.
@@ -68,6 +70,7 @@ impl Session {
                 self.kill_at = Some(cx.now.after(after));
                 self.nearer = true;
             }
+            Control::Pardon => self.condemned = false,
             Control::Drain(cause) => self.drain = Some(cause),
             Control::End(cause) => self.finish(cause, Some(&SessionFault::Shutdown), cx),
             Control::LogSwitches(switches) => self.observe.switches = switches,

@@ -21,6 +21,7 @@ use crate::fault::SessionFault;
 use crate::ids::{SessionId, TargetId};
 use crate::origin::Origin;
 use crate::output::Output;
+use crate::own::{Business, business};
 use crate::request::{OwnAnswer, Request};
 use crate::router::{Decision, Reasoning};
 use crate::scene::Scene;
@@ -327,6 +328,12 @@ impl<'a> Imagined<'a> {
     fn steps(&mut self, question: &Question<'_>, statement: &Statement) -> Vec<Step> {
         let trx = self.session.trx;
         let request = request(question.text, statement, question.hints, &trx);
+        if let Some(business) = business(&request) {
+            return self
+                .at(0, |scene| own_step(&scene, business))
+                .into_iter()
+                .collect();
+        }
         let mut steps = Vec::new();
         let mut node = Some(0);
         while let Some(ix) = node {
@@ -368,6 +375,28 @@ fn request<'a>(
     }
 }
 
+/// What no router is asked about.
+fn own_step(scene: &Scene<'_>, business: Business<'_>) -> Step {
+    let decision = match business {
+        Business::SessionId(column) | Business::PreparedSessionId(column) => {
+            Decision::Own(OwnAnswer::Value {
+                column: String::from_utf8_lossy(column).into_owned(),
+                value: String::new(),
+                number: true,
+            })
+        }
+        Business::Kill(_) => Decision::Own(OwnAnswer::Ok),
+        Business::Refused(refused) => Decision::Reject(refused.reply()),
+    };
+    let verdict = || "not asked: the proxy answers".to_owned();
+    let reasoning = Reasoning {
+        rule: "own_answer",
+        sentence: "The proxy answers it.",
+        verdicts: scene.targets().map(|id| (id, verdict())).collect(),
+    };
+    step(scene, &decision, reasoning)
+}
+
 fn step(scene: &Scene<'_>, decision: &Decision, reasoning: Reasoning) -> Step {
     let name = |id: TargetId| -> Arc<str> {
         scene
@@ -380,7 +409,7 @@ fn step(scene: &Scene<'_>, decision: &Decision, reasoning: Reasoning) -> Step {
             answer: name(*answer),
             to: to.iter().map(name).collect(),
         },
-        Decision::Own(OwnAnswer::Ok) => Outcome::Answered("OK".to_owned()),
+        Decision::Own(OwnAnswer::Ok | OwnAnswer::Affected(_)) => Outcome::Answered("OK".to_owned()),
         Decision::Own(OwnAnswer::Value { column, .. }) => {
             Outcome::Answered(format!("the value of {column}"))
         }

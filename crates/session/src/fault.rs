@@ -280,9 +280,7 @@ impl Fault for SessionFault {
                 sqlstate: *sqlstate,
                 text: text.clone(),
             },
-            SessionFault::Killed => {
-                ErrReply::new(1927, b"70100", format!("Connection was killed ({word})"))
-            }
+            SessionFault::Killed => ErrReply::new(1927, b"70100", "Connection was killed"),
             SessionFault::Shutdown => ErrReply::new(
                 1927,
                 b"70100",

@@ -100,6 +100,10 @@ impl Session {
         if !backend.is_connected() {
             return;
         }
+        if self.condemned {
+            self.fail(&SessionFault::Killed, cx);
+            return;
+        }
         let (node, target) = (backend.node, backend.target);
         let was_open = backend.has_served;
         // What it wrote stands, and who knows what becomes of it.

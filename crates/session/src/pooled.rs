@@ -194,6 +194,7 @@ impl Session {
         let at_rest = matches!(backend.state, State::Ready)
             && backend.owed.is_empty()
             && !backend.backlogged
+            && !self.aimed_at
             && self.stream.is_none()
             && self.infile.is_none();
         // COM_RESET_CONNECTION came with these versions.

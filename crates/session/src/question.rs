@@ -7,6 +7,7 @@ use tidegate_wire::auth::{Done, Method, Secret, Work};
 
 use crate::encryption::Encryption;
 use crate::fault::ErrReply;
+use crate::kill::KillOrder;
 
 /// Where a client connected from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +51,8 @@ pub enum Question {
     Account(Box<AccountQuery>),
     /// What comes of this piece of work?
     Work(Box<WorkOrder>),
+    /// Carry this out, and tell what came of it.
+    Kill(Box<KillOrder>),
 }
 
 /// A piece of work that a login needs.
@@ -94,6 +97,35 @@ pub enum Answer {
     Account(AccountAnswer),
     /// To [`Question::Work`].
     Work(Done),
+    /// To [`Question::Kill`].
+    Kill(KillAnswer),
+}
+
+/// What came of a KILL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KillAnswer {
+    /// So many sessions were killed, or what they executed.
+    Done {
+        /// How many; 0 for one that was named by its number.
+        sessions: u64,
+        /// The session itself is among them, and ends when it has told.
+        ends: bool,
+    },
+    /// The session named itself, and ends.
+    Killed,
+    /// The session named what it executes, which is the KILL.
+    Interrupted,
+    /// Nobody was killed.
+    Refused(ErrReply),
+}
+
+impl KillAnswer {
+    /// The KILL could not even be tried.
+    #[must_use]
+    pub fn failed(reason: &str) -> KillAnswer {
+        let text = format!("KILL could not be carried out: {reason}");
+        KillAnswer::Refused(ErrReply::new(1105, b"HY000", text))
+    }
 }
 
 /// Who a client is to servers, where that is not who it is to us.

@@ -747,6 +747,13 @@ impl Session {
             OwnAnswer::Ok => {
                 frame_with(own, &mut seq, |own| OkPacket::new(status).encode(caps, own))
             }
+            OwnAnswer::Affected(affected_rows) => {
+                let packet = OkPacket {
+                    affected_rows: *affected_rows,
+                    ..OkPacket::new(status)
+                };
+                frame_with(own, &mut seq, |own| packet.encode(caps, own))
+            }
             OwnAnswer::Value {
                 column,
                 value,

@@ -98,6 +98,8 @@ impl ReplySummary<'_> {
 pub enum OwnAnswer {
     /// OK, nothing affected.
     Ok,
+    /// OK, with this number of affected rows.
+    Affected(u64),
     /// One row of one column; the session makes the packets in the client's dialect.
     Value {
         /// The column's name.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tidegate_sql::hints::{Hint, Route};
-use tidegate_sql::{Cache, Statement, TrxTracker};
+use tidegate_sql::{Cache, Kill, Statement, TrxTracker, may_concern_sessions};
 use tidegate_wire::Command;
 use tidegate_wire::frame::Header;
 
@@ -16,6 +16,7 @@ use crate::fault::{ErrReply, SessionFault};
 use crate::filter::Verdict;
 use crate::ids::{BackendId, ClientStmtId, TargetId};
 use crate::long_data::long_data_lost;
+use crate::own::concerns_sessions;
 use crate::position::Wait;
 use crate::request::{OwnAnswer, Request};
 use crate::router::{Course, Decision, TargetSet};
@@ -73,6 +74,8 @@ pub(crate) enum Stop {
     Reuse(ClientStmtId),
     /// The statement is closed for the client, but kept.
     Keep(ClientStmtId),
+    /// It kills.
+    Kill(Kill),
     /// It has no answer and nobody wants it.
     Drop,
 }
@@ -248,6 +251,10 @@ impl Session {
         }
         let text = payload.get(1..).unwrap_or_default();
         let (statement, named) = match (self.needs.statements, self.digests) {
+            (false, _) if may_concern_sessions(text) => {
+                let statement = Some(classifier.classify(text, self.modes));
+                (statement.filter(|it| concerns_sessions(it)), None)
+            }
             (false, _) => (None, None),
             (true, None) => (Some(classifier.classify(text, self.modes)), None),
             (true, Some(_)) => {
@@ -392,6 +399,9 @@ impl Session {
                 self.run_filters(None, request, cx)?;
             }
             self.run_filters(Some(node), request, cx)?;
+        }
+        if node == 0 && !self.is_repeating() {
+            self.keep_own_business(request)?;
         }
         let hints = self.hints_behind(node, on_primary);
         let hinted = request.hinted(&hints);
@@ -791,8 +801,16 @@ impl Session {
                 self.lose_long_data(body);
                 self.conclude(Stop::Drop, body, cx)
             }
-            Stop::Own(_) | Stop::Reject(_) | Stop::LongDataLost if !self.tickets.is_empty() => {
+            Stop::Own(_) | Stop::Reject(_) | Stop::Kill(_) | Stop::LongDataLost
+                if !self.tickets.is_empty() =>
+            {
                 false
+            }
+            Stop::Kill(kill) => {
+                self.head_leaves();
+                self.note_received(body, cx);
+                self.ask_kill(&kill, cx);
+                true
             }
             Stop::LongDataLost => self.conclude(Stop::Reject(long_data_lost()), body, cx),
             Stop::Own(answer) => {

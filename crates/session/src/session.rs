@@ -227,6 +227,12 @@ pub struct Session {
     pub(crate) armed: Option<Instant>,
     /// There may be a deadline before that.
     pub(crate) nearer: bool,
+    /// The client waits for a KILL to be carried out.
+    pub(crate) killing: bool,
+    /// It is being killed: nothing is repeated any more.
+    pub(crate) condemned: bool,
+    /// A KILL may be on its way to one of its connections, which nobody else must get.
+    pub(crate) aimed_at: bool,
     /// Killed at that time.
     pub(crate) kill_at: Option<Instant>,
     /// Ends at the next rest outside a transaction.
@@ -303,6 +309,9 @@ impl Session {
             heads: 0,
             armed: None,
             nearer: true,
+            killing: false,
+            condemned: false,
+            aimed_at: false,
             kill_at: None,
             drain: None,
         }
@@ -498,6 +507,7 @@ impl Session {
             && self.stream.is_none()
             && self.infile.is_none()
             && !self.is_replaying()
+            && !self.killing
             && self.waiting.is_none()
     }
 

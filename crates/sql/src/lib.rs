@@ -26,6 +26,7 @@
 mod cache;
 mod canonical;
 mod classify;
+mod concern;
 mod digest;
 mod effect;
 mod function;
@@ -35,6 +36,7 @@ mod lexer;
 mod mask;
 mod modes;
 mod prefix;
+
 mod statement;
 mod steps;
 mod temporary;
@@ -45,6 +47,7 @@ mod words;
 pub use cache::{Cache, CacheEntry, CacheStats, Classified};
 pub use canonical::canonical;
 pub use classify::{classify, classify_head};
+pub use concern::{LOOKED_AT_BYTES, may_concern_sessions};
 pub use digest::digest;
 pub use effect::{
     Access, Hold, Isolation, Kill, KillForce, Scope, SessionEffect, Setting, SqlMode, TrxEffect,

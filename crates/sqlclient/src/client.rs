@@ -56,10 +56,35 @@ impl Client {
     /// # Cancel safety
     /// Dropping the future drops the connection.
     pub async fn connect(options: &ConnectOptions) -> Result<Self, Error> {
+        Self::connect_as(identity(options), &[], options).await
+    }
+
+    /// The same as somebody else than the options say, after `preamble`, bytes that a server wants to
+    /// read before its greeting.
+    ///
+    /// # Errors
+    /// As [`Client::connect`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the connection.
+    pub async fn connect_as(
+        mut identity: Identity,
+        preamble: &[u8],
+        options: &ConnectOptions,
+    ) -> Result<Self, Error> {
+        identity.private = options.tls.is_some() || matches!(options.address, Address::Unix(_));
+        identity.caps = if options.tls.is_some() {
+            CAPS.union(Caps::SSL)
+        } else {
+            CAPS
+        };
         let deadline = Deadline::after(Phase::Connect, options.timeouts.connect);
         let connecting = Stream::connect(&options.address, options.local_address);
-        let packets = PacketStream::new(deadline.bound(connecting).await?);
-        let (packets, server) = log_in(packets, options, deadline).await?;
+        let mut packets = PacketStream::new(deadline.bound(connecting).await?);
+        if !preamble.is_empty() {
+            packets.send_framed(preamble, deadline).await?;
+        }
+        let (packets, server) = log_in(packets, identity, options, deadline).await?;
         Ok(Self {
             packets,
             server,
@@ -205,10 +230,12 @@ impl Client {
 
 async fn log_in(
     mut packets: PacketStream,
+    identity: Identity,
     options: &ConnectOptions,
     deadline: Deadline,
 ) -> Result<(PacketStream, ServerInfo), Error> {
-    let mut login = ClientLogin::new(identity(options));
+    let user = String::from_utf8_lossy(&identity.user).into_owned();
+    let mut login = ClientLogin::new(identity);
     let mut allowance = Allowance::new(deadline, options.timeouts.connect, LOGIN_LIMIT);
     loop {
         let packet = packets.receive(&mut allowance).await?;
@@ -237,7 +264,7 @@ async fn log_in(
             ClientStep::Done { server, .. } => return Ok((packets, *server)),
             ClientStep::Refused(refusal) => {
                 return Err(Error::Refused {
-                    user: options.credentials.user.clone(),
+                    user,
                     errno: refusal.code,
                     message: String::from_utf8_lossy(&refusal.message).into_owned(),
                 });
@@ -250,12 +277,6 @@ fn identity(options: &ConnectOptions) -> Identity {
     let password = options.credentials.password.clone();
     let secret = Secret::of_password(password);
     let mut identity = Identity::new(options.credentials.user.as_bytes(), secret);
-    identity.private = options.tls.is_some() || matches!(options.address, Address::Unix(_));
-    identity.caps = if options.tls.is_some() {
-        CAPS.union(Caps::SSL)
-    } else {
-        CAPS
-    };
     identity.database = options
         .database
         .as_ref()

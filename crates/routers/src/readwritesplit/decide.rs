@@ -1,7 +1,7 @@
 //! From a statement to a decision: its class, the target of that class, and whether the user variables
 //! that it reads are there.
 
-use tidegate_session::request::{OwnAnswer, Request};
+use tidegate_session::request::Request;
 use tidegate_session::router::Decision;
 use tidegate_session::{ErrReply, Scene};
 
@@ -29,20 +29,6 @@ impl Split {
 
     fn choose(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision {
         match route::class(request, self.state(scene)) {
-            Class::Kill => Decision::Reject(ErrReply::new(
-                1235,
-                b"42000",
-                "Tidegate does not translate KILL yet; end a session with DELETE /v1/sessions/<id> of its REST interface",
-            )),
-            Class::SessionId => Decision::Own(OwnAnswer::Value {
-                column: request
-                    .statement
-                    .and_then(|statement| statement.session_id_column.as_deref())
-                    .map(|name| String::from_utf8_lossy(name).into_owned())
-                    .unwrap_or_default(),
-                value: scene.session().to_string(),
-                number: true,
-            }),
             Class::Hinted => self.to_hinted(request, scene).unwrap_or_else(|| {
                 let plain = Request {
                     hints: &[],

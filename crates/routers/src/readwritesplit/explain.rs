@@ -62,9 +62,7 @@ impl Split {
         scene: &Scene<'_>,
     ) -> String {
         match class {
-            Class::Kill | Class::SessionId | Class::Lost => {
-                "not asked: the proxy answers".to_owned()
-            }
+            Class::Lost => "not asked: the proxy answers".to_owned(),
             Class::Hinted if chosen == Some(id) => "chosen: a hint names it".to_owned(),
             Class::Hinted => "not chosen: a hint names another".to_owned(),
             Class::All if view.link() >= Link::Opening => {

@@ -12,10 +12,6 @@ use super::variables::{Place, Variables};
 /// The kind of target a statement needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
-    /// Executed by the proxy: KILL.
-    Kill,
-    /// Answered by the proxy: the session's number.
-    SessionId,
     /// Where the hint says, if that is possible.
     Hinted,
     /// The primary.
@@ -186,11 +182,7 @@ fn of_statement(statement: &Statement, request: &Request<'_>, state: State<'_>) 
     }
     let place = state.variables.place(statement);
     let is_session_command = mask.intersects(SESSION_COMMAND) && !mask.contains(TypeMask::WRITE);
-    if matches!(statement.effect, Some(tidegate_sql::SessionEffect::Kill(_))) {
-        (Class::Kill, Rule::OwnAnswer)
-    } else if statement.session_id_column.is_some() && request.command == Command::Query {
-        (Class::SessionId, Rule::OwnAnswer)
-    } else if place == Place::Lost {
+    if place == Place::Lost {
         (Class::Lost, Rule::OwnVariable)
     } else if !trx.is_open() && request.hints.iter().any(is_target) {
         (Class::Hinted, Rule::Hint)

@@ -86,8 +86,6 @@ fn with_nothing_open() {
         ("SHOW WARNINGS", Class::Last),
         ("SELECT FOUND_ROWS()", Class::Last),
         ("INSERT INTO t SELECT FOUND_ROWS()", Class::Primary),
-        ("SELECT CONNECTION_ID()", Class::SessionId),
-        ("KILL 5", Class::Kill),
         ("FROBNICATE THE TABLES", Class::Primary),
     ]);
 }

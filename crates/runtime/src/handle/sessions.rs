@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use tidegate_session::{Control, ControlError, ServiceSpec, SessionId, SessionView};
+use tidegate_session::{
+    Control, ControlError, Found, KillOrder, ServiceSpec, SessionId, SessionView,
+};
 
 use super::{Runtime, lock};
 use crate::gather::{Done, Gather, Gathered, Pending, Share, Unanswered};
@@ -125,6 +127,23 @@ impl Runtime {
         for (share, mailbox) in shares.into_iter().zip(self.0.mailboxes.iter()) {
             mailbox.post(Message::Restart {
                 services: Arc::clone(&services),
+                share,
+            });
+        }
+        Pending(Some(gather))
+    }
+
+    /// Finds the sessions that are meant by a KILL, but for the one that says it. Those whose
+    /// connection is to be killed wait for [`Control::Kill`] or [`Control::Pardon`].
+    pub fn victims(
+        &self,
+        order: Arc<KillOrder>,
+        done: impl FnOnce(Result<Gathered<Found>, Unanswered>) + Send + 'static,
+    ) -> Pending<Found> {
+        let (gather, shares) = Gather::shares(self.workers(), Box::new(done));
+        for (share, mailbox) in shares.into_iter().zip(self.0.mailboxes.iter()) {
+            mailbox.post(Message::Victims {
+                order: Arc::clone(&order),
                 share,
             });
         }

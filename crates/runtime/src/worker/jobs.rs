@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use tidegate_session::{
-    BufferView, Cause, Control, ControlError, MemoryView, ServiceSpec, SessionId, SessionView,
+    BufferView, Cause, Control, ControlError, Found, KillOrder, MemoryView, ServiceSpec, SessionId,
+    SessionView, Whom,
 };
 
 use super::Worker;
@@ -51,6 +52,13 @@ pub(crate) enum Job {
         services: Services,
         refused: Vec<(SessionId, ControlError)>,
         share: Share<(SessionId, ControlError)>,
+    },
+    /// Sessions that are meant by a KILL.
+    Victims {
+        cursor: usize,
+        order: Arc<KillOrder>,
+        found: Vec<Found>,
+        share: Share<Found>,
     },
     /// Everybody has to go.
     Shutdown { cursor: usize, now: bool },
@@ -104,6 +112,15 @@ impl Jobs {
             cursor: 0,
             services,
             refused: Vec::new(),
+            share,
+        });
+    }
+
+    pub(crate) fn victims(&mut self, order: Arc<KillOrder>, share: Share<Found>) {
+        self.0.push_back(Job::Victims {
+            cursor: 0,
+            order,
+            found: Vec::new(),
             share,
         });
     }
@@ -214,6 +231,35 @@ impl Worker {
                     }
                 }
             }
+            Job::Victims {
+                cursor,
+                order,
+                mut found,
+                share,
+            } => {
+                let end = match order.whom {
+                    Whom::Session(id) => {
+                        let seat = self.ids.get(&id).copied();
+                        found.extend(seat.and_then(|seat| self.victim(seat, &order)));
+                        None
+                    }
+                    Whom::User { .. } => self.visit(cursor, |worker, seat| {
+                        found.extend(worker.victim(seat, &order));
+                    }),
+                };
+                match end {
+                    Some(cursor) => Some(Job::Victims {
+                        cursor,
+                        order,
+                        found,
+                        share,
+                    }),
+                    None => {
+                        share.give(found);
+                        None
+                    }
+                }
+            }
             Job::Shutdown { cursor, now } => {
                 let end = self.visit(cursor, |worker, seat| worker.dismiss(seat, now));
                 end.map(|cursor| Job::Shutdown { cursor, now })
@@ -259,6 +305,16 @@ impl Worker {
             Ok(())
         });
         refused
+    }
+
+    /// A session as the victim of a KILL, if it is meant.
+    fn victim(&mut self, seat: usize, order: &KillOrder) -> Option<Found> {
+        let mut found = None;
+        self.with_session(seat, |desk, seated: &mut Seated| -> Flow {
+            found = desk.enter(seated, |session, _| session.as_victim(order))?;
+            Ok(())
+        });
+        found
     }
 
     /// What a session holds in memory, its buffers included.

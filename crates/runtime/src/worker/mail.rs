@@ -65,6 +65,7 @@ impl Worker {
             }
             Message::ResetDigests { service } => self.desk.digests.reset(&service),
             Message::Restart { services, share } => self.jobs.restart(services, share),
+            Message::Victims { order, share } => self.jobs.victims(order, share),
             Message::Close { name, slot } => {
                 self.close_doors(|door| *door.opening.name == *name && door.opening.slot == slot)
             }

@@ -23,7 +23,7 @@ use tidegate_runtime::{
     Answers, Endpoint, ListenerSpec, Refusal, Reply, Runtime, RuntimeConfig, ServerEndpoint,
     Servers, Tuning, Which,
 };
-use tidegate_session::question::{AccountAnswer, Answer, Question};
+use tidegate_session::question::{AccountAnswer, Answer, KillAnswer, Question};
 use tidegate_session::world::{Counters, Rank, ServerStatus, ServerView, ServerViews};
 use tidegate_session::{
     Control, DumpStatements, HistoryLimits, LogSwitches, LoginLog, ServerId, ServiceSpec,
@@ -53,8 +53,14 @@ impl OneAccount {
 
 impl Answers for OneAccount {
     fn at_once(&self, question: &Question) -> Option<Answer> {
-        let Question::Account(query) = question else {
-            return Some(Answer::Work(Err("nobody does it here".to_owned())));
+        let query = match question {
+            Question::Account(query) => query,
+            Question::Work(_) => {
+                return Some(Answer::Work(Err("nobody does it here".to_owned())));
+            }
+            Question::Kill(_) => {
+                return Some(Answer::Kill(KillAnswer::failed("nobody does it here")));
+            }
         };
         assert_ne!(query.user, b"panic", "a planted panic");
         if self.later.is_some() {

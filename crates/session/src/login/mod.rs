@@ -248,6 +248,7 @@ impl Session {
         match answer {
             Answer::Account(account) => self.account_answered(token, account, cx),
             Answer::Work(done) => self.work_answered(token, done, cx),
+            Answer::Kill(answer) => self.kill_answered(answer, cx),
         }
     }
 

@@ -294,7 +294,7 @@ impl Reader {
             return self.fetched(*client_id, *rows, ends, payload, model);
         }
         if ends {
-            return self.rows_end(payload, model);
+            return self.rows_end(payload);
         }
         match self.reply.due() {
             Some(Part::ConnectionId) => self.connection_id(payload),
@@ -308,7 +308,7 @@ impl Reader {
         }
     }
 
-    fn rows_end(&mut self, payload: &[u8], model: &Model) -> Result<Option<Answer>, String> {
+    fn rows_end(&mut self, payload: &[u8]) -> Result<Option<Answer>, String> {
         self.reply.in_time = false;
         let end = self.read_end(payload)?;
         let due = match self.reply.due() {
@@ -325,21 +325,16 @@ impl Reader {
             return Ok(self.result_ended(end));
         }
         let own = self.reply.connection == Some(self.session as u64 + 1);
-        if model.sessions[self.session].history && !own {
+        if !own {
             return Err(format!(
                 "CONNECTION_ID() is {:?}, not the session's number",
                 self.reply.connection
             ));
         }
-        Ok(if own {
-            Some(Answer::Own)
-        } else {
-            self.result_ended(end)
-        })
+        Ok(Some(Answer::Own))
     }
 
-    /// `CONNECTION_ID()`: the number of the session, or where nobody looks at statements, of the
-    /// server's connection.
+    /// `CONNECTION_ID()`: the number of the session.
     fn connection_id(&mut self, payload: &[u8]) -> Result<Option<Answer>, String> {
         let value = Cursor(payload)
             .text()

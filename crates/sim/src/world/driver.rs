@@ -211,7 +211,7 @@ impl World {
     fn ask(&mut self, ix: usize, token: tidegate_session::Token, question: Question) {
         let again = match &question {
             Question::Account(query) => query.after_failure,
-            Question::Work(_) => false,
+            Question::Work(_) | Question::Kill(_) => false,
         };
         if again {
             self.coverage.count(Rare::QuestionRepeated);

@@ -1,7 +1,9 @@
 //! What can happen next, and its happening.
 
-use tidegate_session::question::{AccountAnswer, Answer, Question};
-use tidegate_session::{BackendId, Cause, Instant, Leftover, Session, Side};
+use tidegate_session::question::{AccountAnswer, Answer, KillAnswer, Question};
+use tidegate_session::{
+    BackendId, Cause, ErrReply, Instant, KillOrder, Leftover, Session, Side, Whom,
+};
 use tidegate_wire::auth::native::hash;
 
 use super::slot::{Link, Reach};
@@ -357,11 +359,17 @@ impl World {
         };
         let asked = self.slots[ix].asked.remove(at);
         let token = asked.token;
-        let Question::Account(query) = &asked.question else {
-            let nobody = Answer::Work(Err("nobody does it here".to_owned()));
+        let own = match &asked.question {
+            Question::Account(_) => None,
+            Question::Work(_) => Some(Answer::Work(Err("nobody does it here".to_owned()))),
+            Question::Kill(order) => Some(Answer::Kill(no_such_victim(order))),
+        };
+        if let Some(answer) = own {
             self.enter(ix, &mut [], |session, _, env| {
-                session.on_answer(token, nobody, env);
+                session.on_answer(token, answer, env);
             });
+        }
+        let Question::Account(query) = &asked.question else {
             return;
         };
         let user = String::from_utf8_lossy(&query.user).into_owned();
@@ -439,4 +447,16 @@ impl World {
             true
         }
     }
+}
+
+/// No session has the number that clients kill.
+fn no_such_victim(order: &KillOrder) -> KillAnswer {
+    let Whom::Session(id) = &order.whom else {
+        return KillAnswer::Done {
+            sessions: 0,
+            ends: false,
+        };
+    };
+    let text = format!("Unknown thread id: {id}");
+    KillAnswer::Refused(ErrReply::new(1094, b"HY000", text))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_session::digests::DigestBook;
-use tidegate_session::question::{AccountAnswer, Answer, Barred};
+use tidegate_session::question::{AccountAnswer, Answer, Barred, KillAnswer};
 use tidegate_session::world::ServerViews;
 use tidegate_session::{
     BackendId, Backlog, Birth, Control, Env, ErrReply, Instant, LogSwitches, Op, Origin, Output,
@@ -308,6 +308,16 @@ impl World {
             _ => AccountAnswer::Unchanged,
         };
         self.call(|session, env| session.on_answer(token, Answer::Account(answer), env));
+        let killed = match choice & 7 {
+            0..=3 => KillAnswer::Done {
+                sessions: u64::from(choice),
+                ends: choice & 8 != 0,
+            },
+            4 => KillAnswer::Killed,
+            5 => KillAnswer::Interrupted,
+            _ => KillAnswer::Refused(ErrReply::new(1094, b"HY000", "Unknown thread id: 3")),
+        };
+        self.call(|session, env| session.on_answer(token, Answer::Kill(killed), env));
     }
 
     fn pass_time(&mut self, choice: u8) {
@@ -332,6 +342,7 @@ impl World {
                 ..LogSwitches::default()
             }),
             4 | 5 => Control::Filters((0..choice >> 6).map(|_| setting::own_filter()).collect()),
+            6 if choice & 8 == 0 => Control::Pardon,
             6 => Control::Kill { after: None },
             _ => return self.call(|session, env| session.note("an administrator was here", env)),
         };

@@ -13,6 +13,7 @@ mod failures;
 mod figures;
 mod house;
 mod insight;
+mod kill;
 mod killed;
 mod logging;
 mod login;

@@ -47,7 +47,8 @@ fn wait_kept(tidegate: &Tidegate, count: u64) {
 
 /// The server's number of the client's connection.
 fn number(client: &mut RawClient) -> String {
-    value(client, "SELECT CONNECTION_ID()")
+    // Asked for alone, it is the session's.
+    value(client, "SELECT CONNECTION_ID() + 0")
 }
 
 /// Ends a session in order, and waits until its connection is kept.
@@ -258,4 +259,21 @@ fn an_open_transaction_is_undone_and_its_connection_closed() {
     assert_eq!(figure(&tidegate, "max_pool_size"), 0);
     let count = primary().value("SELECT COUNT(*) FROM test.pool_undone");
     assert_eq!(count.expect("a count"), "0");
+}
+
+#[test]
+fn a_connection_that_a_kill_may_be_on_its_way_to_is_left_to_nobody() {
+    let tidegate = start(POOL);
+    let mut killer = RawClient::connect(tidegate.address("read"), &app()).expect("a login");
+    for (kill, kept) in [(true, 0), (false, 1)] {
+        let mut client = RawClient::connect(tidegate.address("read"), &app()).expect("a login");
+        assert_eq!(value(&mut client, "SELECT 1"), "1");
+        if kill {
+            run(
+                &mut killer,
+                &format!("KILL QUERY {}", client.connection_id()),
+            );
+        }
+        leave(&tidegate, client, kept);
+    }
 }
