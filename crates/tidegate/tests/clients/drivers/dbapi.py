@@ -41,6 +41,8 @@ def show(item):
         return "NULL"
     if isinstance(item, (bytes, bytearray, memoryview)):
         item = "0x" + bytes(item).hex()
+    if isinstance(item, set):
+        item = sorted(item)
     text = item if isinstance(item, str) else str(item)
     if len(text) > 200:
         return "%d characters" % len(text)
