@@ -17,6 +17,8 @@ pub(super) const COUNTS: &[(&str, &str)] = &[
     ("TIDEGATE_KILL_POINTS", "10_000"),
     // Writes that another connection reads at once.
     ("TIDEGATE_CAUSAL_PAIRS", "100_000"),
+    // Statements prepared by those who attack.
+    ("TIDEGATE_PREPARES", "5_000_000"),
 ];
 
 /// In this order: what takes least comes first.

@@ -5,6 +5,7 @@
 //! error texts, the log, the REST interface, the exit status.
 
 mod arrivals;
+mod attacks;
 mod authentication;
 mod behaviours;
 mod causal;
