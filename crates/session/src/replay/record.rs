@@ -506,10 +506,10 @@ impl Session {
     ) {
         let tells = self.reports_status(ticket.command);
         let trx = self.trx;
+        self.replay_completed(cx);
         let Some(replay) = &mut self.replay else {
             return;
         };
-        replay.run = None;
         let hash = replay.digest.value();
         replay.digest.clear();
         let Some(current) = replay.record.current.take() else {

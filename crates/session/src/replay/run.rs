@@ -440,7 +440,7 @@ impl Session {
                 return;
             }
             if matches!(run.stage, Stage::Last { .. }) {
-                self.last_is_routed();
+                self.last_is_routed(&env.cx());
                 return;
             }
         }
@@ -469,8 +469,6 @@ impl Session {
 
     /// All answered statements are repeated, with equal answers.
     fn repeated(&mut self, env: &mut Env<'_>) -> Option<Vec<u8>> {
-        let cx = env.cx();
-        self.shard(&cx).replayed_transactions.add(1);
         let replay = self.replay.as_mut()?;
         let run = replay.run.as_mut()?;
         if let Some(interrupted) = run.interrupted {
@@ -480,9 +478,17 @@ impl Session {
             replay.digest.clear();
             return replay.record.store.open_payload().map(<[u8]>::to_vec);
         }
-        replay.run = None;
+        self.replay_completed(&env.cx());
         self.moved = true;
         None
+    }
+
+    /// The replay is over: everything ended as it had.
+    pub(super) fn replay_completed(&mut self, cx: &Cx<'_>) {
+        let run = self.replay.as_mut().and_then(|replay| replay.run.take());
+        if run.is_some() {
+            self.shard(cx).replayed_transactions.add(1);
+        }
     }
 
     /// The number of the statement that is prepared once more, where the client knows it already.
@@ -491,15 +497,15 @@ impl Session {
     }
 
     /// The interrupted statement is on its way, or was answered by the proxy itself.
-    fn last_is_routed(&mut self) {
+    fn last_is_routed(&mut self, cx: &Cx<'_>) {
         let interrupted = self
             .replay
             .as_ref()
             .and_then(|replay| replay.run.as_ref())
             .and_then(|run| run.interrupted);
         let (Some(ticket), Some(interrupted)) = (self.tickets.front_mut(), interrupted) else {
+            self.replay_completed(cx);
             if let Some(replay) = &mut self.replay {
-                replay.run = None;
                 replay.record.current = None;
                 replay.record.store.abandon();
                 self.moved = true;
