@@ -117,6 +117,9 @@ impl Session {
         } else {
             if due(self.sync_deadline()) {
                 self.tell_kept(false, cx);
+                if self.is_over() {
+                    return;
+                }
             }
             self.end_put_off(cx.now);
             self.check_connects(cx);

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use tidegate_sql::{SessionEffect, Statement, TypeMask};
+use tidegate_sql::{SessionEffect, Statement, TrxEffect, TypeMask};
 use tidegate_wire::frame::{Header, frame_into};
 use tidegate_wire::{Command, Rewrite, Shape};
 
@@ -250,8 +250,9 @@ impl Session {
     fn consequence(&self, request: &Request<'_>, statement: &Statement) -> Then {
         match &statement.effect {
             _ if statement.mask.contains(TypeMask::NEXT_TRX) => self.next_transaction(request),
+            _ if releases(statement) => Then::Release,
             Some(SessionEffect::Use(name)) => Then::Database(name.clone()),
-            Some(SessionEffect::Set(_)) => {
+            effect if statement.multi || matches!(effect, Some(SessionEffect::Set(_))) => {
                 let modes = self.modes.after(statement);
                 if modes == self.modes {
                     Then::Nothing
@@ -542,6 +543,14 @@ impl Session {
             after: None,
         }));
     }
+}
+
+/// Does it end the connection as well?
+fn releases(statement: &Statement) -> bool {
+    matches!(
+        statement.trx,
+        TrxEffect::Commit { release: true, .. } | TrxEffect::Rollback { release: true, .. }
+    )
 }
 
 /// Puts a connection's own id into a COM_STMT command.

@@ -9,6 +9,7 @@ use tidegate_wire::track::{Change, changes, rewrite_ok};
 use tidegate_wire::{Caps, Command, Gtid, ReplyError, Rewrite, Status};
 
 use crate::backend::{Owed, OwedTo, State};
+use crate::cause::Cause;
 use crate::chain::Node;
 use crate::fault::{ErrReply, SessionFault};
 use crate::ids::{BackendId, BackendStmtId, Side, TargetId};
@@ -531,6 +532,9 @@ impl Session {
         }
         self.note_outcome(id, &ticket, summary, cx);
         self.tell_modules(id, &ticket, summary, last, cx);
+        if ok && ticket.then == Then::Release {
+            self.finish(Cause::ClientQuit, None, cx);
+        }
     }
 
     /// Does the reply to this command carry the server's status flags?
@@ -544,7 +548,8 @@ impl Session {
 
     fn take_effect(&mut self, ticket: &Ticket, id: BackendId, cx: &mut Cx<'_>) {
         match &ticket.then {
-            Then::Nothing => {}
+            // The session ends when everybody has heard of the answer.
+            Then::Nothing | Then::Release => {}
             Then::Database(name) => {
                 self.client.database = if name.is_empty() {
                     None

@@ -98,6 +98,8 @@ pub(crate) enum Then {
     Reset,
     /// The statement that was prepared.
     Prepared(Box<crate::stmts::Prepared>),
+    /// The server closes the connection, and the session ends (`COMMIT RELEASE`).
+    Release,
     /// New lexer modes.
     Modes(tidegate_sql::Modes),
     /// What holds for the next transaction, if it is not the connection's own any more.

@@ -12,6 +12,13 @@ use super::settings::Settings;
 /// the session is reset.
 const MAX_HANDLERS: usize = 1000;
 
+/// What sets something that later statements meet: a variable, a statement by name, the next
+/// transaction.
+const SESSION_STATE: TypeMask = TypeMask::SESSION_WRITE
+    .union(TypeMask::PREPARE_NAMED_STMT)
+    .union(TypeMask::DEALLOC_PREPARE)
+    .union(TypeMask::NEXT_TRX);
+
 /// Locks, open handlers, state of unknown kind, and the pins of the strict modes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Held {
@@ -23,7 +30,7 @@ pub(crate) struct Held {
     user_locks: bool,
     /// HANDLER ... OPEN, by name.
     handlers: BTreeSet<Box<[u8]>>,
-    /// Session state was changed in a text with several statements, which only the primary got.
+    /// Session state was changed in a text of several statements, which only the primary got.
     state: bool,
     /// `strict_multi_stmt` or `strict_sp_calls` has fired.
     strict: bool,
@@ -74,7 +81,7 @@ impl Held {
             self.user_locks = false;
         }
         if alone && statement.multi {
-            self.state |= statement.mask.contains(TypeMask::SESSION_WRITE);
+            self.state |= statement.mask.intersects(SESSION_STATE);
             self.strict |= settings.strict_multi;
         }
         self.strict |= settings.strict_calls && calls(statement);

@@ -220,3 +220,16 @@ fn a_user_changes_again_and_again() {
         }
     }
 }
+
+#[test]
+fn commit_release_ends_the_session_as_it_ends_a_servers() {
+    let tidegate = Plan::new(group()).start();
+    for text in ["COMMIT RELEASE", "ROLLBACK RELEASE"] {
+        for mut client in [direct(), connect(&tidegate, "rw")] {
+            run(&mut client, "BEGIN");
+            run(&mut client, text);
+            let rest = client.packets().read_to_end();
+            assert_eq!(rest.expect("the end"), b"", "{text}");
+        }
+    }
+}
