@@ -206,6 +206,8 @@ pub struct RouteStep {
     pub outcome: RouteOutcome,
     /// All targets, in configuration order.
     pub candidates: Vec<RouteCandidate>,
+    /// What else becomes of the statement: the parameter that says so, and a sentence.
+    pub effects: Vec<(&'static str, String)>,
 }
 
 /// What is done with a statement.

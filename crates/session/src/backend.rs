@@ -74,6 +74,21 @@ pub(crate) enum OwedTo {
     Replica { answer: u64 },
 }
 
+impl OwedTo {
+    /// Was it sent because of a client's command, and counted as an operation of the server?
+    pub(crate) fn is_command(self) -> bool {
+        matches!(
+            self,
+            OwedTo::Client
+                | OwedTo::Compare { .. }
+                | OwedTo::Wait
+                | OwedTo::Position
+                | OwedTo::Kept
+                | OwedTo::Replica { .. }
+        )
+    }
+}
+
 /// A session's connection to one server.
 #[derive(Debug)]
 pub(crate) struct Backend {

@@ -23,7 +23,7 @@ use crate::origin::Origin;
 use crate::output::Output;
 use crate::own::{Business, business};
 use crate::request::{OwnAnswer, Request};
-use crate::router::{Decision, Reasoning};
+use crate::router::{Decision, Effect, Reasoning};
 use crate::scene::Scene;
 use crate::service::{LogSwitches, ServiceShard, ServiceSpec};
 use crate::session::{Birth, Cx, GreetingFacts, Session};
@@ -81,6 +81,8 @@ pub struct Step {
     pub outcome: Outcome,
     /// Every target, in configuration order.
     pub candidates: Vec<Candidate>,
+    /// What else becomes of it.
+    pub effects: Vec<Effect>,
 }
 
 /// What is done with a statement.
@@ -152,6 +154,7 @@ fn refused(service: &Arc<ServiceSpec>, fault: &SessionFault) -> Step {
         rule: ("no_session", "A session could not begin."),
         outcome: Outcome::Ended(fault.to_string()),
         candidates: Vec::new(),
+        effects: Vec::new(),
     }
 }
 
@@ -393,6 +396,7 @@ fn own_step(scene: &Scene<'_>, business: Business<'_>) -> Step {
         rule: "own_answer",
         sentence: "The proxy answers it.",
         verdicts: scene.targets().map(|id| (id, verdict())).collect(),
+        effects: Vec::new(),
     };
     step(scene, &decision, reasoning)
 }
@@ -442,5 +446,6 @@ fn step(scene: &Scene<'_>, decision: &Decision, reasoning: Reasoning) -> Step {
         rule: (reasoning.rule, reasoning.sentence),
         outcome,
         candidates: candidates.collect(),
+        effects: reasoning.effects,
     }
 }

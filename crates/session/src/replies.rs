@@ -872,21 +872,6 @@ impl Session {
     }
 }
 
-impl OwedTo {
-    /// Was it sent because of a client's command, and counted as an operation of the server?
-    pub(crate) fn is_command(self) -> bool {
-        matches!(
-            self,
-            OwedTo::Client
-                | OwedTo::Compare { .. }
-                | OwedTo::Wait
-                | OwedTo::Position
-                | OwedTo::Kept
-                | OwedTo::Replica { .. }
-        )
-    }
-}
-
 fn contains_word(list: &[u8], word: &[u8]) -> bool {
     list.split(|byte| *byte == b',')
         .any(|item| item.eq_ignore_ascii_case(word))

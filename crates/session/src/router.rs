@@ -77,6 +77,7 @@ pub trait RouterSession: std::fmt::Debug + Send {
             rule: "router",
             sentence: "The router gives no reasons.",
             verdicts: Vec::new(),
+            effects: Vec::new(),
         }
     }
     /// What must hold before the command runs on the target that was chosen, whose server is not a
@@ -157,6 +158,17 @@ pub struct Reasoning {
     pub sentence: &'static str,
     /// What it means for each target.
     pub verdicts: Vec<(TargetId, String)>,
+    /// What becomes of the command beyond where it goes.
+    pub effects: Vec<Effect>,
+}
+
+/// Something that becomes of a command beyond where it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effect {
+    /// The parameter it follows from.
+    pub name: &'static str,
+    /// A sentence.
+    pub text: String,
 }
 
 /// Where a command goes.

@@ -62,7 +62,12 @@ fn step(step: &RouteStep) -> Value {
         "rule": rule(step),
         "outcome": outcome(&step.outcome),
         "candidates": step.candidates.iter().map(candidate).collect::<Vec<_>>(),
+        "effects": step.effects.iter().map(effect).collect::<Vec<_>>(),
     })
+}
+
+fn effect((name, text): &(&'static str, String)) -> Value {
+    json!({ "name": name, "text": text })
 }
 
 fn outcome(outcome: &RouteOutcome) -> Value {
@@ -141,6 +146,9 @@ pub(crate) fn route_text(question: &RouteQuestion, view: &RouteView) -> String {
     for step in &view.steps {
         line(&format!("  rule     {}: {}", step.rule, step.sentence));
         line(&format!("  goes     {}", words(&step.outcome)));
+        for (name, text) in &step.effects {
+            line(&format!("  then     {name}: {text}"));
+        }
         line("");
         line(&format!("  {} ({})", step.service, step.router));
         for row in table(&step.candidates) {

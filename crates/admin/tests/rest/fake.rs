@@ -227,6 +227,7 @@ fn route() -> RouteView {
                 "chosen: no eligible server has fewer than its 0 statements in progress",
             ),
         ],
+        effects: vec![("transaction_replay", "It is repeated.".into())],
     };
     RouteView {
         canonical: "SELECT a FROM t WHERE id = ?".into(),

@@ -252,6 +252,7 @@ mod route {
         rule: Rule,
         outcome: Outcome,
         candidates: Vec<Candidate>,
+        effects: Vec<Rule>,
     }
 
     #[derive(Deserialize)]
@@ -347,6 +348,8 @@ mod route {
             (Some(2), 3, 0)
         );
         assert!(replica.chosen && replica.verdict.starts_with("chosen"));
+        assert_eq!(step.effects[0].name, "transaction_replay");
+        assert_eq!(step.effects[0].text, "It is repeated.");
         let brief = route.in_transaction.expect("what would change");
         assert_eq!(brief.rule.name, "in_transaction");
         assert_eq!(brief.outcome.targets, ["db-a"]);
@@ -372,6 +375,11 @@ mod route {
             by_format.body.contains("> db-b  Slave, Running"),
             "{}",
             by_format.body
+        );
+        assert!(
+            by_format
+                .body
+                .contains("  then     transaction_replay: It is repeated.\n")
         );
         assert!(
             by_format

@@ -135,6 +135,7 @@ impl RouterSession for Connection {
                 .targets()
                 .map(|id| (id, self.wish.verdict(scene, id, self.target)))
                 .collect(),
+            effects: Vec::new(),
         }
     }
 

@@ -34,6 +34,7 @@ impl Split {
             rule: rule.word(),
             sentence: rule.sentence(),
             verdicts,
+            effects: self.effects(self.named.resolve(request).as_ref().unwrap_or(request)),
         }
     }
 

@@ -14,6 +14,7 @@ mod causal;
 mod choose;
 mod criteria;
 mod decide;
+mod effects;
 mod explain;
 mod frozen;
 mod held;

@@ -136,6 +136,11 @@ fn step(step: &Step) -> RouteStep {
                 verdict: candidate.verdict.clone(),
             })
             .collect(),
+        effects: step
+            .effects
+            .iter()
+            .map(|effect| (effect.name, effect.text.clone()))
+            .collect(),
     }
 }
 
