@@ -47,4 +47,4 @@ pub use listen::ListenError;
 pub use message::Which;
 pub use networks::Networks;
 pub use socket::Keepalive;
-pub use sys::lent_sockets;
+pub use sys::{lent_sockets, report_fatal_signals};

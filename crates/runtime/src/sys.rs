@@ -2,11 +2,16 @@
 
 #![allow(unsafe_code)]
 
+mod fatal;
+
 use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::FileType;
 use rustix::io::{FdFlags, fcntl_setfd};
+
+pub use fatal::report_fatal_signals;
+pub(crate) use fatal::serving;
 
 /// The first descriptor that a service manager lends (sd_listen_fds(3)).
 const FIRST: RawFd = 3;

@@ -30,6 +30,12 @@ pub(crate) fn open_files(log: &Log) {
 /// of an administrator looks into the process: its memory holds passwords.
 pub(crate) fn core_file(wanted: bool, log: &Log) {
     let mut limit = getrlimit(Resource::Core);
+    if wanted && limit.maximum == Some(0) {
+        log.say(
+            Level::Warning,
+            "no core file can be written, whatever core_file says: the system's limit for them is 0 (LimitCORE, ulimit -Hc)",
+        );
+    }
     limit.current = if wanted { limit.maximum } else { Some(0) };
     let dumpable = if wanted {
         DumpableBehavior::Dumpable

@@ -25,7 +25,10 @@ use crate::systemd::{self, Manager};
 pub(crate) fn serve(config: Config, target: LogTarget) -> Result<(), Failure> {
     daemon::leave_terminal();
     use_small_pages();
-    let thread = LogThread::start(logging::config(&config.maxscale.params, target))?;
+    let log_config = logging::config(&config.maxscale.params, target);
+    tidegate_runtime::report_fatal_signals(log_config.path.as_deref())
+        .map_err(Failure::Internal)?;
+    let thread = LogThread::start(log_config)?;
     let log = thread.log();
     let result = serve_logged(config, &log);
     if let Err(failure) = &result {

@@ -30,6 +30,7 @@ use crate::config::{Servers, Tuning};
 use crate::figures::WorkerShard;
 use crate::log::{Line, Log};
 use crate::mailbox::Mailbox;
+use crate::sys;
 use crate::wheel::Wheel;
 
 /// What one read brings at most: enough for a large result, little enough to stay in the cache.
@@ -142,7 +143,10 @@ impl Desk {
             digests: &mut self.digests,
             out: &mut self.out,
         };
-        match panic::catch(|| call(&mut seated.session, &mut env)) {
+        sys::serving(seated.id.0);
+        let result = panic::catch(|| call(&mut seated.session, &mut env));
+        sys::serving(0);
+        match result {
             Ok(result) => Ok(result),
             Err(caught) => {
                 self.panicked(seated, &caught);

@@ -11,6 +11,7 @@ mod behaviours;
 mod causal;
 mod daemon;
 mod failures;
+mod fatal;
 mod figures;
 mod house;
 mod insight;

@@ -125,6 +125,13 @@ fn no_core_is_left_unless_that_is_wanted() {
     let most = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     // The shell counts in blocks.
     assert_eq!(limit(&leaving) == "0", most == "0");
+    let forbidden = Tidegate::builder(&wanted)
+        .through(&["sh", "-c", "ulimit -H -c 0; exec \"$@\"", "sh"])
+        .start()
+        .expect("tidegate");
+    forbidden
+        .wait_log("no core file can be written, whatever core_file says")
+        .expect("a warning");
 }
 
 #[test]
