@@ -9,8 +9,8 @@ use tidegate_wire::reply::ReplyTracker;
 use tidegate_wire::{Caps, Shape};
 
 use crate::ids::{ClientStmtId, ServerId, TargetId, Token};
-use crate::service::TargetShard;
 use crate::stmts::StmtMap;
+use crate::tally::Tally;
 use crate::time::Instant;
 use crate::timing::micros;
 
@@ -96,6 +96,8 @@ pub(crate) struct Backend {
     /// The node whose target it is, and which.
     pub(crate) node: usize,
     pub(crate) target: TargetId,
+    /// Where it is counted.
+    pub(crate) tally: Tally,
     pub(crate) state: State,
     /// It has been usable.
     pub(crate) has_served: bool,
@@ -133,11 +135,12 @@ pub(crate) struct Backend {
 }
 
 impl Backend {
-    pub(crate) fn new(server: ServerId, node: usize, target: TargetId) -> Backend {
+    pub(crate) fn new(server: ServerId, node: usize, target: TargetId, tally: Tally) -> Backend {
         Backend {
             server,
             node,
             target,
+            tally,
             state: State::Closed,
             has_served: false,
             caps: Caps::empty(),
@@ -168,10 +171,27 @@ impl Backend {
             self.busy_since = now;
         }
         self.operations += 1;
+        self.tally.server.operations.add(1);
     }
 
-    /// The connection is no more: takes it out of its service's gauges.
-    pub(crate) fn hand_back(&self, shard: &TargetShard, now: Instant) {
+    /// It is over, and the connection may rest now.
+    #[inline]
+    pub(crate) fn end_operation(&mut self, now: Instant) {
+        self.operations = self.operations.saturating_sub(1);
+        self.tally.server.operations.sub(1);
+        if self.operations == 0 {
+            let busy_us = micros(now, self.busy_since);
+            self.tally.target.busy_us.add(busy_us);
+        }
+    }
+
+    /// The connection is no more: takes it out of the gauges of its server and of its service.
+    pub(crate) fn hand_back(&self, now: Instant) {
+        if !planted!(OperationsLeak) {
+            self.tally.server.operations.sub(self.operations);
+        }
+        self.tally.server.connections.sub(1);
+        let shard = &self.tally.target;
         shard.connections.sub(1);
         shard.opened_us.sub(self.opened.0);
         shard.held_us.add(micros(now, self.opened));
@@ -246,7 +266,7 @@ impl Backend {
         *self = Backend {
             state,
             last_used: self.last_used,
-            ..Backend::new(self.server, self.node, self.target)
+            ..Backend::new(self.server, self.node, self.target, self.tally.clone())
         };
     }
 }

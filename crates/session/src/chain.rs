@@ -10,8 +10,9 @@ use crate::filter::{FilterSession, Wants, Who};
 use crate::ids::{BackendId, TargetId};
 use crate::replay::ReplayRules;
 use crate::router::{Needs, RouterSession};
-use crate::service::{ServiceSpec, TargetSpec};
+use crate::service::{ServiceShard, ServiceSpec, TargetShard, TargetSpec};
 use crate::sync::SyncRules;
+use crate::tally::Counting;
 
 /// The deepest nesting of services.
 pub(crate) const MAX_DEPTH: usize = 8;
@@ -36,8 +37,12 @@ pub(crate) struct FilterSlot {
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) spec: Arc<ServiceSpec>,
+    /// This worker's counters of the service.
+    pub(crate) counters: Arc<ServiceShard>,
     /// Which target of which node this is; `None`: the service the client connected to.
     pub(crate) parent: Option<(usize, TargetId)>,
+    /// Where the service is counted as that target.
+    pub(crate) tally: Option<Arc<TargetShard>>,
     pub(crate) filters: Vec<FilterSlot>,
     pub(crate) targets: Vec<Target>,
     /// Set once the tree stands.
@@ -60,11 +65,18 @@ pub(crate) fn lay_out(
     backends: &mut Vec<Backend>,
     parent: Option<(usize, TargetId)>,
     depth: usize,
+    counting: Counting<'_>,
 ) {
     let ix = nodes.len();
+    let tally = parent.and_then(|(up, target)| {
+        let above = nodes.get(up)?;
+        Some(counting.target(&above.spec, usize::from(target.0)))
+    });
     nodes.push(Node {
         spec: Arc::clone(service),
+        counters: Arc::clone(service.counters.shard(counting.worker)),
         parent,
+        tally,
         filters: Vec::new(),
         targets: Vec::new(),
         router: None,
@@ -75,12 +87,14 @@ pub(crate) fn lay_out(
         match spec {
             TargetSpec::Server(server) => {
                 let backend = BackendId(u16::try_from(backends.len()).unwrap_or(u16::MAX));
-                backends.push(Backend::new(*server, ix, target));
+                let tally = counting.tally(*server, service, number);
+                backends.push(Backend::new(*server, ix, target, tally));
                 targets.push(Target::Backend(backend));
             }
             TargetSpec::Service(inner) if depth < MAX_DEPTH => {
                 targets.push(Target::Node(nodes.len()));
-                lay_out(inner, nodes, backends, Some((ix, target)), depth + 1);
+                let parent = Some((ix, target));
+                lay_out(inner, nodes, backends, parent, depth + 1, counting);
             }
             TargetSpec::Service(_) => {}
         }

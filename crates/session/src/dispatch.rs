@@ -323,7 +323,7 @@ impl Session {
             self.forget_statement(order.stmt);
         }
         if order.shape == Shape::Nothing {
-            self.shard(cx).queries.add(1);
+            self.counters.queries.add(1);
             if !own {
                 self.observe.completed(cx.wall, None);
             }
@@ -347,15 +347,14 @@ impl Session {
             then: order.then,
             ..Ticket::new(order.command, answer, cx.now)
         };
-        self.issue(ticket, cx);
+        self.issue(ticket);
     }
 
     /// The client waits for an answer.
     #[inline]
-    pub(crate) fn issue(&mut self, ticket: Ticket, cx: &Cx<'_>) {
-        let shard = self.shard(cx);
-        shard.queries.add(1);
-        shard.operations.add(1);
+    pub(crate) fn issue(&mut self, ticket: Ticket) {
+        self.counters.queries.add(1);
+        self.counters.operations.add(1);
         self.tickets.push_back(ticket);
     }
 
@@ -439,13 +438,7 @@ impl Session {
             backend.expect(shape, len, owed);
             backend.begin_operation(cx.now);
         }
-        if let Some(view) = cx.servers.get(backend.server) {
-            let shard = view.counters.shard(cx.worker);
-            shard.packets.add(1);
-            if shape != Shape::Nothing {
-                shard.operations.add(1);
-            }
-        }
+        backend.tally.server.packets.add(1);
     }
 
     /// The execution with the types that the client sent earlier, if this connection has not seen

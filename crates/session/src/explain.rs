@@ -27,6 +27,7 @@ use crate::router::{Decision, Effect, Reasoning};
 use crate::scene::Scene;
 use crate::service::{LogSwitches, ServiceShard, ServiceSpec};
 use crate::session::{Birth, Cx, GreetingFacts, Session};
+use crate::tally::Counting;
 use crate::time::{Instant, WallTime};
 use crate::world::{Rank, ServerViews};
 
@@ -190,10 +191,19 @@ impl<'a> Imagined<'a> {
                 mysql_family: false,
             },
         };
-        let mut session = Session::empty(&birth, now, WallTime::default());
+        let mut session = Session::empty(&birth, now, WallTime::default(), 0);
         session.client.database = question.database.map(<[u8]>::to_vec);
         session.modes = question.modes;
-        lay_out(service, &mut session.nodes, &mut session.backends, None, 0);
+        // Nothing is counted there.
+        let counting = Counting { servers, worker: 0 };
+        lay_out(
+            service,
+            &mut session.nodes,
+            &mut session.backends,
+            None,
+            0,
+            counting,
+        );
         session.needs = TreeNeeds::of(&session.nodes, &[]);
         let mut imagined = Imagined {
             session,

@@ -82,6 +82,7 @@ mod setup;
 mod stmts;
 mod straight;
 mod sync;
+mod tally;
 mod target_view;
 mod thaw;
 mod ticket;

@@ -3,7 +3,7 @@
 
 use tidegate_wire::Command;
 
-use crate::backend::{Backend, Owed, OwedTo, State};
+use crate::backend::{Owed, OwedTo, State};
 use crate::fault::SessionFault;
 use crate::ids::{BackendId, Side};
 use crate::output::{Level, Op};
@@ -243,7 +243,7 @@ impl Session {
                 if loss.owed == 1 && !loss.started && self.tickets.len() == 1 =>
             {
                 if let Some(ticket) = self.tickets.pop_front() {
-                    self.drop_ticket(ticket.seq, cx);
+                    self.drop_ticket(ticket.seq);
                     if ticket.predicted {
                         self.trx.failed();
                     }
@@ -281,7 +281,7 @@ impl Session {
                 self.trx.failed();
             }
         }
-        self.drop_ticket(None, cx);
+        self.drop_ticket(None);
         self.observe.retried();
         std::mem::swap(&mut self.passed, &mut self.passed_by_newest);
         self.sent_again = true;
@@ -293,8 +293,8 @@ impl Session {
     }
 
     /// A ticket is gone without an answer from a server.
-    pub(crate) fn drop_ticket(&mut self, seq: Option<u64>, cx: &Cx<'_>) {
-        self.shard(cx).operations.sub(1);
+    pub(crate) fn drop_ticket(&mut self, seq: Option<u64>) {
+        self.counters.operations.sub(1);
         if let Some(seq) = seq {
             self.verdicts.abandon(seq);
             self.history
@@ -317,8 +317,6 @@ impl Session {
             backend.state,
             State::Connecting | State::Login(_) | State::Reusing(_)
         );
-        let operations = backend.operations;
-        let (server, node, target) = (backend.server, backend.node, backend.target);
         let compares: Vec<u64> = backend
             .owed
             .iter()
@@ -337,26 +335,15 @@ impl Session {
             backend.tracker.next_seq(),
             !backend.tracker.at_packet_boundary(),
         );
-        let opened = std::mem::replace(backend, Backend::new(server, node, target));
-        backend.last_used = opened.last_used;
-        backend.state = if for_good {
+        backend.hand_back(cx.now);
+        if never_open {
+            backend.tally.server.failed_connections.add(1);
+        }
+        backend.reset(if for_good {
             State::Failed
         } else {
             State::Closed
-        };
-        if let Some(view) = cx.servers.get(server) {
-            let shard = view.counters.shard(cx.worker);
-            if !planted!(OperationsLeak) {
-                shard.operations.sub(operations);
-            }
-            shard.connections.sub(1);
-            if never_open {
-                shard.failed_connections.add(1);
-            }
-        }
-        if let Some(shard) = self.target_shard(node, target, cx.worker) {
-            opened.hand_back(shard, cx.now);
-        }
+        });
         for seq in compares {
             self.verdicts.lost(seq, id);
         }

@@ -17,6 +17,7 @@ use crate::key::KeyRef;
 use crate::output::{Level, Op};
 use crate::question::{Question, WorkOrder};
 use crate::session::{CONNECT_TIMEOUT, Cx, Session};
+use crate::tally::Tally;
 use crate::time::Instant;
 
 /// Tells the orders of connections from the questions of the client's dialogues.
@@ -42,20 +43,20 @@ impl Session {
             .and_then(|view| view.connect_timeout)
             .unwrap_or(CONNECT_TIMEOUT);
         backend.deadline = Some(cx.now.after(timeout));
+        let Tally {
+            server: shard,
+            target,
+        } = &backend.tally;
+        shard.connections.add(1);
+        shard.total_connections.add(1);
         if let Some(view) = cx.servers.get(server) {
-            let shard = view.counters.shard(cx.worker);
-            shard.connections.add(1);
-            shard.total_connections.add(1);
             let open = view.counters.now(|shard| &shard.connections);
             shard.max_connections.raise(open);
         }
-        let (node, target) = (backend.node, backend.target);
+        target.connections.add(1);
+        target.total_connections.add(1);
+        target.opened_us.add(cx.now.0);
         self.nearer = true;
-        if let Some(shard) = self.target_shard(node, target, cx.worker) {
-            shard.connections.add(1);
-            shard.total_connections.add(1);
-            shard.opened_us.add(cx.now.0);
-        }
         let fit = cx.servers.get(server).and_then(|view| self.fit(view));
         cx.out.push(Op::Connect {
             backend: id,
@@ -221,11 +222,8 @@ impl Session {
     }
 
     fn login_refused(&mut self, id: BackendId, refusal: Refusal, cx: &mut Cx<'_>) {
-        if let Some(view) = self
-            .backend(id)
-            .and_then(|backend| cx.servers.get(backend.server))
-        {
-            view.counters.shard(cx.worker).failed_logins.add(1);
+        if let Some(backend) = self.backend(id) {
+            backend.tally.server.failed_logins.add(1);
         }
         let fault = SessionFault::ServerLogin {
             server: self.server_name(id, cx),
@@ -508,9 +506,6 @@ fn repeat(backend: &mut Backend, id: BackendId, entry: &Entry<'_>, to: OwedTo, c
     );
     if to.is_command() {
         backend.begin_operation(cx.now);
-        if let Some(view) = cx.servers.get(backend.server) {
-            view.counters.shard(cx.worker).operations.add(1);
-        }
     }
     cx.out.send_with(Side::Backend(id), |own| {
         frame_into(own, &mut 0, entry.payload);

@@ -420,14 +420,8 @@ impl Session {
         backend.owed.pop_front();
         let summary = *backend.tracker.summary();
         let ok = summary.kind != Kind::Err;
-        backend.operations = backend
-            .operations
-            .saturating_sub(u64::from(to.is_command()));
-        if to.is_command()
-            && let Some(view) = cx.servers.get(backend.server)
-        {
-            view.counters.shard(cx.worker).operations.sub(1);
-            self.operation_done(id, cx);
+        if to.is_command() {
+            backend.end_operation(cx.now);
         }
         if !ok && self.leaves(id, to, summary.error_code, last, cx) {
             return;
@@ -484,7 +478,7 @@ impl Session {
             self.client.last_active = cx.now;
         }
         self.retry.clear();
-        self.shard(cx).operations.sub(1);
+        self.counters.operations.sub(1);
         self.note_time(id, &ticket, summary, cx);
         let of_cursors = Status::CURSOR_EXISTS.union(Status::LAST_ROW_SENT);
         if summary.status.bits() & of_cursors.bits() != 0

@@ -133,7 +133,7 @@ impl Session {
             return;
         };
         let answer = with_status(answer, status.bits());
-        self.shard(cx).prepared_statements_reused.add(1);
+        self.counters.prepared_statements_reused.add(1);
         cx.out.send(Side::Client, &answer);
         self.own_answer_done(None, cx);
     }

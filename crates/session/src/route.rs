@@ -739,7 +739,6 @@ impl Session {
             now: cx.now,
             session: self,
             servers: cx.servers,
-            worker: cx.worker,
             node: self.nodes.get(node)?,
             ix: node,
             imagined: None,

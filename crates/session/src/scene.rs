@@ -20,7 +20,6 @@ pub struct Scene<'a> {
     pub now: Instant,
     pub(crate) session: &'a Session,
     pub(crate) servers: &'a ServerViews,
-    pub(crate) worker: usize,
     /// The router's own node, and its index.
     pub(crate) node: &'a Node,
     pub(crate) ix: usize,
@@ -109,7 +108,7 @@ impl<'a> Scene<'a> {
     pub fn counters(&self) -> &'a ServiceShard {
         match self.imagined {
             Some(nowhere) => nowhere,
-            None => self.node.spec.counters.shard(self.worker),
+            None => &self.node.counters,
         }
     }
 
@@ -175,26 +174,19 @@ impl<'a> Scene<'a> {
         if how != Counted::Other {
             self.session.counted.set(how);
         }
-        if let Some(counters) = self.node.spec.target_counters.get(usize::from(id.0)) {
-            let shard = counters.shard(self.worker);
-            shard.total.add(1);
-            match how {
-                Counted::Read => shard.reads.add(1),
-                Counted::Write => shard.writes.add(1),
-                Counted::Other => {}
+        match self.node.targets.get(usize::from(id.0)) {
+            Some(Target::Backend(backend)) => {
+                if let Some(backend) = self.backend(*backend) {
+                    backend.tally.count(how);
+                }
             }
-        }
-        let Some(TargetSpec::Server(server)) = self.node.spec.targets.get(usize::from(id.0)) else {
-            return;
-        };
-        let Some(view) = self.servers.get(*server) else {
-            return;
-        };
-        let shard = view.counters.shard(self.worker);
-        match how {
-            Counted::Read => shard.reads.add(1),
-            Counted::Write => shard.writes.add(1),
-            Counted::Other => {}
+            Some(Target::Node(node)) => {
+                let node = self.session.nodes.get(*node);
+                if let Some(target) = node.and_then(|node| node.tally.as_ref()) {
+                    target.count(how);
+                }
+            }
+            None => {}
         }
     }
 

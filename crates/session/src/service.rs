@@ -206,6 +206,17 @@ pub struct TargetShard {
 }
 
 impl TargetShard {
+    /// A command was sent there.
+    #[inline]
+    pub(crate) fn count(&self, how: Counted) {
+        self.total.add(1);
+        match how {
+            Counted::Read => self.reads.add(1),
+            Counted::Write => self.writes.add(1),
+            Counted::Other => {}
+        }
+    }
+
     /// How long all its connections have been open, in microseconds, summed over all workers.
     #[must_use]
     pub fn open_us(counters: &Counters<TargetShard>, now: Instant) -> u64 {

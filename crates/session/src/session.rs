@@ -15,7 +15,7 @@ use crate::client::Client;
 use crate::digests::{DigestBook, TableId};
 use crate::fault::{Fault, SessionFault};
 use crate::history::History;
-use crate::ids::{BackendId, SessionId, Side, TargetId, Token};
+use crate::ids::{BackendId, SessionId, Side, Token};
 use crate::login::Dialogue;
 use crate::losses::Retries;
 use crate::observe::Observe;
@@ -25,7 +25,7 @@ use crate::put_off::PutOff;
 use crate::question::Answer;
 use crate::replay::Replay;
 use crate::restart::Displaced;
-use crate::service::{Counted, LogSwitches, ServiceShard, ServiceSpec, TargetShard};
+use crate::service::{Counted, LogSwitches, ServiceShard, ServiceSpec};
 use crate::stmts::Statements;
 use crate::sync::Syncing;
 use crate::ticket::{Passed, Stream, Ticket, Verdicts};
@@ -154,6 +154,8 @@ pub(crate) enum Phase {
 pub struct Session {
     pub(crate) id: SessionId,
     pub(crate) service: Arc<ServiceSpec>,
+    /// This worker's counters of the service.
+    pub(crate) counters: Arc<ServiceShard>,
     pub(crate) listener: Arc<str>,
     pub(crate) phase: Phase,
     pub(crate) client: Client,
@@ -246,23 +248,24 @@ impl Session {
     /// Begins a session: the greeting goes out.
     #[must_use]
     pub fn start(birth: Birth, env: &mut Env<'_>) -> Session {
-        let mut session = Session::empty(&birth, env.now, env.wall);
+        let mut session = Session::empty(&birth, env.now, env.wall, env.worker);
         let mut cx = env.cx();
         session.find_digests(&mut cx);
-        session.shard(&cx).sessions.add(1);
-        session.shard(&cx).total_sessions.add(1);
+        session.counters.sessions.add(1);
+        session.counters.total_sessions.add(1);
         let open = session.service.counters.now(|shard| &shard.sessions);
-        session.shard(&cx).max_sessions.raise(open);
+        session.counters.max_sessions.raise(open);
         session.greet(&birth, &mut cx);
         session.finish_event(env);
         session
     }
 
-    pub(crate) fn empty(birth: &Birth, now: Instant, wall: WallTime) -> Session {
+    pub(crate) fn empty(birth: &Birth, now: Instant, wall: WallTime, worker: usize) -> Session {
         let service = &birth.service;
         Session {
             id: birth.id,
             service: Arc::clone(service),
+            counters: Arc::clone(service.counters.shard(worker)),
             listener: Arc::clone(&birth.listener),
             phase: Phase::Commands,
             client: Client::new(&birth.origin, now, wall),
@@ -525,11 +528,6 @@ impl Session {
         (0..u16::try_from(self.backends.len()).unwrap_or(u16::MAX)).map(BackendId)
     }
 
-    #[inline]
-    pub(crate) fn shard<'a>(&'a self, cx: &Cx<'_>) -> &'a ServiceShard {
-        self.service.counters.shard(cx.worker)
-    }
-
     /// Does a line of this level reach the log?
     pub(crate) fn logs(&self, level: Level, cx: &Cx<'_>) -> bool {
         cx.log.allows(level) || self.observe.switches.allows(level)
@@ -556,21 +554,6 @@ impl Session {
             text: text.to_owned(),
             event: Some(event),
         });
-    }
-
-    /// A service's counters of one of its targets.
-    pub(crate) fn target_shard(
-        &self,
-        node: usize,
-        target: TargetId,
-        worker: usize,
-    ) -> Option<&TargetShard> {
-        let spec = &self.nodes.get(node)?.spec;
-        Some(
-            spec.target_counters
-                .get(usize::from(target.0))?
-                .shard(worker),
-        )
     }
 
     /// What every entry point ends with.
@@ -650,7 +633,7 @@ impl Session {
         }
         self.close_chain(cx);
         self.close_backends(cx);
-        self.settle_counters(cause, cx.now, cx.worker);
+        self.settle_counters(cause, cx.now);
         self.log_end(cause, fault, cx);
         self.phase = Phase::Over(cause);
         cx.out.push(Op::Finish(cause));
@@ -747,8 +730,8 @@ impl Session {
     }
 
     /// Gives the counters back what the session holds of them.
-    fn settle_counters(&mut self, cause: Cause, now: Instant, worker: usize) {
-        let shard = self.service.counters.shard(worker);
+    fn settle_counters(&mut self, cause: Cause, now: Instant) {
+        let shard = &self.counters;
         shard.sessions.sub(1);
         let outstanding = self.tickets.len() as u64;
         shard.operations.sub(outstanding);
@@ -770,11 +753,11 @@ impl Session {
         }
         // It may have panicked while a new tree was made, which holds nothing yet.
         self.put_back();
-        self.give_back_connections(env);
+        self.give_back_connections(env.now);
         for backend in &mut self.backends {
             backend.reset(State::Closed);
         }
-        self.settle_counters(Cause::Panic, env.now, env.worker);
+        self.settle_counters(Cause::Panic, env.now);
         self.phase = Phase::Over(Cause::Panic);
         if self.logs(Level::Notice, &env.cx()) {
             self.tell_trace(env.out);
@@ -782,20 +765,13 @@ impl Session {
     }
 
     /// Takes the session's connections and statements out of the gauges.
-    pub(crate) fn give_back_connections(&self, env: &Env<'_>) {
+    pub(crate) fn give_back_connections(&self, now: Instant) {
         for backend in self
             .backends
             .iter()
             .filter(|backend| backend.is_connected())
         {
-            if let Some(view) = env.servers.get(backend.server) {
-                let shard = view.counters.shard(env.worker);
-                shard.operations.sub(backend.operations);
-                shard.connections.sub(1);
-            }
-            if let Some(shard) = self.target_shard(backend.node, backend.target, env.worker) {
-                backend.hand_back(shard, env.now);
-            }
+            backend.hand_back(now);
         }
     }
 

@@ -143,7 +143,7 @@ impl Session {
             digest,
             ..Ticket::new(request.command, way.backend, cx.now)
         };
-        self.issue(ticket, cx);
+        self.issue(ticket);
     }
 }
 

@@ -303,7 +303,7 @@ impl Session {
         let Some(sync) = &mut self.sync else { return };
         let Some(kept) = sync.kept.take() else { return };
         sync.written = GtidList::default();
-        let (needed, shard) = (sync.rules.replicas, self.shard(cx));
+        let (needed, shard) = (sync.rules.replicas, &self.counters);
         if reached {
             shard.synced_transactions.add(1);
         } else {

@@ -29,6 +29,7 @@ use crate::replay::Replay;
 use crate::service::{LogSwitches, ServiceSpec};
 use crate::session::{Birth, Env, GreetingFacts, Phase, Session};
 use crate::stmts::{Statements, StmtMap};
+use crate::tally::{Counting, Tally};
 use crate::time::{Instant, WallTime};
 use crate::wishes::{Transactions, Wishes};
 
@@ -171,10 +172,21 @@ impl Session {
                 mysql_family: false,
             },
         };
-        let mut session = Session::empty(&birth, env.now, env.wall);
+        let mut session = Session::empty(&birth, env.now, env.wall, env.worker);
         session.thaw_client(&mut from, env.now)?;
         let service = Arc::clone(&session.service);
-        lay_out(&service, &mut session.nodes, &mut session.backends, None, 0);
+        let counting = Counting {
+            servers: env.servers,
+            worker: env.worker,
+        };
+        lay_out(
+            &service,
+            &mut session.nodes,
+            &mut session.backends,
+            None,
+            0,
+            counting,
+        );
         session.thaw_chain(&mut from, with.filter)?;
         session.thaw_backends(&mut from, env.now)?;
         session.history = History::thaw(session.service.history, &mut from)?;
@@ -210,7 +222,7 @@ impl Session {
             session.stop_reusing(&mut env.cx());
         }
         session.find_digests(&mut env.cx());
-        session.adopt(env);
+        session.adopt();
         session.arm(&mut env.cx());
         Ok(session)
     }
@@ -335,27 +347,24 @@ impl Session {
     }
 
     /// The gauges follow the session to its new worker.
-    fn adopt(&mut self, env: &mut Env<'_>) {
-        self.service.counters.shard(env.worker).sessions.add(1);
+    fn adopt(&mut self) {
+        self.counters.sessions.add(1);
         for backend in self
             .backends
             .iter()
             .filter(|backend| backend.is_connected())
         {
-            if let Some(view) = env.servers.get(backend.server) {
-                view.counters.shard(env.worker).connections.add(1);
-            }
-            if let Some(shard) = self.target_shard(backend.node, backend.target, env.worker) {
-                shard.connections.add(1);
-                shard.opened_us.add(backend.opened.0);
-            }
+            let Tally { server, target } = &backend.tally;
+            server.connections.add(1);
+            target.connections.add(1);
+            target.opened_us.add(backend.opened.0);
         }
     }
 
     /// Takes the gauges back when the session has been frozen and its sockets handed over.
     pub fn leave(&self, env: &Env<'_>) {
-        self.service.counters.shard(env.worker).sessions.sub(1);
-        self.give_back_connections(env);
+        self.counters.sessions.sub(1);
+        self.give_back_connections(env.now);
     }
 }
 

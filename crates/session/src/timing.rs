@@ -6,11 +6,13 @@
 
 use tidegate_wire::reply::{Kind, Summary};
 
+use crate::chain::Node;
 use crate::digests::Answered;
 use crate::histogram::{Histogram, Took};
 use crate::ids::BackendId;
 use crate::service::{Counted, TargetShard};
 use crate::session::{Cx, Session};
+use crate::tally::Tally;
 use crate::ticket::Ticket;
 use crate::time::Instant;
 
@@ -31,17 +33,6 @@ impl TargetShard {
 }
 
 impl Session {
-    /// A counted command is over: its connection may rest now.
-    #[inline]
-    pub(crate) fn operation_done(&self, id: BackendId, cx: &Cx<'_>) {
-        if let Some(backend) = self.backend(id)
-            && backend.operations == 0
-            && let Some(shard) = self.target_shard(backend.node, backend.target, cx.worker)
-        {
-            shard.busy_us.add(micros(cx.now, backend.busy_since));
-        }
-    }
-
     /// The client has its answer: how long it took, for the server, for each service on the way and
     /// for the session.
     pub(crate) fn note_time(
@@ -55,34 +46,26 @@ impl Session {
             return;
         };
         let took = Took::new(micros(cx.now, ticket.sent));
-        if let Some(view) = cx.servers.get(backend.server) {
-            let shard = view.counters.shard(cx.worker);
-            match ticket.counted {
-                Counted::Read => {
-                    if ticket.seq.is_none() {
-                        shard
-                            .first_bytes
-                            .add(cx.now, micros(ticket.first_byte, ticket.sent));
-                    }
-                    shard.read_times.record(took);
-                    shard.read_decades.record(took);
+        let Tally { server, target } = &backend.tally;
+        match ticket.counted {
+            Counted::Read => {
+                if ticket.seq.is_none() {
+                    let waited_us = micros(ticket.first_byte, ticket.sent);
+                    server.first_bytes.add(cx.now, waited_us);
                 }
-                Counted::Write => {
-                    shard.write_times.record(took);
-                    shard.write_decades.record(took);
-                }
-                Counted::Other => shard.other_times.record(took),
+                server.read_times.record(took);
+                server.read_decades.record(took);
             }
+            Counted::Write => {
+                server.write_times.record(took);
+                server.write_decades.record(took);
+            }
+            Counted::Other => server.other_times.record(took),
         }
-        let (mut node, mut target) = (backend.node, backend.target);
-        loop {
-            if let Some(shard) = self.target_shard(node, target, cx.worker) {
-                shard.times(ticket.counted).record(took);
-            }
-            match self.nodes.get(node).and_then(|node| node.parent) {
-                Some(parent) => (node, target) = parent,
-                None => break,
-            }
+        target.times(ticket.counted).record(took);
+        let above = Node::path(&self.nodes, backend.node).filter_map(|ix| self.nodes.get(ix));
+        for target in above.filter_map(|node| node.tally.as_ref()) {
+            target.times(ticket.counted).record(took);
         }
         if let (Some(table), Some(place)) = (self.digests, ticket.digest) {
             let answer = Answered {

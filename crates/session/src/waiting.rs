@@ -261,9 +261,6 @@ impl Session {
         if let Some(backend) = self.backend_mut(id) {
             backend.expect(Shape::Query, payload.len(), Owed { to, stmt: None });
             backend.begin_operation(cx.now);
-            if let Some(view) = cx.servers.get(backend.server) {
-                view.counters.shard(cx.worker).operations.add(1);
-            }
             cx.out.send_with(Side::Backend(id), |own| {
                 tidegate_wire::frame::frame_into(own, &mut 0, payload);
             });
@@ -353,7 +350,7 @@ impl Session {
         let Some(ticket) = self.tickets.pop_front() else {
             return;
         };
-        self.drop_ticket(ticket.seq, cx);
+        self.drop_ticket(ticket.seq);
         // Its filters have seen it; one that waits behind it keeps its place.
         std::mem::swap(&mut self.passed, &mut self.passed_by_newest);
         self.sent_again = true;

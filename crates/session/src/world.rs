@@ -218,11 +218,11 @@ impl Count {
 /// Counters split by worker, so that no cache line is written by two of them.
 #[derive(Debug)]
 pub struct Counters<S> {
-    /// Of the workers that there are from the beginning.
-    shards: Box<[S]>,
+    /// Of the workers that there are from the beginning. Each may be held by what belongs to its worker.
+    shards: Box<[Arc<S>]>,
     /// Of those that may be added, each made by its worker.
     // tidy: allow(pure): a shard that is made when it is first written to, nothing global
-    later: Box<[OnceLock<Box<S>>]>,
+    later: Box<[OnceLock<Arc<S>>]>,
     /// Behind the last of those that was made: nobody who adds up looks further.
     later_end: AtomicUsize,
 }
@@ -239,7 +239,7 @@ impl<S: Default> Counters<S> {
     pub fn with_room(workers: usize, most: usize) -> Counters<S> {
         let workers = workers.max(1);
         Counters {
-            shards: (0..workers).map(|_| S::default()).collect(),
+            shards: (0..workers).map(|_| Arc::default()).collect(),
             // tidy: allow(pure): see the field
             later: (workers..most).map(|_| OnceLock::new()).collect(),
             later_end: AtomicUsize::new(0),
@@ -249,7 +249,7 @@ impl<S: Default> Counters<S> {
     /// The shard that worker number `worker` may write.
     #[inline]
     #[must_use]
-    pub fn shard(&self, worker: usize) -> &S {
+    pub fn shard(&self, worker: usize) -> &Arc<S> {
         match self.shards.get(worker) {
             Some(shard) => shard,
             None => self.later_shard(worker - self.shards.len()),
@@ -258,11 +258,11 @@ impl<S: Default> Counters<S> {
 
     #[cold]
     #[allow(clippy::indexing_slicing, reason = "there is at least one")]
-    fn later_shard(&self, place: usize) -> &S {
+    fn later_shard(&self, place: usize) -> &Arc<S> {
         match self.later.get(place) {
             Some(shard) => shard.get_or_init(|| {
                 self.later_end.fetch_max(place + 1, Ordering::Relaxed);
-                Box::default()
+                Arc::default()
             }),
             None => &self.shards[0],
         }
@@ -273,7 +273,8 @@ impl<S: Default> Counters<S> {
     #[must_use]
     pub fn sum(&self, field: impl Fn(&S) -> &Count) -> u64 {
         let add = |total: u64, shard: &S| total.wrapping_add(field(shard).get());
-        let total = self.shards.iter().fold(0, add);
+        let own = self.shards.iter().map(|shard| &**shard);
+        let total = own.fold(0, add);
         match self.later_end.load(Ordering::Relaxed) {
             0 => total,
             _ => self.made_later().fold(total, add),
@@ -298,7 +299,10 @@ impl<S: Default> Counters<S> {
 
     /// All shards, for figures that are neither sums nor maxima.
     pub fn iter(&self) -> impl Iterator<Item = &S> + Clone {
-        self.shards.iter().chain(self.made_later())
+        self.shards
+            .iter()
+            .map(|shard| &**shard)
+            .chain(self.made_later())
     }
 
     fn made_later(&self) -> impl Iterator<Item = &S> + Clone {

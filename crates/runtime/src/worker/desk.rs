@@ -11,7 +11,6 @@ use std::sync::Arc;
 use mio::Registry;
 use tidegate_session::digests::DigestBook;
 use tidegate_session::question::{Answer, Question};
-use tidegate_session::world::Counters;
 use tidegate_session::{
     BackendId, Backlog, Cause, Env, Instant, Leftover, Level, Output, Session, Side, Token,
     WallTime,
@@ -66,7 +65,8 @@ pub(crate) struct Desk {
     pub(crate) answers: Arc<dyn Answers>,
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) log: Log,
-    pub(crate) counters: Arc<Counters<WorkerShard>>,
+    /// What it counts.
+    pub(crate) shard: Arc<WorkerShard>,
     pub(crate) refusals: VecDeque<Refusal>,
     /// Connections to servers that were closed with unsent bytes, and those (`true`) whose last answers
     /// are still to be read: a server that cannot write them notes an aborted connection.
@@ -89,13 +89,13 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) fn shard(&self) -> &WorkerShard {
-        self.counters.shard(self.index)
+        &self.shard
     }
 
     pub(crate) fn bench(&mut self) -> Bench<'_> {
         Bench {
             pool: &mut self.pool,
-            shard: self.counters.shard(self.index),
+            shard: &self.shard,
             registry: &self.registry,
         }
     }

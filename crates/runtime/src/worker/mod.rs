@@ -135,7 +135,7 @@ impl Worker {
             answers: parts.answers,
             mailbox: parts.mailbox,
             log: parts.log,
-            counters: parts.counters,
+            shard: Arc::clone(parts.counters.shard(parts.index)),
             refusals: VecDeque::with_capacity(SCRATCH),
             parted: Vec::with_capacity(SCRATCH),
             serial: 0,

@@ -229,15 +229,14 @@ impl Desk {
         let Desk {
             shelf,
             pool,
-            counters,
+            shard,
             registry,
-            index,
             ..
         } = self;
         let shelved = shelf.named(key)?;
         let mut bench = super::conn::Bench {
             pool,
-            shard: counters.shard(*index),
+            shard,
             registry,
         };
         let conn = &mut shelved.conn;

@@ -114,7 +114,7 @@ impl Desk {
         let Some(conn) = seated.named(key) else {
             return Ok(0);
         };
-        self.counters.shard(self.index).reads.add(1);
+        self.shard.reads.add(1);
         let (io, room) = match &conn.transport {
             Transport::Plain if conn.input.len() <= CARRY_BYTES => {
                 return self.read_and_present(seated, key);

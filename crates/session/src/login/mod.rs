@@ -28,6 +28,7 @@ use crate::question::{AccountAnswer, AccountQuery, Answer, Barred, Question};
 use crate::replay::Replay;
 use crate::session::{Birth, Cx, LOGIN_TIMEOUT, Phase, Session};
 use crate::sync::Syncing;
+use crate::tally::Counting;
 use crate::time::Instant;
 
 /// After so many failed COM_CHANGE_USER commands no further one is tried, as servers do: not in a
@@ -279,7 +280,7 @@ impl Session {
         if self.service.login_log.refusals {
             self.log_event(Event::AuthenticationFailure, &reason, cx);
         }
-        self.shard(cx).failed_auths.add(1);
+        self.counters.failed_auths.add(1);
         let change = matches!(&self.phase, Phase::Dialogue(dialogue) if dialogue.change);
         self.client.seq = login.seq();
         if change {
@@ -363,7 +364,18 @@ impl Session {
     ) -> Result<Vec<BackendId>, SessionFault> {
         let mut wanted = Vec::new();
         let service = std::sync::Arc::clone(&self.service);
-        lay_out(&service, &mut self.nodes, &mut self.backends, None, 0);
+        let counting = Counting {
+            servers: cx.servers,
+            worker: cx.worker,
+        };
+        lay_out(
+            &service,
+            &mut self.nodes,
+            &mut self.backends,
+            None,
+            0,
+            counting,
+        );
         for ix in 0..self.nodes.len() {
             let Some(spec) = self
                 .nodes

@@ -243,7 +243,7 @@ impl Session {
 
     /// A repeated answer is not what the client was told.
     pub(crate) fn differs_from_record(&mut self, how: &str, cx: &mut Cx<'_>) {
-        self.shard(cx).replay_mismatches.add(1);
+        self.counters.replay_mismatches.add(1);
         let again = self
             .replay
             .as_ref()

@@ -401,7 +401,7 @@ impl Session {
 
     /// The record is as long as the rules allow.
     fn exceeded(&mut self, cx: &mut Cx<'_>) {
-        self.shard(cx).trx_max_size_exceeded.add(1);
+        self.counters.trx_max_size_exceeded.add(1);
         self.stop_record("it is longer than transaction_replay_max_size", cx);
     }
 
@@ -506,7 +506,7 @@ impl Session {
     ) {
         let tells = self.reports_status(ticket.command);
         let trx = self.trx;
-        self.replay_completed(cx);
+        self.replay_completed();
         let Some(replay) = &mut self.replay else {
             return;
         };

@@ -191,7 +191,7 @@ impl Session {
 
     /// The connection was lost while it committed: the client must look for itself.
     pub(crate) fn commit_unknown(&mut self, id: BackendId, fault: &SessionFault, cx: &mut Cx<'_>) {
-        self.shard(cx).unknown_commits.add(1);
+        self.counters.unknown_commits.add(1);
         let server = self.server_name(id, cx);
         let reason = match fault {
             SessionFault::ServerLost { reason, .. } => reason.clone(),
@@ -342,7 +342,7 @@ impl Session {
     fn interrupted_now(&mut self, cx: &mut Cx<'_>) -> Option<Interrupted> {
         let ticket = self.tickets.pop_front();
         if let Some(ticket) = &ticket {
-            self.drop_ticket(None, cx);
+            self.drop_ticket(None);
             if let Some(seq) = ticket.seq {
                 self.unsay(seq);
                 // The routers forget what they know of the transaction, wherever it ran.
@@ -416,7 +416,7 @@ impl Session {
             if env.now < run.due || !self.tickets.is_empty() {
                 return;
             }
-            let Some(payload) = run.waiting.take().or_else(|| self.next_repeated(env)) else {
+            let Some(payload) = run.waiting.take().or_else(|| self.next_repeated()) else {
                 return;
             };
             let Some(command) = payload.first().copied().and_then(Command::from_byte) else {
@@ -440,14 +440,14 @@ impl Session {
                 return;
             }
             if matches!(run.stage, Stage::Last { .. }) {
-                self.last_is_routed(&env.cx());
+                self.last_is_routed();
                 return;
             }
         }
     }
 
     /// The next statement of the replay. `None`: there is none, or not yet.
-    fn next_repeated(&mut self, env: &mut Env<'_>) -> Option<Vec<u8>> {
+    fn next_repeated(&mut self) -> Option<Vec<u8>> {
         let replay = self.replay.as_mut()?;
         let run = replay.run.as_mut()?;
         let Stage::Repeating(place) = run.stage else {
@@ -464,11 +464,11 @@ impl Session {
             // The client has not sent all of what comes last.
             return None;
         }
-        self.repeated(env)
+        self.repeated()
     }
 
     /// All answered statements are repeated, with equal answers.
-    fn repeated(&mut self, env: &mut Env<'_>) -> Option<Vec<u8>> {
+    fn repeated(&mut self) -> Option<Vec<u8>> {
         let replay = self.replay.as_mut()?;
         let run = replay.run.as_mut()?;
         if let Some(interrupted) = run.interrupted {
@@ -478,16 +478,16 @@ impl Session {
             replay.digest.clear();
             return replay.record.store.open_payload().map(<[u8]>::to_vec);
         }
-        self.replay_completed(&env.cx());
+        self.replay_completed();
         self.moved = true;
         None
     }
 
     /// The replay is over: everything ended as it had.
-    pub(super) fn replay_completed(&mut self, cx: &Cx<'_>) {
+    pub(super) fn replay_completed(&mut self) {
         let run = self.replay.as_mut().and_then(|replay| replay.run.take());
         if run.is_some() {
-            self.shard(cx).replayed_transactions.add(1);
+            self.counters.replayed_transactions.add(1);
         }
     }
 
@@ -497,14 +497,14 @@ impl Session {
     }
 
     /// The interrupted statement is on its way, or was answered by the proxy itself.
-    fn last_is_routed(&mut self, cx: &Cx<'_>) {
+    fn last_is_routed(&mut self) {
         let interrupted = self
             .replay
             .as_ref()
             .and_then(|replay| replay.run.as_ref())
             .and_then(|run| run.interrupted);
         let (Some(ticket), Some(interrupted)) = (self.tickets.front_mut(), interrupted) else {
-            self.replay_completed(cx);
+            self.replay_completed();
             if let Some(replay) = &mut self.replay {
                 replay.record.current = None;
                 replay.record.store.abandon();
