@@ -8,7 +8,7 @@ use crate::cause::Cause;
 use crate::chain::{FilterSlot, TreeNeeds, open_filters};
 use crate::fault::{ErrReply, SessionFault};
 use crate::filter::Filter;
-use crate::output::{Level, Op};
+use crate::output::{Level, Op, Output};
 use crate::service::{LogSwitches, ServiceSpec};
 use crate::session::{Cx, Env, LOGIN_TIMEOUT, Phase, Session};
 use crate::time::Instant;
@@ -159,24 +159,25 @@ impl Session {
 
     /// Asks to be woken for the next deadline. A deadline that moved away is noticed when the old
     /// one comes; only one that came nearer needs a new wish.
-    pub(crate) fn arm(&mut self, cx: &mut Cx<'_>) {
+    #[inline]
+    pub(crate) fn arm(&mut self, now: Instant, out: &mut Output) {
         if self.is_over() {
             return;
         }
         if matches!(self.phase, Phase::Commands) && !std::mem::take(&mut self.nearer) {
             debug_assert!(
-                self.next_deadline(cx.now)
+                self.next_deadline(now)
                     .is_none_or(|next| self.armed.is_some_and(|armed| armed <= next)),
                 "whatever brings a deadline nearer sets `nearer`"
             );
             return;
         }
-        let next = self.next_deadline(cx.now);
+        let next = self.next_deadline(now);
         if let Some(next) = next
             && self.armed.is_none_or(|armed| next < armed)
         {
             self.armed = Some(next);
-            cx.out.push(Op::WakeAt(next));
+            out.push(Op::WakeAt(next));
         }
     }
 

@@ -360,7 +360,12 @@ impl Session {
 
     /// The command at the head is on its way, or answered: what it has passed becomes that of the
     /// newest command.
+    #[inline]
     pub(crate) fn has_passed(&mut self) {
+        if self.passed.is_empty() && self.passed_by_newest.is_empty() {
+            self.sent_again = false;
+            return;
+        }
         std::mem::swap(&mut self.passed, &mut self.passed_by_newest);
         // A command that is sent again went before one that may have passed filters already.
         if !std::mem::take(&mut self.sent_again) {

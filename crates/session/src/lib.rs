@@ -59,6 +59,7 @@ mod next_trx;
 mod observe;
 mod opening;
 mod origin;
+mod outcome;
 mod output;
 mod own;
 #[cfg(feature = "planted-bugs")]

@@ -10,14 +10,11 @@ use tidegate_wire::{Caps, Command, Gtid, ReplyError, Rewrite, Status};
 
 use crate::backend::{Owed, OwedTo, State};
 use crate::cause::Cause;
-use crate::chain::Node;
 use crate::fault::{ErrReply, SessionFault};
-use crate::ids::{BackendId, BackendStmtId, Side, TargetId};
+use crate::ids::{BackendId, BackendStmtId, Side};
 use crate::position::Told;
 use crate::replay::{Follow, Part};
-use crate::request::{OwnAnswer, ReplySummary};
-use crate::router::RouterSession;
-use crate::scene::Scene;
+use crate::request::OwnAnswer;
 use crate::session::{Cx, Session};
 use crate::stmts::Mapped;
 use crate::ticket::{Then, Ticket};
@@ -571,110 +568,6 @@ impl Session {
         }
     }
 
-    /// Filters and routers on the way of a complete reply.
-    fn tell_modules(
-        &mut self,
-        id: BackendId,
-        ticket: &Ticket,
-        summary: &Summary,
-        last: &[u8],
-        cx: &Cx<'_>,
-    ) {
-        let Some((leaf, server)) = self
-            .backend(id)
-            .map(|backend| (backend.node, backend.server))
-        else {
-            return;
-        };
-        let view = cx.servers.get(server);
-        let own = ticket.part == Part::Repeated;
-        if self.observe.is_retaining() && !own {
-            let response = view.map(|view| (&view.name, cx.now.since(ticket.sent)));
-            self.observe.completed(cx.wall, response);
-        }
-        let error = (summary.kind == Kind::Err).then_some(summary.error_code);
-        let trx = self.trx;
-        let reply = ReplySummary {
-            command: ticket.command,
-            error,
-            error_text: if error.is_some() {
-                ErrPacket::parse(last).map_or(&[][..], |packet| packet.message)
-            } else {
-                &[]
-            },
-            rows: summary.rows,
-            bytes: summary.bytes,
-            warnings: summary.warnings,
-            status: summary.status.bits(),
-            has_rows: summary.result_sets > 0,
-            sent: ticket.sent,
-            first_byte: ticket.first_byte,
-            server: view.map(|view| &*view.name),
-            trx: &trx,
-        };
-        self.tell_routers(id, leaf, &reply, cx);
-        if self.needs.replies && !own {
-            self.tell_filters(leaf, &reply, cx);
-        }
-    }
-
-    fn tell_routers(&mut self, id: BackendId, leaf: usize, reply: &ReplySummary<'_>, cx: &Cx<'_>) {
-        self.each_router(id, leaf, cx, |router, target, scene| {
-            router.on_reply(target, reply, scene);
-        });
-    }
-
-    /// Tells something to the routers on the way from a connection to the client.
-    pub(crate) fn each_router(
-        &mut self,
-        id: BackendId,
-        leaf: usize,
-        cx: &Cx<'_>,
-        mut tell: impl FnMut(&mut dyn RouterSession, TargetId, &Scene<'_>),
-    ) {
-        let mut next = Some(leaf);
-        while let Some(ix) = next {
-            let Some(mut router) = self.nodes.get_mut(ix).and_then(|node| node.router.take())
-            else {
-                return;
-            };
-            if let (Some(target), Some(scene)) = (self.target_of(ix, id), self.scene(ix, cx)) {
-                tell(&mut *router, target, &scene);
-            }
-            let Some(node) = self.nodes.get_mut(ix) else {
-                return;
-            };
-            node.router = Some(router);
-            next = node.parent.map(|(parent, _)| parent);
-        }
-    }
-
-    pub(crate) fn tell_filters(&mut self, leaf: usize, reply: &ReplySummary<'_>, cx: &Cx<'_>) {
-        let scene = self.client.filter_scene(self.id, &self.service.name, cx);
-        let path: Vec<usize> = Node::path(&self.nodes, leaf).collect();
-        for ix in path {
-            let Some(node) = self.nodes.get_mut(ix) else {
-                continue;
-            };
-            for slot in node
-                .filters
-                .iter_mut()
-                .rev()
-                .filter(|slot| slot.wants.replies)
-            {
-                slot.session.on_reply(reply, &scene);
-            }
-        }
-        for slot in self
-            .own_filters
-            .iter_mut()
-            .rev()
-            .filter(|slot| slot.wants.replies)
-        {
-            slot.session.on_reply(reply, &scene);
-        }
-    }
-
     /// A session command ended here unlike where the client got its answer from.
     fn differs(&mut self, id: BackendId, seq: u64, last: &[u8], cx: &mut Cx<'_>) {
         let said = if last.first() == Some(&0xFF) {
@@ -801,41 +694,6 @@ impl Session {
             self.tell_passed(error, cx);
         }
         self.has_passed();
-    }
-
-    /// Filters hear of an answer that no server gave: those that saw the command, but not the one
-    /// that answered it.
-    fn tell_passed(&mut self, error: Option<&ErrReply>, cx: &Cx<'_>) {
-        let trx = self.trx;
-        let reply = ReplySummary {
-            command: Command::Query,
-            error: error.map(|reply| reply.code),
-            error_text: error.map_or(&[], |reply| reply.text.as_bytes()),
-            rows: 0,
-            bytes: 0,
-            warnings: 0,
-            status: self.status().bits(),
-            has_rows: false,
-            sent: cx.now,
-            first_byte: cx.now,
-            server: None,
-            trx: &trx,
-        };
-        let scene = self.client.filter_scene(self.id, &self.service.name, cx);
-        for passed in self.passed.iter().rev() {
-            let slots = match passed.node {
-                None => &mut self.own_filters,
-                Some(ix) => match self.nodes.get_mut(ix) {
-                    Some(node) => &mut node.filters,
-                    None => continue,
-                },
-            };
-            let seen = passed.filters - usize::from(passed.verdict.is_some());
-            let seen = slots.iter_mut().take(seen);
-            for slot in seen.rev().filter(|slot| slot.wants.replies) {
-                slot.session.on_reply(&reply, &scene);
-            }
-        }
     }
 
     /// The number of a packet of our own: after what a server's reply in progress has used, else

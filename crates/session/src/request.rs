@@ -48,14 +48,14 @@ impl<'a> Request<'a> {
 }
 
 #[inline]
-fn runs_statement(command: Command) -> bool {
+pub(crate) fn runs_statement(command: Command) -> bool {
     matches!(
         command,
         Command::Query | Command::StmtExecute | Command::StmtBulkExecute
     )
 }
 
-/// The outcome of a command, once its reply is complete.
+/// The outcome of a command as filters see it, once its reply is complete.
 #[derive(Debug, Clone, Copy)]
 pub struct ReplySummary<'a> {
     /// Which command it answers.
@@ -82,15 +82,6 @@ pub struct ReplySummary<'a> {
     pub server: Option<&'a str>,
     /// The transaction after this command.
     pub trx: &'a TrxTracker,
-}
-
-impl ReplySummary<'_> {
-    /// Did the command run a statement?
-    #[inline]
-    #[must_use]
-    pub fn executes(&self) -> bool {
-        runs_statement(self.command)
-    }
 }
 
 /// An answer that the proxy itself gives to a command.

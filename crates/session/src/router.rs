@@ -12,10 +12,11 @@ use crate::freeze::{Decoder, Encoder, FreezeError};
 use crate::ids::TargetId;
 use crate::position::{Before, Behind, Told};
 use crate::replay::ReplayRules;
-use crate::request::{OwnAnswer, ReplySummary, Request};
+use crate::request::{OwnAnswer, Request, runs_statement};
 use crate::scene::Scene;
 use crate::sync::SyncRules;
 use crate::time::Instant;
+use tidegate_wire::Command;
 
 /// A router with its parameters: what a service has one of.
 pub trait Router: std::fmt::Debug + Send + Sync {
@@ -100,7 +101,7 @@ pub trait RouterSession: std::fmt::Debug + Send {
     /// The decision for this command has been carried out: it goes this way.
     fn on_routed(&mut self, request: &Request<'_>, course: Course, scene: &Scene<'_>);
     /// The answer to a command is complete and its last byte on the way to the client.
-    fn on_reply(&mut self, target: TargetId, reply: &ReplySummary<'_>, scene: &Scene<'_>);
+    fn on_reply(&mut self, target: TargetId, ended: Ended, scene: &Scene<'_>);
     /// A target's connection is gone, or could not be opened.
     fn on_lost(&mut self, loss: &Loss, scene: &Scene<'_>) -> AfterLoss;
     /// A server answered the only statement in flight with an error that says more of the server than
@@ -137,6 +138,24 @@ pub trait RouterSession: std::fmt::Debug + Send {
     fn reset(&mut self) {}
     /// Writes the whole state.
     fn freeze(&self, into: &mut Encoder);
+}
+
+/// How a command ended whose answer is complete. What it did to the transaction, [`Scene::trx`] tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Which command.
+    pub command: Command,
+    /// It ended in an error.
+    pub failed: bool,
+}
+
+impl Ended {
+    /// Did the command run a statement?
+    #[inline]
+    #[must_use]
+    pub fn executes(self) -> bool {
+        runs_statement(self.command)
+    }
 }
 
 /// What keeps a session on its present connections.

@@ -133,25 +133,38 @@ impl<'a> Scene<'a> {
         targets: &[Target],
         id: TargetId,
     ) -> Option<TargetView<'a>> {
-        // There is none before the session's connections exist, while the router starts.
-        let target = targets.get(usize::from(id.0));
-        match spec.targets.get(usize::from(id.0))? {
-            TargetSpec::Server(server) => {
-                let backend = match target {
-                    Some(Target::Backend(backend)) => self.backend(*backend),
-                    _ => None,
-                };
-                let counters = spec.target_counters.get(usize::from(id.0));
-                Some(TargetView(Kind::Server {
-                    server: self.servers.get(*server)?,
-                    backend,
-                    counters: counters.map(|counters| &**counters),
-                }))
-            }
-            TargetSpec::Service(service) => {
-                Some(TargetView(Kind::Service(self.service(service, target))))
-            }
+        let number = usize::from(id.0);
+        let target = targets.get(number);
+        if let Some(Target::Backend(backend)) = target {
+            let backend = self.backend(*backend)?;
+            return Some(TargetView(Kind::Server {
+                server: self.servers.get(backend.server)?,
+                backend: Some(backend),
+                spec,
+                number,
+            }));
         }
+        self.unconnected(spec, target, number)
+    }
+
+    /// A server before the session's connections exist, while the router starts, or a service.
+    #[cold]
+    fn unconnected(
+        &self,
+        spec: &'a ServiceSpec,
+        target: Option<&Target>,
+        number: usize,
+    ) -> Option<TargetView<'a>> {
+        let kind = match spec.targets.get(number)? {
+            TargetSpec::Server(server) => Kind::Server {
+                server: self.servers.get(*server)?,
+                backend: None,
+                spec,
+                number,
+            },
+            TargetSpec::Service(service) => Kind::Service(self.service(service, target)),
+        };
+        Some(TargetView(kind))
     }
 
     /// At the session's next rest the router is asked which connections it does not want any more.

@@ -584,7 +584,7 @@ impl Session {
                 }
             }
         }
-        self.arm(&mut env.cx());
+        self.arm(env.now, env.out);
         if cfg!(debug_assertions) {
             self.check_invariants();
         }

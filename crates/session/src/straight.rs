@@ -10,7 +10,7 @@
 //! give one trace.
 
 use tidegate_wire::Command;
-use tidegate_wire::stmt::types_of;
+use tidegate_wire::stmt::Execute;
 
 use crate::backend::{Link, Owed, OwedTo};
 use crate::chain::Target;
@@ -83,7 +83,7 @@ impl Session {
                 let mapped = backend.stmts.get(stmt)?;
                 let version = prepared.types_version;
                 let knows_types = version == 0 || version == mapped.types_version;
-                let tells_types = types_of(request.payload, prepared.params).is_some();
+                let tells_types = Execute::announces_types(request.payload, prepared.params);
                 let free = prepared.long_data_on.is_none() && !prepared.long_data_lost;
                 (knows_types && !tells_types && free).then_some(())?;
                 Some(mapped.backend.0)

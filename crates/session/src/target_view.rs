@@ -6,8 +6,8 @@ use tidegate_wire::GtidList;
 
 use crate::average::{Average, Response};
 use crate::backend::{Backend, Link};
-use crate::service::TargetShard;
-use crate::world::{Counters, Rank, ServerStatus, ServerView};
+use crate::service::ServiceSpec;
+use crate::world::{Rank, ServerStatus, ServerView};
 
 /// One target at one moment. A service as a target shows the best of what lies behind it.
 ///
@@ -22,8 +22,9 @@ pub(crate) enum Kind<'a> {
         server: &'a ServerView,
         /// This session's connection to it.
         backend: Option<&'a Backend>,
-        /// Its service's counters of it.
-        counters: Option<&'a Counters<TargetShard>>,
+        /// The service whose target it is, and which.
+        spec: &'a ServiceSpec,
+        number: usize,
     },
     Service(Summary<'a>),
 }
@@ -182,7 +183,8 @@ impl<'a> TargetView<'a> {
     #[must_use]
     pub fn service_connections(&self) -> u64 {
         match &self.0 {
-            Kind::Server { counters, .. } => {
+            Kind::Server { spec, number, .. } => {
+                let counters = spec.target_counters.get(*number);
                 counters.map_or(0, |target| target.sum(|shard| &shard.connections))
             }
             Kind::Service(whole) => whole.service_connections,

@@ -223,7 +223,7 @@ impl Session {
         }
         session.find_digests(&mut env.cx());
         session.adopt();
-        session.arm(&mut env.cx());
+        session.arm(env.now, env.out);
         Ok(session)
     }
 

@@ -9,9 +9,10 @@ mod choice;
 mod params;
 
 use tidegate_session::freeze::{Decoder, Encoder, FreezeError};
-use tidegate_session::request::{ReplySummary, Request};
+use tidegate_session::request::Request;
 use tidegate_session::router::{
-    AfterLoss, Course, Decision, Loss, Needs, Reasoning, Router, RouterSession, TargetSet, Tie,
+    AfterLoss, Course, Decision, Ended, Loss, Needs, Reasoning, Router, RouterSession, TargetSet,
+    Tie,
 };
 use tidegate_session::world::ServerStatus;
 use tidegate_session::{Counted, Scene, SessionFault, TargetId};
@@ -144,7 +145,7 @@ impl RouterSession for Connection {
         scene.count(self.target, Counted::Other);
     }
 
-    fn on_reply(&mut self, _target: TargetId, _reply: &ReplySummary<'_>, _scene: &Scene<'_>) {}
+    fn on_reply(&mut self, _target: TargetId, _ended: Ended, _scene: &Scene<'_>) {}
 
     fn on_lost(&mut self, loss: &Loss, scene: &Scene<'_>) -> AfterLoss {
         if loss.was_open || self.used {

@@ -31,6 +31,7 @@ fn reachable(view: &TargetView<'_>, scene: &Scene<'_>) -> bool {
 }
 
 /// Is it the session's primary still: connected, and in that role?
+#[inline]
 pub(crate) fn is_valid_primary(scene: &Scene<'_>, current: TargetId) -> bool {
     scene.target(current).is_some_and(|view| {
         view.link() >= Link::Opening
@@ -79,8 +80,8 @@ pub(crate) fn replica(
     best(scene, limits, primary, barred, rank)
 }
 
-/// Can no other server be so much better that a session leaves the one it used last? Then nobody
-/// has to look at the others.
+/// Is no other server so much better that a session leaves the one it used last? Most often a look
+/// at how many statements are in progress there is enough to say so.
 fn is_unrivalled(
     scene: &Scene<'_>,
     limits: &Limits,
@@ -96,10 +97,39 @@ fn is_unrivalled(
         let other = scene.target(other);
         other.is_some_and(|other| other.last_used() >= view.last_used())
     };
-    unfit_in(scene, limits, id, view, primary, rank).is_none()
+    limits.criterion == SelectionCriteria::LeastCurrentOperations
+        && unfit_in(scene, limits, id, view, primary, rank).is_none()
         && class(view, limits, primary == Some(id)) == 0
-        && limits.criterion.keeps(|| view.operations(), 0)
         && !(limits.master_accept_reads && primary.is_some_and(used_later))
+        && !has_rival(scene, limits, primary, rank, id, view.operations())
+}
+
+/// Is there another that can take the read as well and has clearly less to do than `id`, which has
+/// `own` statements in progress?
+#[inline]
+fn has_rival(
+    scene: &Scene<'_>,
+    limits: &Limits,
+    primary: Option<TargetId>,
+    rank: Rank,
+    id: TargetId,
+    own: u64,
+) -> bool {
+    let is_rival = |other: TargetId| {
+        scene.target(other).is_some_and(|view| {
+            !keeps(own, view.operations())
+                && unfit_in(scene, limits, other, &view, primary, rank).is_none()
+                && class(&view, limits, primary == Some(other)) == 0
+        })
+    };
+    !keeps(own, 0) && scene.targets().any(|other| other != id && is_rival(other))
+}
+
+/// By operations, of which there are a few more or fewer at every moment: is a server with `own` so
+/// little worse than one with `best` that the session stays where it is? By one, or an eighth.
+#[inline]
+fn keeps(own: u64, best: u64) -> bool {
+    own <= best + (own / 8).max(1)
 }
 
 /// The choice among all of them.
@@ -159,8 +189,11 @@ fn best(
             .then_with(|| turn(scene, *id).cmp(&turn(scene, *other_id)))
     };
     let (best, id) = weights().min_by(in_turn)?;
-    let own = || scene.target(last).map_or(0, |view| view.operations());
-    if used > 0 && limits.criterion.keeps(own, best.measure) {
+    let stays = limits.criterion == SelectionCriteria::LeastCurrentOperations && {
+        let own = scene.target(last).map_or(0, |view| view.operations());
+        keeps(own, best.measure)
+    };
+    if used > 0 && stays {
         return Some(last);
     }
     // One that is being opened is waited for before another is opened: what it is told at first
@@ -168,19 +201,6 @@ fn best(
     let opens = best.link == Reverse(Link::Closed);
     let awaited = weights().filter(|(weight, _)| opens && weight.link == Reverse(Link::Opening));
     Some(awaited.min_by(in_turn).map_or(id, |(_, id)| id))
-}
-
-impl SelectionCriteria {
-    /// Is the server that the session used last, with `own` operations, so little worse than one with
-    /// `best` that the session stays there? By operations, of which there are a few more or fewer at
-    /// every moment: by one, or an eighth.
-    #[inline]
-    fn keeps(self, own: impl FnOnce() -> u64, best: u64) -> bool {
-        self == SelectionCriteria::LeastCurrentOperations && {
-            let own = own();
-            own <= best + (own / 8).max(1)
-        }
-    }
 }
 
 /// Replicas to be connected when a session starts: those with the fewest connections first.
@@ -475,8 +495,7 @@ mod tests {
     /// The session used a server with so many operations last; the best has so many.
     #[track_caller]
     fn stays(last: u64, best: u64, expect: bool) {
-        let criterion = SelectionCriteria::LeastCurrentOperations;
-        assert_eq!(criterion.keeps(|| last, best), expect, "{last} and {best}");
+        assert_eq!(keeps(last, best), expect, "{last} and {best}");
     }
 
     #[test]
@@ -491,9 +510,7 @@ mod tests {
     }
 
     #[test]
-    fn by_other_measures_only_equals_stay() {
-        let criterion = SelectionCriteria::LeastBehindMaster;
-        assert!(!criterion.keeps(|| 1, 0));
-        assert!(weight(5, 7) < weight(5, 3), "of equals the one used last");
+    fn of_equals_the_one_used_last_is_the_best() {
+        assert!(weight(5, 7) < weight(5, 3));
     }
 }

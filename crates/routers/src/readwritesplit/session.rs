@@ -2,9 +2,10 @@
 
 use tidegate_session::freeze::Encoder;
 use tidegate_session::position::{Before, Behind, Told};
-use tidegate_session::request::{ReplySummary, Request};
+use tidegate_session::request::Request;
 use tidegate_session::router::{
-    AfterLoss, Course, Decision, Loss, Reasoning, Refusal, RouterSession, Seen, TargetSet, Tie,
+    AfterLoss, Course, Decision, Ended, Loss, Reasoning, Refusal, RouterSession, Seen, TargetSet,
+    Tie,
 };
 use tidegate_session::world::ServerStatus;
 use tidegate_session::{Counted, Link, Scene, TargetId};
@@ -137,6 +138,10 @@ impl Split {
     /// Takes another primary, if the session's own is none any more and another may take its place:
     /// what the command itself does to the next transaction binds nobody to the old one.
     fn renew_primary(&mut self, before: &TrxTracker, scene: &Scene<'_>) {
+        let own = self.primary;
+        if own.is_some_and(|own| choose::is_valid_primary(scene, own)) {
+            return;
+        }
         let found = self.find_primary_for(scene, before).filter(|id| {
             // One that is not connected yet binds nobody.
             scene
@@ -170,6 +175,39 @@ impl Split {
                 to.contains(primary) && view.is_some_and(|view| view.link() == Link::Open)
             }
         })
+    }
+
+    /// A command goes to `target` while a transaction is open: it may be the first in it. `bare`: when
+    /// it came nothing was tied to the primary's connection.
+    fn enter_transaction(
+        &mut self,
+        request: &Request<'_>,
+        target: TargetId,
+        bare: bool,
+        scene: &Scene<'_>,
+    ) {
+        let begins = request
+            .statement
+            .is_some_and(|statement| statement.mask.contains(TypeMask::BEGIN_TRX));
+        // A cursor stays where it was opened and long data where their first part went, which need not
+        // be where the transaction runs.
+        let bound = matches!(
+            request.command,
+            Command::StmtFetch | Command::StmtSendLongData
+        );
+        if bound || (self.transaction.is_some() && !begins) {
+            return;
+        }
+        let left = self.transaction.replace(target);
+        if let Some(left) = left.filter(|left| *left != target) {
+            self.left_open = self.left_open.with(left);
+            scene.want_spare();
+        }
+        self.on_primary = Some(target) == self.primary;
+        self.only_reads = true;
+        self.repeatable = bare;
+        let may_write = begins && !self.on_primary && !scene.trx().is_read_only();
+        self.hopeful = self.settings.optimistic && may_write;
     }
 
     /// What was tied to the primary's connection is gone with it.
@@ -292,27 +330,8 @@ impl RouterSession for Split {
                 if !to_primary {
                     self.reader = Some(target);
                 }
-                let begins = request
-                    .statement
-                    .is_some_and(|statement| statement.mask.contains(TypeMask::BEGIN_TRX));
-                // A cursor stays where it was opened and long data where their first part went,
-                // which need not be where the transaction runs.
-                let bound = matches!(
-                    request.command,
-                    Command::StmtFetch | Command::StmtSendLongData
-                );
-                let runs_in_it = trx.is_open() && !bound;
-                if runs_in_it && (begins || self.transaction.is_none()) {
-                    let left = self.transaction.replace(target);
-                    if let Some(left) = left.filter(|left| *left != target) {
-                        self.left_open = self.left_open.with(left);
-                        scene.want_spare();
-                    }
-                    self.on_primary = to_primary;
-                    self.only_reads = true;
-                    self.repeatable = bare;
-                    self.hopeful =
-                        self.settings.optimistic && begins && !to_primary && !trx.is_read_only();
+                if trx.is_open() {
+                    self.enter_transaction(request, target, bare, scene);
                 }
                 self.only_reads &= how == Counted::Read || !is_data_statement(request);
                 self.follows_primary = to_primary && how == Counted::Write && !self.ends;
@@ -335,9 +354,9 @@ impl RouterSession for Split {
         }
     }
 
-    fn on_reply(&mut self, target: TargetId, reply: &ReplySummary<'_>, scene: &Scene<'_>) {
+    fn on_reply(&mut self, target: TargetId, ended: Ended, scene: &Scene<'_>) {
         if let Some(after) = self.temporary_after.take()
-            && reply.error.is_none()
+            && !ended.failed
         {
             self.temporary = after;
         }
@@ -346,20 +365,17 @@ impl RouterSession for Split {
             return;
         }
         self.causal.on_quiet();
+        let trx = scene.trx();
         // The text may have hidden that it begins one.
-        if reply.executes()
-            && self.transaction.is_none()
-            && reply.trx.is_open()
-            && reply.trx.autocommit()
-        {
+        if ended.executes() && self.transaction.is_none() && trx.is_open() && trx.autocommit() {
             self.transaction = Some(target);
             self.on_primary = Some(target) == self.primary;
             self.only_reads = false;
             self.repeatable = false;
         }
         // With autocommit off one is always open, but it need not be the same.
-        let another = self.ends && reply.error.is_none() && !reply.trx.autocommit();
-        let over = !reply.trx.is_open() || another;
+        let another = self.ends && !ended.failed && !trx.autocommit();
+        let over = !trx.is_open() || another;
         if self.transaction.is_some() && over {
             self.transaction = None;
             // What was kept for it alone is let go now, with autocommit off too.

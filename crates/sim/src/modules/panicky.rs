@@ -8,7 +8,7 @@ use tidegate_session::freeze::{Decoder, Encoder, FreezeError};
 use tidegate_session::position::{Before, Behind, Told};
 use tidegate_session::request::{ReplySummary, Request};
 use tidegate_session::router::{
-    AfterLoss, Course, Decision, Loss, Needs, Router, RouterSession, Seen, TargetSet, Tie,
+    AfterLoss, Course, Decision, Ended, Loss, Needs, Router, RouterSession, Seen, TargetSet, Tie,
 };
 use tidegate_session::{ErrReply, Scene, SessionFault, TargetId};
 use tidegate_sql::hints::Hint;
@@ -150,9 +150,9 @@ impl RouterSession for PanickyRouterSession {
         self.inner.on_routed(request, course, scene);
     }
 
-    fn on_reply(&mut self, target: TargetId, reply: &ReplySummary<'_>, scene: &Scene<'_>) {
+    fn on_reply(&mut self, target: TargetId, ended: Ended, scene: &Scene<'_>) {
         self.fuse.burn("router");
-        self.inner.on_reply(target, reply, scene);
+        self.inner.on_reply(target, ended, scene);
     }
 
     fn on_lost(&mut self, loss: &Loss, scene: &Scene<'_>) -> AfterLoss {

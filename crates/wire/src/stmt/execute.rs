@@ -32,8 +32,18 @@ pub struct Execute {
 }
 
 impl Execute {
+    /// Where the NULL bits begin.
+    const NULLS_AT: usize = 10;
+
     /// The flags that ask for a cursor.
     const CURSORS: u8 = 0x07;
+
+    /// Does the payload of an execution with `params` parameters say that their types follow?
+    #[inline]
+    pub fn announces_types(payload: &[u8], params: u16) -> bool {
+        let flag_at = Self::NULLS_AT + usize::from(params).div_ceil(8);
+        params != 0 && payload.get(flag_at).is_some_and(|flag| *flag != 0)
+    }
 
     /// Reads the head of a payload whose statement has `params` parameters.
     ///

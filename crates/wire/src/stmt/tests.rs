@@ -12,6 +12,8 @@ fn layouts() {
     assert_eq!((execute.id, execute.opens_cursor), (2, true));
     assert_eq!(types_of(EXECUTE, 2), Some(&b"\x08\x80\xfd\0"[..]));
     assert_eq!(types_of(EXECUTE_AGAIN, 2), None);
+    assert!(Execute::announces_types(EXECUTE, 2));
+    assert!(!Execute::announces_types(EXECUTE_AGAIN, 2));
     let bulk = Bulk::parse(BULK, 2).unwrap();
     assert_eq!((bulk.id, bulk.unit_results), (2, true));
     assert_eq!(types_of(BULK, 2), Some(&b"\x08\0\xfd\0"[..]));
