@@ -33,7 +33,12 @@ fn reachable(view: &TargetView<'_>, scene: &Scene<'_>) -> bool {
 /// Is it the session's primary still: connected, and in that role?
 #[inline]
 pub(crate) fn is_valid_primary(scene: &Scene<'_>, current: TargetId) -> bool {
-    scene.target(current).is_some_and(|view| {
+    valid_primary(scene, current).is_some()
+}
+
+#[inline]
+fn valid_primary<'a>(scene: &Scene<'a>, current: TargetId) -> Option<TargetView<'a>> {
+    scene.target(current).filter(|view| {
         view.link() >= Link::Opening
             && view.status().has(ServerStatus::MASTER)
             && view.status().usable()
@@ -55,92 +60,13 @@ pub(crate) fn best_primary(scene: &Scene<'_>, barred: TargetSet) -> Option<Targe
 /// this session used last. What one connection has in its caches, on the server and on the way, is
 /// worth more than a turn for everybody: sessions begin with different servers, so that all have
 /// their share, and each leaves its server only for one that has clearly less to do.
-///
-/// `reader` is where the session's newest command went that went to one server, and not to the
-/// primary.
 pub(crate) fn replica(
     scene: &Scene<'_>,
     limits: &Limits,
     primary: Option<TargetId>,
     barred: TargetSet,
-    reader: Option<TargetId>,
 ) -> Option<TargetId> {
     let rank = current_rank(scene, primary);
-    if let Some(id) = reader.filter(|id| !barred.contains(*id))
-        && is_unrivalled(scene, limits, primary, rank, id)
-    {
-        // Other workers count at the same time: what held a moment ago need not hold now.
-        debug_assert!(
-            best(scene, limits, primary, barred, rank) == Some(id)
-                || !is_unrivalled(scene, limits, primary, rank, id),
-            "another server is better than {id:?}"
-        );
-        return Some(id);
-    }
-    best(scene, limits, primary, barred, rank)
-}
-
-/// Is no other server so much better that a session leaves the one it used last? Most often a look
-/// at how many statements are in progress there is enough to say so.
-fn is_unrivalled(
-    scene: &Scene<'_>,
-    limits: &Limits,
-    primary: Option<TargetId>,
-    rank: Rank,
-    id: TargetId,
-) -> bool {
-    let view = scene.target(id);
-    let Some(view) = &view else {
-        return false;
-    };
-    let used_later = |other: TargetId| {
-        let other = scene.target(other);
-        other.is_some_and(|other| other.last_used() >= view.last_used())
-    };
-    limits.criterion == SelectionCriteria::LeastCurrentOperations
-        && unfit_in(scene, limits, id, view, primary, rank).is_none()
-        && class(view, limits, primary == Some(id)) == 0
-        && !(limits.master_accept_reads && primary.is_some_and(used_later))
-        && !has_rival(scene, limits, primary, rank, id, view.operations())
-}
-
-/// Is there another that can take the read as well and has clearly less to do than `id`, which has
-/// `own` statements in progress?
-#[inline]
-fn has_rival(
-    scene: &Scene<'_>,
-    limits: &Limits,
-    primary: Option<TargetId>,
-    rank: Rank,
-    id: TargetId,
-    own: u64,
-) -> bool {
-    let is_rival = |other: TargetId| {
-        scene.target(other).is_some_and(|view| {
-            !keeps(own, view.operations())
-                && unfit_in(scene, limits, other, &view, primary, rank).is_none()
-                && class(&view, limits, primary == Some(other)) == 0
-        })
-    };
-    !keeps(own, 0) && scene.targets().any(|other| other != id && is_rival(other))
-}
-
-/// By operations, of which there are a few more or fewer at every moment: is a server with `own` so
-/// little worse than one with `best` that the session stays where it is? By one, or an eighth.
-#[inline]
-fn keeps(own: u64, best: u64) -> bool {
-    own <= best + (own / 8).max(1)
-}
-
-/// The choice among all of them.
-#[inline(never)]
-fn best(
-    scene: &Scene<'_>,
-    limits: &Limits,
-    primary: Option<TargetId>,
-    barred: TargetSet,
-    rank: Rank,
-) -> Option<TargetId> {
     let mut fit = TargetSet::EMPTY;
     let mut least = u8::MAX;
     let mut best_class = TargetSet::EMPTY;
@@ -201,6 +127,73 @@ fn best(
     let opens = best.link == Reverse(Link::Closed);
     let awaited = weights().filter(|(weight, _)| opens && weight.link == Reverse(Link::Opening));
     Some(awaited.min_by(in_turn).map_or(id, |(_, id)| id))
+}
+
+/// Does a read stay with `reader`, where the newest command went that went to one server, and not to
+/// the session's primary, as long as that is one?
+#[inline]
+pub(crate) fn stays(
+    scene: &Scene<'_>,
+    limits: &Limits,
+    primary: TargetId,
+    reader: TargetId,
+) -> bool {
+    let Some(view) = valid_primary(scene, primary) else {
+        return false;
+    };
+    is_unrivalled(scene, limits, Some(primary), view.rank(), reader)
+}
+
+/// Is no other server so much better that a session leaves the one it used last? Most often a look
+/// at how many statements are in progress there is enough to say so.
+fn is_unrivalled(
+    scene: &Scene<'_>,
+    limits: &Limits,
+    primary: Option<TargetId>,
+    rank: Rank,
+    id: TargetId,
+) -> bool {
+    let view = scene.target(id);
+    let Some(view) = &view else {
+        return false;
+    };
+    let used_later = |other: TargetId| {
+        let other = scene.target(other);
+        other.is_some_and(|other| other.last_used() >= view.last_used())
+    };
+    limits.criterion == SelectionCriteria::LeastCurrentOperations
+        && unfit_in(scene, limits, id, view, primary, rank).is_none()
+        && class(view, limits, primary == Some(id)) == 0
+        && !(limits.master_accept_reads && primary.is_some_and(used_later))
+        && !has_rival(scene, limits, primary, rank, id, view.operations())
+}
+
+/// Is there another that can take the read as well and has clearly less to do than `id`, which has
+/// `own` statements in progress?
+#[inline]
+fn has_rival(
+    scene: &Scene<'_>,
+    limits: &Limits,
+    primary: Option<TargetId>,
+    rank: Rank,
+    id: TargetId,
+    own: u64,
+) -> bool {
+    let is_rival = |other: TargetId| {
+        scene.target(other).is_some_and(|view| {
+            !keeps(own, view.operations())
+                && unfit_in(scene, limits, other, &view, primary, rank).is_none()
+                && class(&view, limits, primary == Some(other)) == 0
+        })
+    };
+    !keeps(own, 0) && scene.targets().any(|other| other != id && is_rival(other))
+}
+
+/// By operations, of which there are a few more or fewer at every moment: is a server with `own` so
+/// little worse than one with `best` that the session stays where it is? By one, or an eighth.
+#[inline]
+fn keeps(own: u64, best: u64) -> bool {
+    own <= best + (own / 8).max(1)
 }
 
 /// Replicas to be connected when a session starts: those with the fewest connections first.

@@ -3,8 +3,9 @@
 
 use tidegate_session::request::Request;
 use tidegate_session::router::Decision;
-use tidegate_session::{ErrReply, Scene};
+use tidegate_session::{ErrReply, Scene, TargetId};
 
+use super::choose;
 use super::route::{self, Class};
 use super::session::Split;
 use super::variables::Place;
@@ -15,6 +16,38 @@ const VARIABLE: u16 = 1105;
 impl Split {
     /// Where it goes.
     pub(super) fn decide(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision {
+        let Some(target) = self.as_before(request, scene) else {
+            return self.decide_anew(request, scene);
+        };
+        let before = Decision::One {
+            target,
+            retry: true,
+            on_primary: false,
+        };
+        // Other workers count at the same time: what held a moment ago need not hold now.
+        debug_assert!(
+            self.decide_anew(request, scene) == before || self.as_before(request, scene).is_none(),
+            "another server is better than {target:?}"
+        );
+        before
+    }
+
+    /// Where most statements go: a read where the one before it went, past everything that could send
+    /// it elsewhere and is not there.
+    fn as_before(&self, request: &Request<'_>, scene: &Scene<'_>) -> Option<TargetId> {
+        let (reader, primary) = (self.reader?, self.primary?);
+        let bare = self.variables.is_empty()
+            && self.left_open.is_empty()
+            && self.unreachable.is_none()
+            && !self.settings.causal.is_on();
+        let stays = bare
+            && scene.outstanding() == 0
+            && route::is_plain_read(request, self.state(scene))
+            && choose::stays(scene, &self.settings.limits, primary, reader);
+        stays.then_some(reader)
+    }
+
+    fn decide_anew(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision {
         let resolved = self.named.resolve(request);
         let decision = if self.causal.is_behind(scene) {
             self.to_primary_itself(scene, false)

@@ -113,7 +113,7 @@ pub(crate) fn decide(request: &Request<'_>, state: State<'_>) -> (Class, Rule) {
 /// Is it a read in a session of which no rule but the last says anything? Most statements are, and
 /// come by all the others.
 #[inline]
-fn is_plain_read(request: &Request<'_>, state: State<'_>) -> bool {
+pub(crate) fn is_plain_read(request: &Request<'_>, state: State<'_>) -> bool {
     let Some(statement) = request.statement else {
         return false;
     };

@@ -93,16 +93,8 @@ impl Split {
         primary: Option<TargetId>,
     ) -> Option<TargetId> {
         let behind = self.causal.barred(self.settings.causal, scene);
-        // To another primary commands may have gone since.
-        let reader = self.reader.filter(|_| primary == self.primary);
         let choose = |barred: TargetSet| {
-            choose::replica(
-                scene,
-                &self.settings.limits,
-                primary,
-                barred.union(behind),
-                reader,
-            )
+            choose::replica(scene, &self.settings.limits, primary, barred.union(behind))
         };
         let avoided = self.avoided(scene);
         choose(avoided).or_else(|| match self.barred(scene) {
@@ -370,7 +362,7 @@ impl Split {
             let others = self.avoided(scene).with(refusal.target);
             let primary = self.find_primary(scene).filter(|_| !is_primary);
             let limits = &self.settings.limits;
-            waits || choose::replica(scene, limits, primary, others, None).is_some()
+            waits || choose::replica(scene, limits, primary, others).is_some()
         } else {
             waits && is_primary && self.may_replace_primary(scene) && scene.recoverable()
         }
@@ -384,7 +376,7 @@ impl Split {
             .filter(|primary| !others.contains(*primary));
         let is_primary = Some(loss.target) == self.primary;
         let limits = &self.settings.limits;
-        let replica = choose::replica(scene, limits, elsewhere, others, None);
+        let replica = choose::replica(scene, limits, elsewhere, others);
         if !is_primary && replica.is_some() {
             scene.now
         } else {

@@ -30,6 +30,12 @@ impl Unreachable {
         self.until = scene.now.after(WHILE);
     }
 
+    /// Could everything be connected so far?
+    #[inline]
+    pub(super) fn is_none(&self) -> bool {
+        self.targets.is_empty() && self.by_command.0.is_empty()
+    }
+
     /// Those that could not be connected a moment ago.
     pub(super) fn lately(&self, scene: &Scene<'_>) -> TargetSet {
         if scene.now < self.until {
