@@ -233,3 +233,29 @@ fn the_replica_that_is_least_behind_reads() {
     scenery.views.0[2].lag = None;
     assert_eq!(at_once(&mut scenery, &service, 20), [0, 0, 0, 20]);
 }
+
+#[test]
+fn sessions_of_services_that_are_opened_in_turn_begin_with_every_replica() {
+    const SESSIONS: usize = 120;
+    for replicas in REPLICAS {
+        for services in 1..=4 {
+            let mut scenery = Scenery::new(replicas);
+            let services: Vec<_> = (0..services).map(|_| scenery.service("")).collect();
+            let mut shares = vec![vec![0; replicas]; services.len()];
+            // The sessions stay, and none of them has anything to do when the next begins.
+            let mut open = Vec::new();
+            for _ in 0..SESSIONS {
+                for (service, shares) in services.iter().zip(&mut shares) {
+                    let mut stage = scenery.session(service);
+                    let server = read(&mut stage);
+                    answer(&mut stage, server);
+                    shares[server - 1] += 1;
+                    open.push(stage);
+                }
+            }
+            for share in shares.iter().flatten() {
+                assert!(*share >= SESSIONS / replicas / 2, "{shares:?}");
+            }
+        }
+    }
+}
