@@ -301,9 +301,16 @@ impl Session {
         let alone = leaves.others.is_empty();
         match &leaves.wait {
             Some(wait) => {
+                let lends = !self.takes_several();
+                if lends {
+                    self.set_several(answer, true, cx);
+                }
                 let owed = order.owed(OwedTo::Client);
                 self.note_sent(answer, order.shape, body.frame_len(), owed, cx);
                 self.write_prefixed(answer, body, wait, cx);
+                if lends {
+                    self.set_several(answer, false, cx);
+                }
             }
             None => self.write_to(answer, body, &order, alone, OwedTo::Client, cx),
         }

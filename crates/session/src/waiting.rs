@@ -1,9 +1,10 @@
 //! Reads that wait: a command runs on its server only when that has reached a position.
 //!
-//! Two ways. Where the client's connection takes several statements in one text, the wait is a
-//! statement in front of the client's, in the same packet; its answer is dropped and the packets
-//! that follow are renumbered in place. Everything else waits as the command at the head, with its
-//! bytes where they are, for the answer to a statement of the proxy's own.
+//! Two ways. In front of a text the wait is a statement in the same packet; its answer is dropped and the
+//! packets that follow are renumbered in place. A connection whose client did not ask for several
+//! statements in a text takes them for this one alone, and only where a text that is not read right
+//! could not gain anything by it. Everything else waits as the command at the head, with its bytes
+//! where they are, for the answer to a statement of the proxy's own.
 //!
 //! The waiting statement raises an error when the position is not reached in time, so what follows
 //! it in the packet never starts. Its own answer says nothing to the client: no result, no warning.
@@ -26,6 +27,15 @@ use crate::request::Request;
 use crate::route::{Leaves, Stop};
 use crate::session::{Cx, Session};
 use crate::world::ServerStatus;
+
+/// Is the text one statement, however it is read? A server takes no notice of semicolons and spaces at
+/// its end.
+fn is_one(text: &[u8]) -> bool {
+    let ends = |byte: &u8| *byte == b';' || byte.is_ascii_whitespace();
+    let end = text.iter().rposition(|byte| !ends(byte));
+    let statement = end.and_then(|end| text.get(..=end)).unwrap_or_default();
+    !statement.contains(&b';')
+}
 
 /// What the waiting statement raises. Any error will do; this one is found in no manual.
 const NOT_REACHED: u16 = 31_792;
@@ -178,12 +188,32 @@ impl Session {
         // In a transaction that may be repeated every answer is compared from its first byte, and an
         // error of the proxy's own, were it behind, might not fit what the client has.
         let recorded = self.is_replaying() || self.replay.is_some() && self.trx.is_open();
-        self.client.caps.contains(Caps::MULTI_STATEMENTS)
+        (self.takes_several() || is_one(request.text))
             && !recorded
             && request.complete
             && request
                 .statement
                 .is_some_and(|statement| statement.trx == tidegate_sql::TrxEffect::None)
+    }
+
+    /// Does the client want several statements taken in one text?
+    pub(crate) fn takes_several(&self) -> bool {
+        self.client.caps.contains(Caps::MULTI_STATEMENTS)
+    }
+
+    /// Has a connection take several statements in one text from here on, or no longer.
+    pub(crate) fn set_several(&mut self, id: BackendId, on: bool, cx: &mut Cx<'_>) {
+        let payload = [Command::SetOption.byte(), u8::from(!on), 0];
+        let owed = Owed {
+            to: OwedTo::Setup,
+            stmt: None,
+        };
+        if let Some(backend) = self.backend_mut(id) {
+            backend.expect(Command::SetOption.reply_shape(), payload.len(), owed);
+            cx.out.send_with(Side::Backend(id), |own| {
+                tidegate_wire::frame::frame_into(own, &mut 0, &payload);
+            });
+        }
     }
 
     /// What the routers between the client and a connection want first, all together; with the node
@@ -452,6 +482,21 @@ impl Session {
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    #[test]
+    fn a_text_that_may_be_read_as_several_is_not_one() {
+        for text in ["SELECT 1", "SELECT 1 ; \n;", "", ";"] {
+            assert!(is_one(text.as_bytes()), "{text}");
+        }
+        for text in [
+            "SELECT 1; SELECT 2",
+            "SELECT ';'",
+            "SELECT 1; -- end",
+            "/*;*/ SELECT 1",
+        ] {
+            assert!(!is_one(text.as_bytes()), "{text}");
+        }
+    }
 
     #[test]
     fn the_waiting_statement() {

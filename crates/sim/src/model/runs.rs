@@ -22,6 +22,8 @@ pub(crate) struct Run<'a> {
     pub(crate) trx: Trx,
     /// The proxy has closed the connection: whatever arrives yet, nobody hears of it.
     pub(crate) parted: bool,
+    /// A waiting statement stands in front of it in its packet.
+    pub(crate) waited: bool,
     /// Long data that came for it.
     pub(crate) long: (usize, u64),
     /// What the server has.
@@ -274,8 +276,16 @@ impl Model {
         let known = &self.sessions[run.session];
         let exempt =
             is_repeatable(run.text) || !known.history || known.uncertain || known.over.is_some();
-        if exempt || self.is_settled(run.session, token) != Some(true) || run.state.is(&known.state)
-        {
+        // Several statements may be allowed for the waiting one alone.
+        let waits_well = || {
+            let state = SessionState {
+                multi_statements: known.state.multi_statements,
+                ..run.state.clone()
+            };
+            run.waited && state.is(&known.state)
+        };
+        let settled = self.is_settled(run.session, token) == Some(true);
+        if exempt || !settled || run.state.is(&known.state) || waits_well() {
             return None;
         }
         Some(format!(

@@ -141,9 +141,11 @@ impl Conn {
         reply: &mut Reply,
         lent: &mut Lent<'_>,
     ) -> Result<Option<&'b [u8]>, String> {
+        self.waited = false;
         let Some((position, rest)) = split_wait(body) else {
             return Ok(Some(body));
         };
+        self.waited = !rest.is_empty();
         if !rest.is_empty() && !self.state.multi_statements {
             return Err("several statements where they are not allowed".to_owned());
         }

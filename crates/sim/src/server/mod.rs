@@ -121,6 +121,9 @@ pub(crate) struct Conn {
     pub(crate) quirks: Quirks,
     /// It has run a statement of the client's: the proxy had it open.
     pub(crate) has_served: bool,
+    /// The text that runs has a waiting statement in front of it, for which several statements may have
+    /// been allowed.
+    waited: bool,
     /// The server has stopped to work.
     pub(crate) hung: bool,
     /// A whole packet may still lie in `packets`.
@@ -158,6 +161,7 @@ impl Conn {
             to_proxy: Pipe::default(),
             quirks: Quirks::default(),
             has_served: false,
+            waited: false,
             hung: false,
             more: false,
             parted: false,

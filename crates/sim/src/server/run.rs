@@ -44,6 +44,7 @@ impl Conn {
             state: &self.state,
             trx: self.trx,
             parted: self.parted,
+            waited: std::mem::take(&mut self.waited),
             long,
             applied: lent.replication.applied(self.server),
         };

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::packets::{CAPS, Frames, Inbox, Packet};
+use crate::packets::{CAPS, Frames, Inbox, Packet, SEVERAL};
 
 /// What an answer is like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,11 +26,21 @@ pub(crate) struct Client {
     /// Answers that nobody has looked at.
     pub(crate) unseen: VecDeque<String>,
     greeted: bool,
+    /// It does not ask for several statements in one text.
+    single: bool,
     /// The number of the next piece of a file.
     file: u8,
 }
 
 impl Client {
+    /// One that does not ask for several statements in one text.
+    pub(crate) fn single() -> Client {
+        Client {
+            single: true,
+            ..Client::default()
+        }
+    }
+
     /// It is told something; what it answers by itself.
     pub(crate) fn hear(&mut self, bytes: &[u8]) -> Result<Vec<u8>, String> {
         self.inbox.push(bytes);
@@ -39,7 +49,7 @@ impl Client {
             if !self.greeted {
                 self.greeted = true;
                 self.due.push_back(Shape::Login);
-                own.extend_from_slice(&response(packet.seq + 1));
+                own.extend_from_slice(&response(packet.seq + 1, self.single));
                 continue;
             }
             self.take(packet, &mut own)?;
@@ -135,8 +145,9 @@ impl Client {
     }
 }
 
-fn response(seq: u8) -> Vec<u8> {
-    let mut payload = (CAPS as u32).to_le_bytes().to_vec();
+fn response(seq: u8, single: bool) -> Vec<u8> {
+    let caps = if single { CAPS & !SEVERAL } else { CAPS };
+    let mut payload = (caps as u32).to_le_bytes().to_vec();
     payload.extend_from_slice(&[0, 0, 0, 1, 45]);
     payload.extend_from_slice(&[0; 23]);
     payload.extend_from_slice(b"app\0\0test\0mysql_native_password\0");

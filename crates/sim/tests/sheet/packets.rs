@@ -1,12 +1,15 @@
 //! Frames and the few packets that peers write, with code of their own.
 
+/// Several statements in one text.
+pub(crate) const SEVERAL: u64 = 1 << 16;
+
 /// Capabilities that both peers have: protocol 4.1, files, transactions, several statements.
 pub(crate) const CAPS: u64 = 1 << 3 // a database at the login
     | 1 << 7 // LOAD DATA LOCAL
     | 1 << 9 // protocol 4.1
     | 1 << 13 // status flags
     | 1 << 15 // long passwords
-    | 1 << 16 // several statements
+    | SEVERAL
     | 1 << 17 // several results
     | 1 << 18 // of prepared statements too
     | 1 << 19; // plugins

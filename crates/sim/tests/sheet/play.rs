@@ -7,6 +7,7 @@ use tidegate_session::ServiceSpec;
 use tidegate_session::world::{Counters, Rank, ServerStatus, ServerView, ServerViews};
 use tidegate_wire::Caps;
 
+use crate::client::Client;
 use crate::packets;
 use crate::script::{Script, What, fits};
 use crate::service;
@@ -183,7 +184,11 @@ impl<'a> Play<'a> {
             let service = service::service(self.names.len(), self.mode, self.script);
             self.service = Some(Arc::clone(&service));
             let (views, alive) = (self.views.clone(), self.alive.clone());
-            self.stage = Some(Stage::new(1, service, views, alive));
+            let client = match rest {
+                "with single statements" => Client::single(),
+                _ => Client::default(),
+            };
+            self.stage = Some(Stage::of(client, 1, service, views, alive));
             return Ok(());
         }
         let ended = self.stage()?.ended;

@@ -181,6 +181,7 @@ impl Link {
                     self.owed.push_front(owed);
                 }
             }
+            "eof" => frames.put(&eof(self.status)),
             "prepared" => self.prepared(rest, &mut frames)?,
             "file" => {
                 self.phase = Phase::File;
@@ -308,6 +309,7 @@ fn words(packet: &Packet) -> String {
         Some(0x16) => format!("prepare {text}"),
         Some(0x17) => format!("execute {}{}", id(), parameter(&packet.payload)),
         Some(0x19) => format!("close {}", id()),
+        Some(0x1b) => format!("several {}", packet.payload.get(1) == Some(&0)),
         Some(0x1f) => "reset connection".to_owned(),
         other => format!("command {other:?}"),
     }

@@ -85,6 +85,17 @@ impl Stage {
         views: ServerViews,
         alive: Vec<bool>,
     ) -> Stage {
+        Stage::of(Client::default(), number, service, views, alive)
+    }
+
+    /// The same with this client.
+    pub(crate) fn of(
+        client: Client,
+        number: u64,
+        service: Arc<ServiceSpec>,
+        views: ServerViews,
+        alive: Vec<bool>,
+    ) -> Stage {
         let birth = Birth {
             id: SessionId(number),
             service,
@@ -128,7 +139,7 @@ impl Stage {
             now,
             wake: None,
             asked: Vec::new(),
-            client: Client::default(),
+            client,
             from_client: Kept::default(),
             places: Vec::new(),
             ended: None,

@@ -115,6 +115,30 @@ fn a_session_sees_its_own_writes_on_replicas() {
 }
 
 #[test]
+fn a_client_does_not_gain_several_statements_by_its_waits() {
+    let _turn = turn();
+    table("single");
+    let tidegate = start("causal_reads=local\n");
+    let mut client = client(&tidegate, 0);
+    for n in 1..=3 {
+        run(&mut client, "INSERT INTO single (v) VALUES (1)");
+        let (seen, place) = count(&mut client, "single");
+        assert_eq!(seen, n.to_string());
+        assert_ne!(place, PRIMARY);
+        // Text that the server has to read, and several statements, which it refuses.
+        assert_eq!(
+            value(&mut client, "SELECT 'a;b' FROM single LIMIT 1"),
+            "a;b"
+        );
+        let several = client.query("SELECT 1; SELECT 2").expect("a reply");
+        assert_eq!(several.error_code(), Some(1064), "{several:?}");
+        let hidden = "SELECT 1 FROM single LIMIT 1; INSERT INTO single (v) VALUES (9)";
+        let hidden = client.query(hidden).expect("a reply");
+        assert_eq!(hidden.error_code(), Some(1064), "{hidden:?}");
+    }
+}
+
+#[test]
 fn a_write_that_does_not_arrive_in_time_is_read_from_the_primary() {
     let _turn = turn();
     table("late");
