@@ -242,6 +242,7 @@ impl Catalog {
             tls: tls.listeners.get(name).cloned(),
             tellers: Arc::new(settings::networks(&listener.params.proxy_protocol_networks)),
             plugin: self.logins.of(name).map_or(NATIVE, |logins| logins.plugin),
+            compression: settings::compression(listener),
             started: true,
         };
         let place = self

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tidegate_accounts::{AccountSettings, RefreshLimit};
 use tidegate_config::params::{
-    HeaderVersion, MaxScaleParams, MonitorParams, ServerParams, ServiceParams,
+    HeaderVersion, ListenerParams, MariadbProtocolParams, MaxScaleParams, MonitorParams,
+    ProtocolCompression, ServerParams, ServiceParams,
 };
 use tidegate_config::{Config, Object};
 use tidegate_monitors::mariadbmon::Rules;
@@ -15,6 +16,7 @@ use tidegate_runtime::{Networks, Tuning};
 use tidegate_session::LogSwitches;
 use tidegate_session::world::{PoolRules, ProxyHeader};
 use tidegate_sqlclient::{Credentials, Timeouts};
+use tidegate_wire::compress::CompressionOffer;
 
 use crate::board::Board;
 use crate::places;
@@ -163,4 +165,14 @@ fn collect(
 /// A name shared without copying.
 pub(crate) fn shared(name: &str) -> Arc<str> {
     Arc::from(name)
+}
+
+/// How a listener's clients may have their bytes compressed.
+pub(crate) fn compression(listener: &Object<ListenerParams>) -> CompressionOffer {
+    let params = listener.module_params::<MariadbProtocolParams>();
+    CompressionOffer {
+        zlib: params.compression.contains(ProtocolCompression::Zlib),
+        zstd: params.compression.contains(ProtocolCompression::Zstd),
+        threshold: usize::try_from(params.compression_threshold.0).unwrap_or(usize::MAX),
+    }
 }

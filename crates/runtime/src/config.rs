@@ -9,6 +9,7 @@ use std::time::Duration;
 use tidegate_session::world::ServerViews;
 use tidegate_session::{LogSwitches, ServerId, ServiceSpec, SessionId};
 use tidegate_tls::{ListenerTls, ServerTls};
+use tidegate_wire::compress::CompressionOffer;
 
 use crate::answer::Answers;
 use crate::log::Log;
@@ -183,6 +184,8 @@ pub struct ListenerSpec {
     pub tellers: Arc<Networks>,
     /// The authentication plugin that it greets with.
     pub plugin: &'static [u8],
+    /// How its clients may have their bytes compressed.
+    pub compression: CompressionOffer,
     /// Does it accept at once? A stopped listener lets clients queue in the kernel.
     pub started: bool,
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tidegate_session::world::{ServerView, ServerViews};
 use tidegate_session::{GreetingFacts, ServiceSpec, TargetSpec};
 use tidegate_wire::Caps;
+use tidegate_wire::compress::CompressionOffer;
 
 /// What is said as long as no server's version is known. Connectors look for the word MariaDB.
 const UNKNOWN: &str = concat!("5.5.5-10.4.32-MariaDB-tidegate-", env!("CARGO_PKG_VERSION"));
@@ -13,7 +14,12 @@ const UNKNOWN: &str = concat!("5.5.5-10.4.32-MariaDB-tidegate-", env!("CARGO_PKG
 const COLLATION: u8 = 45;
 
 /// The facts for a new session of `service`, from the servers that are usable and known.
-pub(crate) fn facts(service: &ServiceSpec, servers: &ServerViews, tls: bool) -> GreetingFacts {
+pub(crate) fn facts(
+    service: &ServiceSpec,
+    servers: &ServerViews,
+    tls: bool,
+    compression: CompressionOffer,
+) -> GreetingFacts {
     let mut sum = Sum::default();
     sum.add(service, servers);
     let version = match (&service.version_string, sum.oldest) {
@@ -26,6 +32,7 @@ pub(crate) fn facts(service: &ServiceSpec, servers: &ServerViews, tls: bool) -> 
         caps: Caps::offered(sum.caps.unwrap_or(Caps::empty()), tls),
         collation: sum.oldest.map_or(COLLATION, |oldest| oldest.collation),
         mysql_family: sum.oldest.is_some() && sum.all_mysql,
+        compression,
     }
 }
 

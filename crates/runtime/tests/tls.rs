@@ -120,6 +120,7 @@ impl Secure {
                 tls: Some(Arc::clone(&listener)),
                 tellers: Arc::default(),
                 plugin: tidegate_wire::auth::NATIVE,
+                compression: tidegate_wire::compress::CompressionOffer::NONE,
                 started: true,
             })
             .unwrap()

@@ -2,6 +2,7 @@
 
 use tidegate_wire::Caps;
 use tidegate_wire::auth::{Nonces, Secret};
+use tidegate_wire::compress::CompressionOffer;
 
 use crate::encryption::Encryption;
 use crate::filter::{FilterScene, Who};
@@ -43,6 +44,8 @@ pub(crate) struct Client {
     /// What was agreed.
     pub(crate) caps: Caps,
     pub(crate) database: Option<Vec<u8>>,
+    /// How its bytes may be compressed.
+    pub(crate) compression: CompressionOffer,
     /// What it wants servers to report.
     pub(crate) wishes: Wishes,
     /// When the connection was accepted.
@@ -78,6 +81,7 @@ impl Client {
             identity: None,
             caps: Caps::empty(),
             database: None,
+            compression: CompressionOffer::NONE,
             wishes: Wishes::default(),
             started: now,
             connected: wall,

@@ -58,7 +58,14 @@ impl Session {
         self.held = false;
         while at < run.len() && !self.is_over() {
             let taken = if matches!(self.phase, Phase::Dialogue(_)) {
-                self.dialogue_bytes(run.get(at..).unwrap_or_default(), &mut env.cx())
+                let rest = run.get(at..).unwrap_or_default();
+                let taken = self.dialogue_bytes(rest, &mut env.cx());
+                if let (Taken::Bytes(count), true) = (taken, self.is_compressed_from_now()) {
+                    // What follows is not plain any more.
+                    at += count;
+                    break;
+                }
+                taken
             } else if self.answers_after_stream() && self.client_backlogged {
                 Taken::Hold
             } else if self.stream.is_some() {

@@ -189,6 +189,7 @@ impl<'a> Imagined<'a> {
                 caps: Caps::empty(),
                 collation: 0,
                 mysql_family: false,
+                compression: tidegate_wire::compress::CompressionOffer::NONE,
             },
         };
         let mut session = Session::empty(&birth, now, WallTime::default(), 0);

@@ -36,6 +36,7 @@ mod cause;
 mod chain;
 mod client;
 mod commands;
+mod compression;
 mod control;
 mod digest;
 pub mod digests;

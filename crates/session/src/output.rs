@@ -14,6 +14,7 @@ use crate::question::Question;
 use crate::time::Instant;
 use std::cell::RefCell;
 use std::ops::Range;
+use tidegate_wire::compress::Method;
 
 /// One wish of a session. Operations on the same [`Side`] keep their order.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,6 +67,15 @@ pub enum Op {
     },
     /// Begin TLS on this side; what was sent before goes out in the clear first.
     StartTls(Side),
+    /// From here on, both ways, bytes are compressed on this side; what was sent before goes out as it is.
+    Compress {
+        /// Which.
+        side: Side,
+        /// How.
+        method: Method,
+        /// Up to so many bytes go as they are.
+        threshold: usize,
+    },
     /// Send what is still unsent to this side, then close it. For a backend nothing of it will be
     /// reported any more, and its id may be used again at once.
     Close(Side),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tidegate_sql::{Cache, Modes, TrxTracker};
 use tidegate_wire::Caps;
+use tidegate_wire::compress::CompressionOffer;
 
 use crate::backend::{Backend, State};
 use crate::cause::Cause;
@@ -127,6 +128,8 @@ pub struct GreetingFacts {
     pub collation: u8,
     /// All servers are MySQL's, not MariaDB's.
     pub mysql_family: bool,
+    /// How the client may have its bytes compressed.
+    pub compression: CompressionOffer,
 }
 
 /// Whether one side's unsent bytes are above the high or below the low water mark.

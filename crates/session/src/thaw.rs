@@ -170,6 +170,7 @@ impl Session {
                 caps: Caps::empty(),
                 collation: 0,
                 mysql_family: false,
+                compression: tidegate_wire::compress::CompressionOffer::NONE,
             },
         };
         let mut session = Session::empty(&birth, env.now, env.wall, env.worker);

@@ -225,6 +225,7 @@ fn open(bench: &mut Bench, router: Arc<dyn Router>) -> Session {
             caps: caps(),
             collation: 45,
             mysql_family: false,
+            compression: tidegate_wire::compress::CompressionOffer::NONE,
         },
     };
     let mut session = Session::start(birth, &mut bench.env());

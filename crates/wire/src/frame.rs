@@ -8,7 +8,7 @@
 //!
 //! A packet whose length is a multiple of 0xFFFFFF ends with an empty frame.
 //!
-//! Left out: compressed frames. Invariant: what [`frame_into`] writes, [`split_packet`] gives back.
+//! Left out: compressed frames, which are [`crate::compress`]'s. Invariant: what [`frame_into`] writes, [`split_packet`] gives back.
 //!
 //! Source: MariaDB manual, "0 - Packet".
 

@@ -27,6 +27,7 @@ pub mod auth;
 pub mod caps;
 pub mod codec;
 pub mod command;
+pub mod compress;
 mod error;
 pub mod frame;
 pub mod gtid;

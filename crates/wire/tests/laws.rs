@@ -98,6 +98,7 @@ proptest! {
     ) {
         let database = database.filter(|name| !name.is_empty());
         let mut response = HandshakeResponse {
+            zstd_level: 0,
             caps, max_packet, collation, user, auth: SecretBytes::new(&auth), database, plugin, attributes,
         };
         let mut out = Vec::new();

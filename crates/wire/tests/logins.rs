@@ -343,6 +343,7 @@ fn both_sides_agree() {
 #[test]
 fn a_client_of_another_plugin_is_asked_again() {
     let response = HandshakeResponse {
+        zstd_level: 0,
         plugin: b"caching_sha2_password".to_vec(),
         ..HandshakeResponse::parse(payload(RESPONSE), offered()).unwrap()
     };

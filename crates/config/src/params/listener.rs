@@ -77,10 +77,10 @@ crate::params! {
         compression: WordSet<ProtocolCompression> = ProtocolCompression::mask(
                 ProtocolCompression::Zlib.bit() | ProtocolCompression::Zstd.bit())
             .named("mariadbprotocol.compression").grouped("MariaDBProtocol")
-            .runtime().since("25.10").reserved(),
-        /// Payloads up to this size are not compressed.
+            .runtime().since("25.10"),
+        /// What is not larger than this goes uncompressed.
         compression_threshold: ByteSize = size(50)
             .named("mariadbprotocol.compression_threshold").grouped("MariaDBProtocol")
-            .runtime().since("25.10").reserved(),
+            .runtime().since("25.10"),
     }
 }

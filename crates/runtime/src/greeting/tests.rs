@@ -30,7 +30,12 @@ fn facts_of(servers: Vec<ServerView>) -> GreetingFacts {
     let targets = (0..servers.len() as u32)
         .map(|ix| TargetSpec::Server(ServerId(ix)))
         .collect();
-    facts(&service(targets), &ServerViews(servers), false)
+    facts(
+        &service(targets),
+        &ServerViews(servers),
+        false,
+        CompressionOffer::NONE,
+    )
 }
 
 const NEW: Caps = Caps::DEPRECATE_EOF.union(Caps::SESSION_TRACK);

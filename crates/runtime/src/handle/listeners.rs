@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tidegate_session::ServiceSpec;
 use tidegate_tls::ListenerTls;
+use tidegate_wire::compress::CompressionOffer;
 
 use super::{Runtime, lock};
 use crate::admission::Admission;
@@ -25,6 +26,7 @@ pub(super) struct Listener {
     tls: Option<Arc<ListenerTls>>,
     tellers: Arc<Networks>,
     plugin: &'static [u8],
+    compression: CompressionOffer,
     started: bool,
     /// Removed with the listener.
     _file: Option<SocketFile>,
@@ -42,6 +44,7 @@ impl Listener {
             tls: self.tls.clone(),
             tellers: Arc::clone(&self.tellers),
             plugin: self.plugin,
+            compression: self.compression,
             started: self.started,
         })
     }
@@ -104,6 +107,7 @@ impl Runtime {
             tls: spec.tls.clone(),
             tellers: Arc::clone(&spec.tellers),
             plugin: spec.plugin,
+            compression: spec.compression,
             started: spec.started,
             _file: opened.file,
         };

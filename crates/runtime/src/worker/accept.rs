@@ -15,6 +15,7 @@ use rustix::net::{SendFlags, SocketAddrAny, SocketFlags};
 use tidegate_session::question::ClientAddress;
 use tidegate_session::{Level, Origin, ServiceSpec};
 use tidegate_tls::ListenerTls;
+use tidegate_wire::compress::CompressionOffer;
 
 use super::desk::Desk;
 use super::key::Key;
@@ -44,6 +45,7 @@ pub(crate) struct Opening {
     pub(crate) tls: Option<Arc<ListenerTls>>,
     pub(crate) tellers: Arc<Networks>,
     pub(crate) plugin: &'static [u8],
+    pub(crate) compression: CompressionOffer,
     pub(crate) started: bool,
 }
 
@@ -66,6 +68,7 @@ pub(crate) struct Arrival {
     pub(crate) service: Arc<ServiceSpec>,
     pub(crate) tls: Option<Arc<ListenerTls>>,
     pub(crate) plugin: &'static [u8],
+    pub(crate) compression: CompressionOffer,
     pub(crate) place: Place,
 }
 
@@ -199,6 +202,7 @@ impl Door {
             service: Arc::clone(service),
             tls: self.opening.tls.clone(),
             plugin: self.opening.plugin,
+            compression: self.opening.compression,
             place,
         };
         let best = colleagues.loads.best(desk.index);

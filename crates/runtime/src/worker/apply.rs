@@ -7,6 +7,7 @@
 use std::io::IoSlice;
 
 use tidegate_session::{BackendId, Fit, Op, Output, ServerId, Side};
+use tidegate_wire::compress::Packing;
 
 use super::conn::{Conn, Transport};
 use super::desk::{Desk, Flow, Refusal};
@@ -105,6 +106,19 @@ impl Desk {
             } => self.connect(seated, backend, server, fit),
             Op::Park { backend, leftover } => self.park(seated, backend, *leftover),
             Op::StartTls(side) => self.start_tls(seated, side),
+            Op::Compress {
+                side,
+                method,
+                threshold,
+            } => {
+                let mut bench = self.bench();
+                if let Some(conn) = seated.conn(side) {
+                    conn.compress(Packing::new(method, threshold), &mut bench);
+                    if conn.is_stalled() {
+                        Desk::enqueue(&mut self.queue, conn);
+                    }
+                }
+            }
             Op::Close(Side::Backend(backend)) => self.close_backend(seated, backend),
             // The last bytes go out when the session ends.
             Op::Close(Side::Client) => seated.client.ended = true,

@@ -9,9 +9,11 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 
-use tidegate_session::{Encryption, ServerId};
+use tidegate_session::{Encryption, ServerId, Session};
+use tidegate_wire::compress::{Codecs, CompressionError, Packing};
 
 use super::key::Key;
+use super::packed::Packed;
 use crate::buffer::{Bytes, Pool};
 use crate::figures::WorkerShard;
 use crate::socket::{self, Io};
@@ -32,6 +34,8 @@ pub(crate) struct Conn {
     pub(crate) fd: OwnedFd,
     pub(crate) key: Key,
     pub(crate) transport: Transport,
+    /// Its bytes are compressed; what lies under it are the bytes of the wire, or of TLS.
+    pub(crate) packed: Option<Box<Packed>>,
     /// Read, presented and not consumed.
     pub(crate) input: Bytes,
     /// Not taken by the kernel yet.
@@ -82,6 +86,7 @@ impl Conn {
             fd,
             key,
             transport: Transport::Plain,
+            packed: None,
             input: Bytes::default(),
             output: Bytes::default(),
             server: None,
@@ -121,6 +126,15 @@ impl Conn {
             || (self.broken && !self.ended)
             || (self.writable && !self.output.is_empty())
             || (self.readable && !self.paused && !self.ended)
+            || (self.is_stalled() && !self.paused && !self.ended)
+    }
+
+    /// Is there something to be unpacked that there is room for?
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.packed
+            .as_ref()
+            .is_some_and(|packed| packed.is_stalled())
+            && self.input.len() < Session::WINDOW
     }
 
     /// Sends pieces, in order, after what is unsent already.
@@ -128,6 +142,14 @@ impl Conn {
         if self.broken {
             return;
         }
+        if self.packed.is_some() {
+            return self.send_packed(pieces, bench);
+        }
+        self.put(pieces, bench);
+    }
+
+    /// Puts bytes on the wire, or into TLS.
+    pub(super) fn put(&mut self, pieces: &[IoSlice<'_>], bench: &mut Bench<'_>) {
         match &mut self.transport {
             Transport::Plain => {}
             Transport::Tls(_) => return self.send_encrypted(pieces, bench),
@@ -154,8 +176,44 @@ impl Conn {
         }
     }
 
+    /// From here on both sides' bytes are compressed. What came and was not consumed is, too.
+    pub(crate) fn compress(&mut self, packing: Packing, bench: &mut Bench<'_>) {
+        let mut packed = Box::new(Packed::new(packing));
+        packed.receive(self.input.as_slice(), bench.pool);
+        self.input.clear(bench.pool);
+        self.packed = Some(packed);
+    }
+
+    fn send_packed(&mut self, pieces: &[IoSlice<'_>], bench: &mut Bench<'_>) {
+        let Some(mut packed) = self.packed.take() else {
+            return;
+        };
+        packed.gather(pieces, self, bench);
+        self.packed = Some(packed);
+    }
+
+    /// What was gathered to be packed together is.
+    fn pack(&mut self, bench: &mut Bench<'_>) {
+        if let Some(mut packed) = self.packed.take_if(|packed| packed.waiting() > 0) {
+            packed.pack(self, bench);
+            self.packed = Some(packed);
+        }
+    }
+
+    /// Unpacks what came, as far as there is room; how many bytes that made.
+    ///
+    /// # Errors
+    /// The peer's bytes are no frames.
+    pub(crate) fn unpack(&mut self, bench: &mut Bench<'_>) -> Result<usize, CompressionError> {
+        let Some(packed) = &mut self.packed else {
+            return Ok(0);
+        };
+        packed.unpack(&mut self.input, Session::WINDOW, bench.codecs, bench.pool)
+    }
+
     /// Gives the kernel what is unsent, as far as it takes it.
     pub(crate) fn flush(&mut self, bench: &mut Bench<'_>) {
+        self.pack(bench);
         while self.writable && !self.connecting && !self.output.is_empty() {
             bench.shard.writes.add(1);
             match socket::write(&self.fd, &[IoSlice::new(self.output.as_slice())]) {
@@ -180,7 +238,8 @@ impl Conn {
             Transport::Plain | Transport::Ended => 0,
             Transport::Tls(tls) => tls.waiting(),
         };
-        self.output.len() + held
+        let gathered = self.packed.as_ref().map_or(0, |packed| packed.waiting());
+        self.output.len() + held + gathered
     }
 
     fn send_encrypted(&mut self, pieces: &[IoSlice<'_>], bench: &mut Bench<'_>) {
@@ -209,8 +268,12 @@ impl Conn {
         let Transport::Tls(tls) = &mut self.transport else {
             return Ok(None);
         };
+        let plain = match &mut self.packed {
+            Some(packed) => packed.incoming(),
+            None => &mut self.input,
+        };
         let result = tls
-            .advance(&mut self.input, &mut self.output, bench.pool)
+            .advance(plain, &mut self.output, bench.pool)
             .and_then(|()| tls.encryption());
         self.hung_up |= tls.peer_closed();
         self.flush(bench);
@@ -219,6 +282,7 @@ impl Conn {
 
     /// Says goodbye in TLS's own words, so that the peer knows that nothing was cut off.
     pub(crate) fn close_tls(&mut self, bench: &mut Bench<'_>) {
+        self.pack(bench);
         if let Transport::Tls(tls) = &mut self.transport
             && !self.broken
         {
@@ -260,6 +324,9 @@ impl Conn {
         if let Transport::Tls(tls) = &mut self.transport {
             tls.give_back(pool);
         }
+        if let Some(packed) = &mut self.packed {
+            packed.give_back(pool);
+        }
     }
 
     fn blocked(&mut self, bench: &mut Bench<'_>) {
@@ -293,6 +360,7 @@ fn interest(writable: bool) -> Interest {
 /// What a worker lends to its connections.
 pub(crate) struct Bench<'a> {
     pub(crate) pool: &'a mut Pool,
+    pub(crate) codecs: &'a mut Codecs,
     pub(crate) shard: &'a WorkerShard,
     pub(crate) registry: &'a Registry,
 }

@@ -16,6 +16,7 @@ use tidegate_session::{
     WallTime,
 };
 use tidegate_sql::Cache;
+use tidegate_wire::compress::Codecs;
 
 use super::conn::{Bench, Conn};
 use super::key::Key;
@@ -58,6 +59,8 @@ pub(crate) struct Desk {
     pub(crate) out: Output,
     pub(crate) read_buffer: Box<[u8]>,
     pub(crate) pool: Pool,
+    /// What compresses, for all connections.
+    pub(crate) codecs: Codecs,
     pub(crate) registry: Registry,
     /// Who has something to do, each at most once.
     pub(crate) queue: VecDeque<Key>,
@@ -95,6 +98,7 @@ impl Desk {
     pub(crate) fn bench(&mut self) -> Bench<'_> {
         Bench {
             pool: &mut self.pool,
+            codecs: &mut self.codecs,
             shard: &self.shard,
             registry: &self.registry,
         }

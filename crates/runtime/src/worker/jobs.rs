@@ -354,6 +354,9 @@ fn add_buffers(memory: &mut MemoryView, seated: &Seated) {
         buffers.read += conn.input.capacity();
         buffers.write += conn.output.capacity();
         buffers.misc += size_of::<Conn>();
+        if let Some(packed) = &conn.packed {
+            buffers.misc += packed.capacity();
+        }
     };
     add(&mut memory.client, &seated.client);
     // Both lists hold the open connections in the order of their ids.

@@ -24,6 +24,7 @@ impl Worker {
             service,
             tls,
             plugin,
+            compression,
             place,
         } = arrival;
         let tcp = origin.peer != ClientAddress::Unix;
@@ -41,7 +42,12 @@ impl Worker {
             return;
         };
         let id = self.session_ids.next();
-        let greeting = greeting::facts(&service, &self.desk.servers.views, tls.is_some());
+        let greeting = greeting::facts(
+            &service,
+            &self.desk.servers.views,
+            tls.is_some(),
+            compression,
+        );
         let ip = origin.peer.socket().map(|peer| peer.ip());
         let birth = Birth {
             id,

@@ -19,6 +19,7 @@ pub(crate) mod key;
 mod life;
 mod linger;
 mod mail;
+mod packed;
 pub(crate) mod panic;
 mod seat;
 mod shelf;
@@ -35,6 +36,7 @@ use tidegate_session::digests::DigestBook;
 use tidegate_session::world::Counters;
 use tidegate_session::{Output, SessionId};
 use tidegate_sql::Cache;
+use tidegate_wire::compress::Codecs;
 
 use self::accept::{Colleagues, Door, Spare};
 use self::desk::{Desk, READ_BYTES};
@@ -129,6 +131,7 @@ impl Worker {
             out: Output::default(),
             read_buffer: vec![0; READ_BYTES].into_boxed_slice(),
             pool: Pool::default(),
+            codecs: Codecs::default(),
             registry,
             queue: VecDeque::with_capacity(SCRATCH),
             wheel: Wheel::new(now),

@@ -229,6 +229,7 @@ impl Desk {
         let Desk {
             shelf,
             pool,
+            codecs,
             shard,
             registry,
             ..
@@ -236,6 +237,7 @@ impl Desk {
         let shelved = shelf.named(key)?;
         let mut bench = super::conn::Bench {
             pool,
+            codecs,
             shard,
             registry,
         };

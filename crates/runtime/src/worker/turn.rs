@@ -88,8 +88,9 @@ impl Desk {
             // What a server sent before it broke is still worth reading, once somebody takes it.
             let unread = conn.readable && !(conn.paused && key.side() == Side::Client);
             let closed = conn.broken && !unread;
+            let stalled = conn.is_stalled() && !conn.paused;
             let read = conn.readable && !conn.paused && conn.input.len() < Session::WINDOW;
-            if conn.ended || !(again || closed || read) {
+            if conn.ended || !(again || closed || read || stalled) {
                 return Ok(());
             }
             if budget == 0 {
@@ -100,6 +101,8 @@ impl Desk {
             let used = if again {
                 self.present_kept(seated, key)?;
                 MIN_COST_BYTES
+            } else if stalled {
+                self.unpack(seated, key)?
             } else if closed {
                 return self.end_of_stream(seated, key);
             } else {
@@ -116,6 +119,9 @@ impl Desk {
         };
         self.shard.reads.add(1);
         let (io, room) = match &conn.transport {
+            Transport::Plain if conn.packed.is_some() => {
+                (socket::read(&conn.fd, &mut self.read_buffer), READ_BYTES)
+            }
             Transport::Plain if conn.input.len() <= CARRY_BYTES => {
                 return self.read_and_present(seated, key);
             }
@@ -138,9 +144,36 @@ impl Desk {
         if let Transport::Tls(tls) = &mut conn.transport {
             tls.receive(&self.read_buffer[..count], &mut self.pool);
             self.advance_tls(seated, key)?;
+        } else if let Some(packed) = &mut conn.packed {
+            packed.receive(&self.read_buffer[..count], &mut self.pool);
+        }
+        if seated.named(key).is_some_and(|conn| conn.packed.is_some()) {
+            return Ok(count + self.unpack(seated, key)?);
         }
         self.present_kept(seated, key)?;
         Ok(count)
+    }
+
+    /// Unpacks what came and presents it; says how much it was.
+    fn unpack(&mut self, seated: &mut Seated, key: Key) -> Flow<usize> {
+        let mut bench = self.bench();
+        let Some(conn) = seated.named(key) else {
+            return Ok(0);
+        };
+        match conn.unpack(&mut bench) {
+            Ok(count) => {
+                self.present_kept(seated, key)?;
+                Ok(count)
+            }
+            Err(error) => {
+                conn.ended = true;
+                let reason = error.to_string();
+                self.event(seated, |session, env| {
+                    session.on_damaged(key.side(), &reason, env);
+                })?;
+                Ok(0)
+            }
+        }
     }
 
     /// The common way: what came lies in the worker's own buffer, and is forwarded from there.
@@ -181,7 +214,7 @@ impl Desk {
         })?;
         let applied = self.apply(seated, run);
         if let Some(rest) = run.get(consumed..).filter(|rest| !rest.is_empty()) {
-            self.keep(seated, key, rest, true)?;
+            self.keep(seated, key, rest, true, false)?;
         }
         applied?;
         self.settle(seated)?;
@@ -197,6 +230,7 @@ impl Desk {
             return Ok(());
         }
         let was_plain = matches!(conn.transport, Transport::Plain);
+        let was_packed = conn.packed.is_some();
         let mut input = std::mem::take(&mut conn.input);
         let run = input.as_mut_slice();
         let entered = self.enter(seated, |session, env| {
@@ -208,11 +242,14 @@ impl Desk {
             applied
         });
         match seated.named(key) {
-            Some(conn) if was_plain == matches!(conn.transport, Transport::Plain) => {
+            Some(conn)
+                if was_plain == matches!(conn.transport, Transport::Plain)
+                    && was_packed == conn.packed.is_some() =>
+            {
                 conn.input = input;
             }
             _ => {
-                let kept = self.keep(seated, key, input.as_slice(), was_plain);
+                let kept = self.keep(seated, key, input.as_slice(), was_plain, was_packed);
                 input.clear(&mut self.pool);
                 kept?;
             }
@@ -222,11 +259,26 @@ impl Desk {
     }
 
     /// Keeps what the session did not consume. What followed the request for TLS on a plain
-    /// connection is TLS already.
-    fn keep(&mut self, seated: &mut Seated, key: Key, rest: &[u8], was_plain: bool) -> Flow {
+    /// connection is TLS already, and what followed a login with compression is compressed.
+    fn keep(
+        &mut self,
+        seated: &mut Seated,
+        key: Key,
+        rest: &[u8],
+        was_plain: bool,
+        was_packed: bool,
+    ) -> Flow {
         let Some(conn) = seated.named(key) else {
             return Ok(());
         };
+        if let Some(packed) = &mut conn.packed
+            && !was_packed
+        {
+            // What followed the login is compressed already.
+            packed.receive(rest, &mut self.pool);
+            Desk::enqueue(&mut self.queue, conn);
+            return Ok(());
+        }
         match &mut conn.transport {
             Transport::Tls(tls) if was_plain => {
                 tls.receive(rest, &mut self.pool);

@@ -34,6 +34,7 @@ use tidegate_testkit::mariadb::Account;
 use tidegate_testkit::raw::{Login, Peer, RawClient, ScriptedServer};
 use tidegate_wire::Caps;
 use tidegate_wire::auth::native;
+use tidegate_wire::compress::CompressionOffer;
 
 pub const USER: &str = "app";
 pub const PASSWORD: &str = "secret of the tests";
@@ -89,6 +90,7 @@ pub struct Plan {
     pub answers: OneAccount,
     pub change: fn(&mut ServiceSpec),
     pub endpoint: Endpoint,
+    pub compression: CompressionOffer,
 }
 
 impl Plan {
@@ -104,6 +106,7 @@ impl Plan {
             answers: OneAccount::default(),
             change: |_| {},
             endpoint: Endpoint::Tcp("127.0.0.1:0".parse().unwrap()),
+            compression: CompressionOffer::NONE,
         }
     }
 }
@@ -160,6 +163,7 @@ impl House {
                 tls: None,
                 tellers: Arc::default(),
                 plugin: tidegate_wire::auth::NATIVE,
+                compression: plan.compression,
                 started: true,
             })
             .unwrap();

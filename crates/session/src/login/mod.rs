@@ -20,6 +20,7 @@ use crate::cause::Cause;
 use crate::chain::{TreeNeeds, lay_out, open_filters, replay_rules, reuses, sync_rules};
 use crate::client::Identity;
 use crate::commands::Taken;
+use crate::compression;
 use crate::fault::{ErrReply, SessionFault};
 use crate::ids::{BackendId, Side, Token};
 use crate::origin::Told;
@@ -102,7 +103,11 @@ impl Session {
             conn_id: u32::try_from(birth.id.0 & u64::from(u32::MAX)).unwrap_or_default(),
             scramble: birth.scramble,
             collation: birth.greeting.collation,
-            caps_offered: birth.greeting.caps.difference(self.caps_withheld()),
+            caps_offered: birth
+                .greeting
+                .caps
+                .difference(self.caps_withheld())
+                .union(compression::offered(birth.greeting.compression)),
             default_plugin: birth.plugin.to_vec(),
             nonces: {
                 self.client.nonces = Nonces::new(birth.seed);
@@ -110,6 +115,7 @@ impl Session {
             },
         };
         self.client.scramble = birth.scramble;
+        self.client.compression = birth.greeting.compression;
         self.modes.mysql_family = birth.greeting.mysql_family;
         let mut login = None;
         cx.out.send_with(Side::Client, |own| {
@@ -338,11 +344,15 @@ impl Session {
             return;
         }
         self.client.caps = hello.caps;
+        let zstd_level = hello.zstd_level;
         self.client.connected = cx.wall;
         self.client.connected_at = cx.now;
         self.client.last_active = cx.now;
         match self.begin_service(cx) {
-            Ok(()) => self.welcome(login, cx),
+            Ok(()) => {
+                self.welcome(login, cx);
+                self.begin_compression(zstd_level, cx);
+            }
             Err(fault) => {
                 self.client.seq = login.seq();
                 self.fail(&fault, cx);

@@ -194,6 +194,9 @@ impl World {
             Op::Close(Side::Client) => self.slots[ix].closed = true,
             Op::WakeAt(at) => self.slots[ix].wake = Some(at),
             Op::Finish(cause) => self.finished(ix, cause),
+            Op::Compress { .. } => self
+                .model
+                .breach(format!("session {ix}: compression that nobody asked for")),
             Op::StartTls(_) => self
                 .model
                 .breach(format!("session {ix}: TLS that nobody asked for")),

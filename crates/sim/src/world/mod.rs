@@ -329,6 +329,7 @@ impl World {
                 caps: Caps::offered(Caps::from_bits(self.plan.offered), false),
                 collation: 45,
                 mysql_family: false,
+                compression: tidegate_wire::compress::CompressionOffer::NONE,
             },
         };
         let worker = self.rng.below(WORKERS);

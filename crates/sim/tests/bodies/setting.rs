@@ -68,6 +68,7 @@ pub(super) fn greeting(caps: Caps) -> GreetingFacts {
         caps,
         collation: 45,
         mysql_family: false,
+        compression: tidegate_wire::compress::CompressionOffer::NONE,
     }
 }
 

@@ -475,6 +475,7 @@ impl World {
                 }
                 Op::Ask { token, .. } => self.asked.push(token),
                 Op::Connect { backend, .. } => self.connect(backend),
+                Op::Compress { side, .. } => panic!("{side:?}: compression that nobody offered"),
                 Op::StartTls(side) => panic!("{side:?}: TLS that nobody offered"),
                 Op::Close(Side::Client) => {}
                 Op::Close(Side::Backend(backend)) | Op::Park { backend, .. } => {

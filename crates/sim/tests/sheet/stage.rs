@@ -109,6 +109,7 @@ impl Stage {
                 caps: Caps::from_bits(packets::CAPS | packets::TRACKING),
                 collation: 45,
                 mysql_family: false,
+                compression: tidegate_wire::compress::CompressionOffer::NONE,
             },
         };
         let now = Instant(1_000_000);
@@ -335,6 +336,7 @@ impl Stage {
                         kept: Kept::default(),
                     });
                 }
+                Op::Compress { side, .. } => panic!("{side:?}: compression that nobody offered"),
                 Op::StartTls(side) => panic!("{side:?}: TLS that nobody offered"),
                 Op::Close(Side::Client) => {}
                 Op::Close(Side::Backend(id)) | Op::Park { backend: id, .. } => {

@@ -9,6 +9,7 @@ mod attacks;
 mod authentication;
 mod behaviours;
 mod causal;
+mod compression;
 mod daemon;
 mod failures;
 mod fatal;

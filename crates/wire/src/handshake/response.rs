@@ -21,7 +21,7 @@ const HEAD_LEN: usize = 32;
 /// |    NUL | database      | with [`Caps::CONNECT_WITH_DB`]                                       |
 /// |    NUL | plugin        | with [`Caps::PLUGIN_AUTH`]                                           |
 /// | lenenc | attributes    | with [`Caps::CONNECT_ATTRS`]                                         |
-/// |      1 | zstd level    | with [`Caps::ZSTD_COMPRESSION`]; left out here                       |
+/// |      1 | zstd level    | with [`Caps::ZSTD_COMPRESSION`]; MariaDB's connectors send 4 bytes  |
 ///
 /// Source: MariaDB manual, "Connection", handshake response packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub struct HandshakeResponse {
     pub plugin: Vec<u8>,
     /// What the client says about itself.
     pub attributes: Attributes,
+    /// The level at which zstd is to compress, 1 to 22; counts with [`Caps::ZSTD_COMPRESSION`] only.
+    pub zstd_level: u8,
 }
 
 /// Whether the payload is an SSLRequest: the fixed part of a response and nothing else.
@@ -98,6 +100,11 @@ impl HandshakeResponse {
         } else {
             Attributes::new()
         };
+        let zstd_level = if caps.contains(Caps::ZSTD_COMPRESSION) {
+            reader.u8().unwrap_or_default()
+        } else {
+            0
+        };
         Ok(Self {
             caps,
             max_packet,
@@ -107,6 +114,7 @@ impl HandshakeResponse {
             database,
             plugin,
             attributes,
+            zstd_level,
         })
     }
 
@@ -127,6 +135,9 @@ impl HandshakeResponse {
         }
         if caps.contains(Caps::CONNECT_ATTRS) {
             put_attributes(out, &self.attributes);
+        }
+        if caps.contains(Caps::ZSTD_COMPRESSION) {
+            out.push(self.zstd_level);
         }
     }
 }

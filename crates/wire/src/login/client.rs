@@ -321,6 +321,7 @@ impl ClientLogin {
     fn put_response(&mut self, server: &ServerInfo, out: &mut Vec<u8>) {
         let identity = &self.identity;
         let response = HandshakeResponse {
+            zstd_level: 0,
             caps: server.caps,
             max_packet: Identity::MAX_PACKET,
             collation: identity.collation as u8,

@@ -47,6 +47,8 @@ pub struct ClientHello {
     pub auth_response: SecretBytes,
     /// The longest packet it takes; 0 in a COM_CHANGE_USER, which does not say.
     pub max_packet: u32,
+    /// The level at which zstd is to compress, if that is agreed.
+    pub zstd_level: u8,
 }
 
 /// What to do after a packet.
@@ -138,6 +140,7 @@ impl ServerLogin {
             plugin: packet.plugin,
             auth_response: packet.auth,
             max_packet: 0,
+            zstd_level: 0,
         };
         Ok((login, Box::new(hello)))
     }
@@ -209,6 +212,7 @@ impl ServerLogin {
             plugin: response.plugin,
             auth_response: response.auth,
             max_packet: response.max_packet,
+            zstd_level: response.zstd_level,
         };
         Ok(ServerStep::Identify(self, Box::new(hello)))
     }

@@ -5,6 +5,7 @@
 use tidegate_wire::auth::native::{self, NativeHash};
 use tidegate_wire::auth::{Method, Nonces, Secret};
 use tidegate_wire::codec::Reader;
+use tidegate_wire::compress::{self, Codecs, Packing};
 use tidegate_wire::frame::{frame_into, split_packet};
 use tidegate_wire::handshake::{
     AuthSwitch, ChangeUser, Greeting, HandshakeResponse, is_ssl_request,
@@ -25,6 +26,7 @@ pub(crate) type Body = (&'static str, fn(&[u8]));
 /// All of them.
 pub(crate) const BODIES: &[Body] = &[
     ("wire_frames", frames),
+    ("wire_compress", compressed),
     ("wire_proxy_header", proxy_header),
     ("wire_packets", packets),
     ("wire_stmt", statements),
@@ -436,4 +438,59 @@ pub(crate) fn reply(data: &[u8]) {
     if packets.end.is_err() {
         assert_eq!(packets.end, whole.end);
     }
+}
+
+/// Compressed frames: any bytes are unpacked within the room there is, and alike in one piece and cut
+/// anywhere; what is packed comes back.
+pub(crate) fn compressed(data: &[u8]) {
+    let Some(([method, cut, room], run)) = data.split_first_chunk::<3>().map(|(a, b)| (*a, b))
+    else {
+        return;
+    };
+    let method = match method % 4 {
+        0 => compress::Method::Zstd { level: 1 },
+        _ => compress::Method::Zlib,
+    };
+    let room = 1 + usize::from(room) * 16;
+    let codecs = &mut Codecs::default();
+    let whole = unpacked(method, run, run.len().max(1), room, codecs);
+    let pieces = unpacked(method, run, 1 + usize::from(cut), room, codecs);
+    assert_eq!(whole, pieces, "cut frames give the same");
+    let mut packed = Vec::new();
+    Packing::new(method, usize::from(cut)).pack(run, codecs, &mut packed);
+    let back = unpacked(method, &packed, 1 + usize::from(cut), room, codecs);
+    assert_eq!(back, (run.to_vec(), true), "what was packed is unpacked");
+}
+
+/// The plain bytes of the first mebibyte, and whether all of the run was good.
+fn unpacked(
+    method: compress::Method,
+    run: &[u8],
+    piece: usize,
+    room: usize,
+    codecs: &mut Codecs,
+) -> (Vec<u8>, bool) {
+    const ENOUGH: usize = 1 << 20;
+    let mut packing = Packing::new(method, 50);
+    let (mut plain, mut waiting) = (Vec::new(), Vec::new());
+    for piece in run.chunks(piece) {
+        waiting.extend_from_slice(piece);
+        loop {
+            let before = plain.len();
+            let Ok(used) = packing.unpack(&waiting, room, codecs, &mut plain) else {
+                return (Vec::new(), false);
+            };
+            let made = plain.len() - before;
+            assert!(made <= room);
+            if plain.len() > ENOUGH {
+                return (Vec::new(), false);
+            }
+            waiting.drain(..used);
+            if made < room {
+                assert!(waiting.is_empty(), "with room left all is used");
+                break;
+            }
+        }
+    }
+    (plain, true)
 }

@@ -1,0 +1,8 @@
+//! Plain bytes out of compressed frames, and back.
+#![no_main]
+
+#[path = "../../crates/wire/tests/bodies/mod.rs"]
+#[expect(dead_code, reason = "each target runs one of the bodies")]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::compressed(data));
