@@ -524,6 +524,8 @@ impl Session {
         self.note_outcome(id, &ticket, summary, cx);
         self.tell_modules(id, &ticket, summary, last, cx);
         if ok && ticket.then == Then::Release {
+            // The server closes it: it is none to be left to others.
+            self.say_goodbye(id, cx);
             self.finish(Cause::ClientQuit, None, cx);
         }
     }

@@ -6,6 +6,9 @@
 //! where too few are open. The write stands whatever comes of that: an answer that was kept always
 //! goes out, also where the session ends.
 //!
+//! A COMMIT whose server is lost before it has answered stays unknown: its position is in the answer, and
+//! without it nobody knows what to ask the replicas for.
+//!
 //! Left out on purpose: who may be read meanwhile, and writes that a server does not report (an
 //! `INSERT ... RETURNING` to a client that knows EOF packets, MySQL servers): they are not waited for.
 //!
