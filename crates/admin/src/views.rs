@@ -684,6 +684,8 @@ pub struct SessionView {
     pub client: ClientView,
     /// Open server connections, in the order the router made them.
     pub connections: Vec<ConnectionView>,
+    /// Of a session that lends its connections while it is idle.
+    pub sharing: Option<SharingView>,
     /// How long servers' answers took.
     pub times: SessionTimes,
     /// What it logs in addition to the global and the service's settings.
@@ -694,6 +696,21 @@ pub struct SessionView {
     pub queries: Vec<QueryView>,
     /// Lines of the session's log, oldest first.
     pub log: Vec<String>,
+}
+
+/// What a session has done with its connections that may be lent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SharingView {
+    /// Those that it has lent now.
+    pub lent_now: usize,
+    /// How often it has lent one.
+    pub lent: u64,
+    /// How often one came back as it was.
+    pub returned: u64,
+    /// Why it keeps its connections now, if something makes it.
+    pub kept_by: Option<&'static str>,
+    /// How often each reason made it.
+    pub kept: Vec<(&'static str, u32)>,
 }
 
 /// How long the answers took that a session's client got from servers.

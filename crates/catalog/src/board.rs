@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tidegate_monitors::{AdminState, MonitorView, ServerBits, ServerKind, ServerState};
-use tidegate_runtime::{Endpoint, Runtime, ServerEndpoint, Servers};
+use tidegate_runtime::{Admission, Endpoint, Runtime, ServerEndpoint, Servers};
 use tidegate_session::world::{
     Counters, PoolRules, ProxyHeader, Rank, ServerShard, ServerStatus, ServerView, ServerViews,
 };
@@ -33,6 +33,10 @@ pub struct BoardEntry {
     pub address: Address,
     /// Its rank.
     pub rank: Rank,
+    /// The most connections of clients' traffic to it; 0: no limit.
+    pub most_connections: u64,
+    /// Counts them.
+    pub admission: Arc<Admission>,
     /// How connections to it are kept that no session has.
     pub pool: Option<PoolRules>,
     /// The form of the PROXY header it is sent; `None`: it is sent none.
@@ -204,6 +208,8 @@ impl Board {
                     address: entry.endpoint.clone(),
                     local: None,
                     tls: entry.tls.now(),
+                    most_connections: entry.most_connections,
+                    admission: Arc::clone(&entry.admission),
                 })
                 .collect(),
         }

@@ -469,6 +469,8 @@ async fn entries(config: &Config, ledger: &mut Ledger, tls: &TlsSet) -> Vec<Boar
         entries.push(BoardEntry {
             name: settings::shared(&server.name),
             rank: rank(server.params.rank),
+            most_connections: server.params.max_routing_connections,
+            admission: Arc::default(),
             pool: settings::pool(&server.params),
             proxy_header: settings::proxy_header(&server.params),
             counters: ledger.server(&server.name),

@@ -15,7 +15,7 @@ use tidegate_session::position::ServicePosition;
 use tidegate_session::world::{Counters, Rank, ServerShard};
 use tidegate_session::{
     DumpStatements, HistoryLimits, LineMatch, LogSwitches, LoginLog, ServerId, ServiceShard,
-    ServiceSpec, SessionTrace, TargetShard, TargetSpec,
+    ServiceSpec, SessionTrace, Sharing, TargetShard, TargetSpec,
 };
 
 /// Why a valid configuration could not be turned into running objects.
@@ -237,6 +237,7 @@ impl Builder<'_> {
                 max: usize::try_from(params.max_sescmd_history).unwrap_or(usize::MAX),
                 prune: params.prune_sescmd_history,
             },
+            sharing: sharing(params),
             statement_digests: usize::try_from(params.statement_digests).unwrap_or(usize::MAX),
             max_connections: params.max_connections,
             version_string: params.version_string.as_deref().map(Into::into),
@@ -294,6 +295,15 @@ pub(crate) fn rank(configured: ConfiguredRank) -> Rank {
         ConfiguredRank::Primary => Rank::Primary,
         ConfiguredRank::Secondary => Rank::Secondary,
     }
+}
+
+/// How idle sessions lend their connections, if they do.
+fn sharing(params: &ServiceParams) -> Option<Sharing> {
+    params.idle_session_pool_time.map(|idle| Sharing {
+        idle,
+        patience: params.multiplex_timeout,
+        keep_values: Sharing::KEEP_VALUES,
+    })
 }
 
 fn retained(params: &ServiceParams, globals: &MaxScaleParams) -> usize {

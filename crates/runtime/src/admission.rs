@@ -1,17 +1,18 @@
-//! How many sessions there are: of a service, for its `max_connections`, and of a worker, to find
-//! the lightest. Touched when a session begins and when it ends, never in between.
+//! How many there are: sessions of a service, for its `max_connections`, connections to a server, for
+//! its `max_routing_connections`, and sessions of a worker, to find the lightest. Touched when one
+//! begins and when it ends, never in between.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// Counts the sessions of one service over all workers and listeners.
+/// Counts the sessions of one service, or the connections to one server, over all workers.
 #[derive(Debug, Default)]
-pub(crate) struct Admission {
+pub struct Admission {
     sessions: AtomicU64,
 }
 
 impl Admission {
-    /// Reserves a place, unless `limit` (0: none) sessions exist.
+    /// Reserves a place, unless `limit` (0: none) are taken.
     pub(crate) fn enter(self: &Arc<Self>, limit: u64) -> Option<Place> {
         let before = self.sessions.fetch_add(1, Ordering::Relaxed);
         let place = Place(Arc::clone(self));
@@ -19,7 +20,7 @@ impl Admission {
     }
 }
 
-/// A session's place in its service; given back when dropped.
+/// The place of one of them; given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Place(Arc<Admission>);
 

@@ -11,6 +11,7 @@ use tidegate_session::{LogSwitches, ServerId, ServiceSpec, SessionId};
 use tidegate_tls::{ListenerTls, ServerTls};
 use tidegate_wire::compress::CompressionOffer;
 
+use crate::admission::Admission;
 use crate::answer::Answers;
 use crate::log::Log;
 use crate::networks::Networks;
@@ -137,6 +138,11 @@ pub struct ServerEndpoint {
     pub local: Option<SocketAddr>,
     /// TLS towards it; `None`: in the clear.
     pub tls: Option<Arc<ServerTls>>,
+    /// The most connections of sessions and those that are kept for them, in all workers
+    /// (`max_routing_connections`). 0: no limit.
+    pub most_connections: u64,
+    /// Counts them: the same object in every list.
+    pub admission: Arc<Admission>,
 }
 
 impl ServerEndpoint {

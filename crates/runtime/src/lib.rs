@@ -37,6 +37,7 @@ mod tls;
 mod wheel;
 mod worker;
 
+pub use admission::Admission;
 pub use answer::{Answers, Reply};
 pub use config::{Endpoint, ListenerSpec, RuntimeConfig, ServerEndpoint, Servers, Tuning};
 pub use figures::{Holdings, WorkerShard};

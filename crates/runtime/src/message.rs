@@ -7,7 +7,7 @@ use rustix::thread::CpuSet;
 use tidegate_session::digests::Digests;
 use tidegate_session::question::Answer;
 use tidegate_session::{
-    Control, ControlError, Found, KillOrder, ServiceSpec, SessionId, SessionView, Token,
+    Control, ControlError, Found, KillOrder, ServerId, ServiceSpec, SessionId, SessionView, Token,
 };
 use tidegate_tls::ListenerTls;
 
@@ -88,6 +88,8 @@ pub(crate) enum Optional {
         service: Arc<str>,
         share: Share<Digests>,
     },
+    /// Somebody waits for a connection to this server: give up one that is only kept.
+    GiveUp(ServerId),
     /// A client that another worker accepted.
     Arrival(Box<Arrival>, Ticket),
 }

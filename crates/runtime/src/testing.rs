@@ -26,6 +26,7 @@ pub(crate) fn service(targets: Vec<TargetSpec>) -> ServiceSpec {
         log_switches: LogSwitches::default(),
         login_log: LoginLog::default(),
         history: HistoryLimits::default(),
+        sharing: None,
         statement_digests: 0,
         max_connections: 0,
         version_string: None,

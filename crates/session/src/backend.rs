@@ -32,6 +32,8 @@ pub enum Link {
 pub(crate) enum State {
     Closed,
     Failed,
+    /// Lent to others; it may be there when it is wanted again.
+    Lent,
     /// The socket is being connected.
     Connecting,
     /// The login dialogue runs.
@@ -132,6 +134,22 @@ pub(crate) struct Backend {
     pub(crate) busy_since: Instant,
     /// When the connection was begun.
     pub(crate) opened: Instant,
+    /// It was lent, and is not usable again yet: to its router it is open.
+    pub(crate) lent: bool,
+    /// Counts the times that the session lent a connection.
+    pub(crate) loan: u64,
+    /// The session's state has changed since it was lent.
+    pub(crate) stale: bool,
+    /// It waits until another session gives one back.
+    pub(crate) queued: bool,
+    /// Answers to drop before the dialogue of its login.
+    pub(crate) skip: u8,
+    /// A value for LAST_INSERT_ID() was generated on it.
+    pub(crate) generated: bool,
+    /// The connection that knew it was lent and did not come back.
+    pub(crate) lost_insert_id: bool,
+    /// Likewise for what only the statement before left.
+    pub(crate) lost_previous: bool,
 }
 
 impl Backend {
@@ -161,6 +179,14 @@ impl Backend {
             operations: 0,
             busy_since: Instant::default(),
             opened: Instant::default(),
+            lent: false,
+            loan: 0,
+            stale: false,
+            queued: false,
+            skip: 0,
+            generated: false,
+            lost_insert_id: false,
+            lost_previous: false,
         }
     }
 
@@ -203,7 +229,7 @@ impl Backend {
     #[inline]
     pub(crate) fn link(&self) -> Link {
         match self.state {
-            State::Closed => Link::Closed,
+            State::Closed | State::Lent => Link::Closed,
             State::Failed => Link::Failed,
             State::Connecting
             | State::Login(_)
@@ -214,10 +240,36 @@ impl Backend {
         }
     }
 
+    /// The same as routers see it, to whom one that is lent is open.
+    #[inline]
+    pub(crate) fn shown_link(&self) -> Link {
+        match self.link() {
+            Link::Closed | Link::Opening if self.lent => Link::Open,
+            link => link,
+        }
+    }
+
+    /// In place of the connection that was lent comes another, which knows nothing yet.
+    pub(crate) fn begin_anew(&mut self) {
+        let generated = self.generated || self.lost_insert_id;
+        *self = Backend {
+            state: State::Connecting,
+            last_used: self.last_used,
+            deadline: self.deadline,
+            paused: self.paused,
+            opened: self.opened,
+            lent: true,
+            lost_insert_id: generated,
+            lost_previous: true,
+            has_served: true,
+            ..Backend::new(self.server, self.node, self.target, self.tally.clone())
+        };
+    }
+
     /// Is there a socket?
     #[inline]
     pub(crate) fn is_connected(&self) -> bool {
-        !matches!(self.state, State::Closed | State::Failed)
+        !matches!(self.state, State::Closed | State::Failed | State::Lent)
     }
 
     /// Can commands be written to it, behind what it still owes?

@@ -134,15 +134,26 @@ impl Session {
             if backend.deadline.is_none_or(|deadline| deadline > cx.now) {
                 continue;
             }
+            let (queued, awaited) = (backend.queued, self.held || !self.pending.is_empty());
             let reason = match backend.state {
+                State::Connecting if queued => {
+                    "timed out when waiting for a connection (multiplex_timeout)"
+                }
                 State::Connecting => "no answer to the connection attempt in time",
                 State::Login(_) | State::Switching(_) | State::Reusing(_) => {
                     "the login did not finish in time"
                 }
-                State::Replaying | State::Ready | State::Closed | State::Failed => {
+                State::Replaying | State::Ready | State::Closed | State::Failed | State::Lent => {
                     "the session's state could not be set in time"
                 }
             };
+            if queued && awaited {
+                // Its router would say no more than that there is no server.
+                let server = self.server_name(id, cx);
+                let reason = reason.to_owned();
+                self.fail(&SessionFault::ServerLost { server, reason }, cx);
+                return;
+            }
             self.backend_lost(id, reason, cx);
             if self.is_over() {
                 return;
@@ -203,6 +214,7 @@ impl Session {
             self.put_off_deadline(now),
             self.replay_due(now),
             self.sync_deadline(),
+            self.lending_deadline(now),
             idle,
         ]
         .into_iter()

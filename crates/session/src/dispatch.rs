@@ -166,6 +166,9 @@ impl Session {
             part: Part::None,
             then: Then::Nothing,
         };
+        if self.lending.is_some() {
+            self.note_lender(request);
+        }
         if let Some(statement) = request.statement
             && executes(command)
         {
@@ -274,6 +277,9 @@ impl Session {
     ) {
         let Some(answer) = leaves.answer else { return };
         self.uses += 1;
+        if leaves.all || order.command == Command::StmtClose {
+            self.lent_grow_stale();
+        }
         // The client knows nothing of a statement that is repeated.
         let own = self.is_repeating();
         if !own {

@@ -81,6 +81,7 @@ mod scene;
 mod service;
 mod session;
 mod setup;
+mod sharing;
 mod stmts;
 mod straight;
 mod sync;
@@ -104,16 +105,17 @@ pub use ids::{BackendId, BackendStmtId, ClientStmtId, ServerId, SessionId, Side,
 pub use kill::{Found, KillOrder, Whom};
 pub use origin::Origin;
 pub use output::{Event, Level, LogLine, Op, Output};
-pub use pooled::{Fit, Leftover, Said};
+pub use pooled::{Fit, Leftover, Owner, Said};
 pub use replay::{Checksum, ReplayRules};
 pub use scene::Scene;
 pub use service::{
     Counted, DumpStatements, HistoryLimits, LineMatch, LogSwitches, LoginLog, ServiceShard,
-    ServiceSpec, SessionTrace, TargetShard, TargetSpec,
+    ServiceSpec, SessionTrace, Sharing, TargetShard, TargetSpec,
 };
 pub use session::{Backlog, Birth, CONNECT_TIMEOUT, Env, GreetingFacts, LOGIN_TIMEOUT, Session};
+pub use sharing::Keeps;
 pub use sync::SyncRules;
 pub use target_view::TargetView;
 pub use thaw::{Filters, Thawing};
 pub use time::{Instant, WallTime};
-pub use view::{BufferView, ConnectionView, MemoryView, QueryView, SessionView};
+pub use view::{BufferView, ConnectionView, LendingView, MemoryView, QueryView, SessionView};

@@ -57,6 +57,7 @@ impl Session {
                 .count(),
             connections: self.connection_views(servers),
             times: self.observe.times.clone(),
+            lending: self.lending_view(),
             log_switches: self.observe.switches,
             filters: self
                 .own_filters

@@ -395,13 +395,17 @@ impl Session {
             let Some(backend) = self.backend(id) else {
                 continue;
             };
-            if !backend.is_connected() {
+            if !backend.is_connected() && !backend.lent {
                 continue;
             }
             let status = cx
                 .servers
                 .get(backend.server)
                 .map_or(ServerStatus::default(), |view| view.status);
+            let gone = !status.has(ServerStatus::RUNNING) || status.has(ServerStatus::EVICTED);
+            if gone && self.renounce(id) {
+                continue;
+            }
             if !status.has(ServerStatus::RUNNING) {
                 self.backend_lost(id, "its monitor found it down", cx);
             } else if status.has(ServerStatus::EVICTED) {
@@ -443,6 +447,10 @@ impl Session {
         let Some(backend) = self.backend(id) else {
             return;
         };
+        if matches!(backend.state, State::Lent) {
+            self.renounce(id);
+            return;
+        }
         if !matches!(backend.state, State::Ready) || !backend.owed.is_empty() {
             self.look_for_spare.set(true);
             return;

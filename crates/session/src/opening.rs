@@ -19,6 +19,8 @@ use crate::question::{Question, WorkOrder};
 use crate::session::{CONNECT_TIMEOUT, Cx, Session};
 use crate::tally::Tally;
 use crate::time::Instant;
+use std::time::Duration;
+use tidegate_wire::reply::OK;
 
 /// Tells the orders of connections from the questions of the client's dialogues.
 const ORDER: u32 = 1 << 31;
@@ -30,42 +32,57 @@ impl Session {
         let Some(backend) = self.backend_mut(id) else {
             return;
         };
-        if !matches!(backend.state, State::Closed) {
+        let back = matches!(backend.state, State::Lent);
+        if back {
+            backend.state = State::Connecting;
+        } else if matches!(backend.state, State::Closed) {
+            backend.reset(State::Connecting);
+        } else {
             return;
         }
-        backend.reset(State::Connecting);
+        let fresh = back && !backend.stale;
         backend.paused = paused;
         backend.opened = cx.now;
         let server = backend.server;
-        let timeout = cx
-            .servers
-            .get(server)
-            .and_then(|view| view.connect_timeout)
-            .unwrap_or(CONNECT_TIMEOUT);
+        let timeout = self.connect_timeout(id, cx);
+        let Some(backend) = self.backend_mut(id) else {
+            return;
+        };
         backend.deadline = Some(cx.now.after(timeout));
         let Tally {
             server: shard,
             target,
         } = &backend.tally;
         shard.connections.add(1);
-        shard.total_connections.add(1);
+        shard.total_connections.add(u64::from(!back));
         if let Some(view) = cx.servers.get(server) {
             let open = view.counters.now(|shard| &shard.connections);
             shard.max_connections.raise(open);
         }
         target.connections.add(1);
-        target.total_connections.add(1);
+        target.total_connections.add(u64::from(!back));
         target.opened_us.add(cx.now.0);
         self.nearer = true;
+        let own = self.owner(id).filter(|_| fresh);
         let fit = cx.servers.get(server).and_then(|view| self.fit(view));
         cx.out.push(Op::Connect {
             backend: id,
             server,
             fit,
+            own,
+            waits: self.lending.is_some(),
         });
         if paused {
             cx.out.push(Op::Pause(Side::Backend(id)));
         }
+    }
+
+    /// How long a connection may take until it is usable.
+    pub(crate) fn connect_timeout(&self, id: BackendId, cx: &Cx<'_>) -> Duration {
+        self.backend(id)
+            .and_then(|backend| cx.servers.get(backend.server))
+            .and_then(|view| view.connect_timeout)
+            .unwrap_or(CONNECT_TIMEOUT)
     }
 
     /// The socket is connected: the server speaks first, but for a PROXY header.
@@ -84,6 +101,9 @@ impl Session {
             if tls {
                 identity.caps = identity.caps | Caps::SSL;
                 identity.private = true;
+            }
+            if backend.lent {
+                backend.begin_anew();
             }
             backend.login_schema.clone_from(&identity.database);
             backend.state = State::Login(Box::new(ClientLogin::new(identity)));
@@ -153,6 +173,19 @@ impl Session {
     }
 
     fn login_packet(&mut self, id: BackendId, payload: &[u8], seq: u8, cx: &mut Cx<'_>) {
+        if let Some(backend) = self.backend_mut(id)
+            && backend.skip > 0
+        {
+            backend.skip -= 1;
+            if payload.first() != Some(&OK) {
+                let error = LoginError::Unexpected {
+                    due: "the end of a role",
+                    first: payload.first().copied().unwrap_or_default(),
+                };
+                self.login_broken(id, &error, cx);
+            }
+            return;
+        }
         let Some(Backend {
             state: State::Login(login) | State::Switching(login) | State::Reusing(login),
             ..
@@ -302,8 +335,7 @@ impl Session {
         backend.tracker = ReplyTracker::new(server.caps);
         backend.state = State::Replaying;
         let version = crate::setup::version_number(&server.version);
-        let mysql =
-            !contains(&server.version, b"MariaDB") && !contains(&server.version, b"mariadb");
+        let mysql = !is_mariadb(&server.version);
         backend.version = version;
         backend.mysql_family = mysql;
         backend.info = Some(Box::new(server));
@@ -415,6 +447,7 @@ impl Session {
         if matches!(backend.state, State::Replaying) && !preparing {
             backend.state = State::Ready;
             backend.has_served = true;
+            backend.lent = false;
             backend.deadline = None;
             backend.paused = paused;
             self.moved = true;
@@ -446,6 +479,7 @@ impl Session {
         if !planted!(ResetKeepsHistory) {
             self.history.clear();
         }
+        self.forget_lending();
         self.stmts.clear();
         if let Some(replay) = &mut self.replay {
             // A transaction that was to be repeated is none any more; what was agreed in it counts.
@@ -535,6 +569,11 @@ fn format_caps() -> Caps {
         | Caps::EXTENDED_METADATA
         | Caps::PROGRESS
         | Caps::STMT_BULK_OPERATIONS
+}
+
+/// Is it the version of a MariaDB server?
+pub(crate) fn is_mariadb(version: &[u8]) -> bool {
+    contains(version, b"MariaDB") || contains(version, b"mariadb")
 }
 
 fn contains(text: &[u8], word: &[u8]) -> bool {

@@ -9,7 +9,7 @@
 
 use crate::cause::Cause;
 use crate::ids::{BackendId, ServerId, Side, Token};
-use crate::pooled::{Fit, Leftover};
+use crate::pooled::{Fit, Leftover, Owner};
 use crate::question::Question;
 use crate::time::Instant;
 use std::cell::RefCell;
@@ -56,9 +56,14 @@ pub enum Op {
         /// A connection that another session left behind will do too, if it is this; it is reported
         /// with `on_backend_reused`. `None`: it must be a new one.
         fit: Option<Fit>,
+        /// The session has lent this one, and wants it back as it was if nobody has it.
+        own: Option<Owner>,
+        /// Where the server has as many connections as it may, the session waits for one, and is told
+        /// so by `on_backend_queued`.
+        waits: bool,
     },
-    /// The session has no more use for this connection, and has had it reset: when the server has
-    /// confirmed that, another session may have it. Like [`Op::Close`] otherwise.
+    /// Another session may have this connection: one that the session has no more use for and has had
+    /// reset, when the server has confirmed that, or one that it lends. Like [`Op::Close`] otherwise.
     Park {
         /// The session's name for the connection.
         backend: BackendId,

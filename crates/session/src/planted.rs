@@ -39,11 +39,15 @@ pub enum Bug {
     ReusedUnchanged,
     /// A connection is given to another session before its reset is confirmed.
     ResetNotAwaited,
+    /// A session lends its connections whatever it has on them.
+    LentWithoutLook,
+    /// A lent connection is taken back although the session's state has changed since.
+    LentStaysFresh,
 }
 
 impl Bug {
     /// Every defect.
-    pub const ALL: [Bug; 16] = [
+    pub const ALL: [Bug; 18] = [
         Bug::AnswersOutOfOrder,
         Bug::DiscardedReplyForwarded,
         Bug::StatementIdNotMapped,
@@ -60,6 +64,8 @@ impl Bug {
         Bug::FailureUndoesBegin,
         Bug::ReusedUnchanged,
         Bug::ResetNotAwaited,
+        Bug::LentWithoutLook,
+        Bug::LentStaysFresh,
     ];
 }
 

@@ -15,7 +15,8 @@ use tidegate_wire::reply::OK;
 use tidegate_wire::{Caps, Command};
 
 use crate::backend::State;
-use crate::ids::{BackendId, Side};
+use crate::ids::{BackendId, SessionId, Side};
+use crate::opening::is_mariadb;
 use crate::output::{Level, Op};
 use crate::session::{Cx, Env, Session};
 use crate::world::ServerView;
@@ -41,6 +42,20 @@ pub struct Leftover {
     pub cipher: Option<Arc<str>>,
     /// How many answers to the commands that reset it are due.
     pub due: usize,
+    /// It was lent, and is as this session has left it; `None`: it is reset.
+    pub owner: Option<Owner>,
+}
+
+/// Whose a lent connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    /// The session.
+    pub session: SessionId,
+    /// Its name for the connection.
+    pub backend: BackendId,
+    /// Which of the times it was lent: under one name it may have lent several, of which it wants the
+    /// newest alone.
+    pub loan: u64,
 }
 
 /// MariaDB's servers keep the role through COM_RESET_CONNECTION and COM_CHANGE_USER both (seen with
@@ -113,11 +128,18 @@ impl Session {
         let Some(identity) = self.identity() else {
             return;
         };
+        let own = self.owner(id);
         let Some(backend) = self.backend_mut(id) else {
             return;
         };
         if !matches!(backend.state, State::Connecting) {
             return;
+        }
+        if backend.lent && !backend.stale && leftover.owner == own {
+            return self.comes_back(id);
+        }
+        if backend.lent {
+            backend.begin_anew();
         }
         backend.cipher = leftover.cipher;
         backend.login_schema.clone_from(&identity.database);
@@ -125,13 +147,43 @@ impl Session {
             self.logged_in(id, leftover.info, cx);
             return;
         }
+        let gives_up_role = leftover.owner.is_some() && is_mariadb(&leftover.info.version);
+        backend.skip = u8::from(gives_up_role);
         let mut login = None;
         cx.out.send_with(Side::Backend(id), |own| {
+            if gives_up_role {
+                frame_into(own, &mut 0, &[&[Command::Query.byte()], NO_ROLE].concat());
+            }
             login = Some(ClientLogin::change_user(identity, leftover.info, own));
         });
         if let Some(login) = login {
             backend.state = State::Reusing(Box::new(login));
         }
+    }
+
+    /// Whose the connection is that was lent last.
+    pub(crate) fn owner(&self, id: BackendId) -> Option<Owner> {
+        let backend = self.backend(id).filter(|backend| backend.lent)?;
+        Some(Owner {
+            session: self.id,
+            backend: id,
+            loan: backend.loan,
+        })
+    }
+
+    /// A connection that was lent is there again, as it was.
+    fn comes_back(&mut self, id: BackendId) {
+        let paused = self.client_backlogged;
+        if let Some(backend) = self.backend_mut(id) {
+            backend.state = State::Ready;
+            backend.lent = false;
+            backend.deadline = None;
+            backend.paused = paused;
+        }
+        if let Some(lending) = &mut self.lending {
+            lending.returned += 1;
+        }
+        self.moved = true;
     }
 
     /// A connection that was taken over broke before it could be used, as one does that the server
@@ -145,12 +197,15 @@ impl Session {
         }
         backend.state = State::Connecting;
         backend.cipher = None;
+        backend.skip = 0;
         let (server, paused) = (backend.server, backend.paused);
         cx.out.push(Op::Close(Side::Backend(id)));
         cx.out.push(Op::Connect {
             backend: id,
             server,
             fit: None,
+            own: None,
+            waits: self.lending.is_some(),
         });
         if paused {
             cx.out.push(Op::Pause(Side::Backend(id)));
@@ -187,7 +242,7 @@ impl Session {
     }
 
     /// What others may get of a connection; `None`: it must be closed.
-    fn leftover(&self, id: BackendId, cx: &Cx<'_>) -> Option<Leftover> {
+    pub(crate) fn leftover(&self, id: BackendId, cx: &Cx<'_>) -> Option<Leftover> {
         let backend = self.backend(id)?;
         let view = cx.servers.get(backend.server)?;
         let fit = self.fit(view)?;
@@ -209,6 +264,7 @@ impl Session {
             fit,
             info: *backend.info.clone()?,
             cipher: backend.cipher.clone(),
+            owner: None,
             due: match backend.mysql_family {
                 _ if planted!(ResetNotAwaited) => 0,
                 true => 1,

@@ -30,7 +30,7 @@ impl Session {
             return run.len();
         };
         match backend.state {
-            State::Closed | State::Failed | State::Connecting => run.len(),
+            State::Closed | State::Failed | State::Lent | State::Connecting => run.len(),
             State::Login(_) | State::Switching(_) | State::Reusing(_) => {
                 self.login_bytes(id, run, cx)
             }
@@ -225,6 +225,9 @@ impl Session {
                 let server_caps = self
                     .backend(id)
                     .map_or(Caps::empty(), |backend| backend.caps);
+                if self.lending.is_some() && matches!(progress.event, Event::Ok { .. }) {
+                    self.note_ok(run.get(payload.clone()).unwrap_or_default(), server_caps);
+                }
                 if has_changes {
                     self.take_changes(id, run.get(payload).unwrap_or_default(), server_caps, cx);
                 }
@@ -477,6 +480,9 @@ impl Session {
         self.retry.clear();
         self.counters.operations.sub(1);
         self.note_time(id, &ticket, summary, cx);
+        if self.lending.is_some() {
+            self.note_values(id, summary, cx.now);
+        }
         let of_cursors = Status::CURSOR_EXISTS.union(Status::LAST_ROW_SENT);
         if summary.status.bits() & of_cursors.bits() != 0
             && let Some(prepared) = ticket.stmt.and_then(|stmt| self.stmts.get_mut(stmt))

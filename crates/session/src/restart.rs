@@ -61,7 +61,7 @@ impl Session {
     }
 
     /// What keeps the session on its present connections, as its routers know it.
-    fn tie(&self, cx: &Cx<'_>) -> Option<Tie> {
+    pub(crate) fn tie(&self, cx: &Cx<'_>) -> Option<Tie> {
         (0..self.nodes.len()).find_map(|ix| {
             let router = self.nodes.get(ix)?.router.as_ref()?;
             router.tie(&self.scene(ix, cx)?)
@@ -120,6 +120,7 @@ impl Session {
             Err(fault) => {
                 self.replay = replay_rules(&self.service).map(|rules| Box::new(Replay::new(rules)));
                 self.sync = sync_rules(&self.service).map(|rules| Box::new(Syncing::new(rules)));
+                self.set_lending();
                 self.needs = TreeNeeds::of(&self.nodes, &self.own_filters);
                 self.log(Level::Warning, cx, || {
                     format!("the session was not restarted and goes on as it was: {fault}")

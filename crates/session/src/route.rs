@@ -444,6 +444,12 @@ impl Session {
                     .map_or(Link::Failed, |backend| backend.link())
                 {
                     Link::Open => {
+                        if let Some(statement) = request.statement
+                            && let Some(reply) = self.values_lost(backend, statement)
+                            && request.executes()
+                        {
+                            return Err(Stop::Reject(reply));
+                        }
                         leaves.answer = Some(backend);
                         Ok(())
                     }

@@ -48,6 +48,8 @@ pub struct ServiceSpec {
     pub login_log: LoginLog,
     /// Session command history.
     pub history: HistoryLimits,
+    /// Idle sessions lend their connections; `None`: they keep them.
+    pub sharing: Option<Sharing>,
     /// The most statement digests that each worker keeps for it; 0: none.
     pub statement_digests: usize,
     /// Most sessions at once; 0: no limit.
@@ -152,6 +154,22 @@ impl Default for LoginLog {
             super_users: false,
         }
     }
+}
+
+/// How sessions share connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sharing {
+    /// How long a session is idle before it lends its connections (`idle_session_pool_time`).
+    pub idle: Duration,
+    /// How long it waits for one (`multiplex_timeout`).
+    pub patience: Duration,
+    /// How long a connection is kept after a statement whose values the next one may ask for.
+    pub keep_values: Duration,
+}
+
+impl Sharing {
+    /// Enough for an application that asks for them at all.
+    pub const KEEP_VALUES: Duration = Duration::from_secs(1);
 }
 
 /// Limits of the session command history (configuration: `max_sescmd_history` and its siblings).

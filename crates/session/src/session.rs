@@ -27,6 +27,7 @@ use crate::question::Answer;
 use crate::replay::Replay;
 use crate::restart::Displaced;
 use crate::service::{Counted, LogSwitches, ServiceShard, ServiceSpec};
+use crate::sharing::Lending;
 use crate::stmts::Statements;
 use crate::sync::Syncing;
 use crate::ticket::{Passed, Stream, Ticket, Verdicts};
@@ -207,6 +208,8 @@ pub struct Session {
     pub(crate) retries: Retries,
     /// The record of the open transaction; `None`: nobody wants it.
     pub(crate) replay: Option<Box<Replay>>,
+    /// It lends its connections while it is idle; `None`: never.
+    pub(crate) lending: Option<Box<Lending>>,
     /// An answer that waits for replicas; `None`: none ever does.
     pub(crate) sync: Option<Box<Syncing>>,
     pub(crate) observe: Observe,
@@ -298,6 +301,7 @@ impl Session {
             retry: Vec::new(),
             retries: Retries::default(),
             replay: None,
+            lending: None,
             sync: None,
             observe: Observe::new(
                 service.retain_last_statements,
@@ -331,7 +335,10 @@ impl Session {
         }
         self.observe.event(env.now);
         let consumed = match side {
-            Side::Client => self.client_bytes(run, env),
+            Side::Client => {
+                self.saw_again();
+                self.client_bytes(run, env)
+            }
             Side::Backend(backend) => self.backend_bytes(backend, run, &mut env.cx()),
         };
         self.finish_event(env);
@@ -502,7 +509,10 @@ impl Session {
             && self.passed.is_empty()
             && self.backends.iter().all(|backend| {
                 backend.owed.is_empty()
-                    && matches!(backend.state, State::Closed | State::Failed | State::Ready)
+                    && matches!(
+                        backend.state,
+                        State::Closed | State::Failed | State::Lent | State::Ready
+                    )
             })
     }
 
@@ -585,7 +595,11 @@ impl Session {
                 if !planted!(AgainForgotten) {
                     env.out.push(Op::Again(Side::Client));
                 }
+                self.expect_again();
             }
+        }
+        if self.lending.is_some() {
+            self.lend_if_idle(&mut env.cx());
         }
         self.arm(env.now, env.out);
         if cfg!(debug_assertions) {

@@ -107,6 +107,9 @@ impl Session {
         cx: &mut Cx<'_>,
     ) {
         self.head_leaves();
+        if self.lending.is_some() {
+            self.note_lender(request);
+        }
         let digest = self.count_digest(request, named, cx);
         if let Some(statement) = request.statement {
             self.trx.predict(statement);

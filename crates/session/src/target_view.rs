@@ -95,7 +95,7 @@ impl<'a> TargetView<'a> {
     #[must_use]
     pub fn link(&self) -> Link {
         match &self.0 {
-            Kind::Server { backend, .. } => backend.map_or(Link::Closed, Backend::link),
+            Kind::Server { backend, .. } => backend.map_or(Link::Closed, Backend::shown_link),
             Kind::Service(whole) => whole.link,
         }
     }

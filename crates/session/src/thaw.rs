@@ -83,6 +83,7 @@ impl Session {
             into.u64(at.since(now).as_micros() as u64)
         });
         into.option(self.drain, |into, cause| into.u8(cause as u8));
+        self.freeze_lending(&mut into, now);
         Some(into.into_bytes())
     }
 
@@ -214,8 +215,9 @@ impl Session {
             .option(Decoder::u64)?
             .map(|micros| env.now.after(std::time::Duration::from_micros(micros)));
         session.drain = from.option(thaw_cause)?;
-        from.finish()?;
         session.needs = TreeNeeds::of(&session.nodes, &session.own_filters);
+        session.thaw_lending(&mut from, env.now)?;
+        from.finish()?;
         session.phase = Phase::Commands;
         // The servers may be others than those the old session last saw.
         session.look_for_spare.set(true);
@@ -473,6 +475,7 @@ fn freeze_backend(into: &mut Encoder, backend: &Backend, now: Instant) {
     into.u8(match backend.state {
         State::Failed => 1,
         State::Ready => 2,
+        State::Lent => 3,
         State::Closed
         | State::Connecting
         | State::Login(_)
@@ -487,6 +490,9 @@ fn freeze_backend(into: &mut Encoder, backend: &Backend, now: Instant) {
     into.u64(now.since(backend.opened).as_micros() as u64);
     into.u64(backend.version);
     into.flag(backend.mysql_family);
+    into.flag(backend.generated);
+    into.flag(backend.lost_insert_id);
+    into.flag(backend.lost_previous);
     into.option(backend.cipher.as_deref(), |into, cipher| {
         into.bytes(cipher.as_bytes());
     });
@@ -517,6 +523,11 @@ fn thaw_backend(
         0 => State::Closed,
         1 => State::Failed,
         2 => State::Ready,
+        // Whoever has it now, it does not come back.
+        3 => {
+            (backend.lent, backend.stale) = (true, true);
+            State::Lent
+        }
         value => {
             return Err(FreezeError::Value {
                 what: "a connection's state",
@@ -533,6 +544,9 @@ fn thaw_backend(
     backend.opened = Instant(now.0.saturating_sub(from.u64()?));
     backend.version = from.u64()?;
     backend.mysql_family = from.flag()?;
+    backend.generated = from.flag()?;
+    backend.lost_insert_id = from.flag()?;
+    backend.lost_previous = from.flag()?;
     backend.cipher = from.option(Decoder::text)?.map(Arc::from);
     backend.info = from
         .option(|from| {

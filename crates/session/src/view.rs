@@ -48,6 +48,8 @@ pub struct SessionView {
     pub history_metadata: usize,
     /// Open connections, in the order the router made them.
     pub connections: Vec<ConnectionView>,
+    /// Of a session that lends its connections while it is idle.
+    pub lending: Option<LendingView>,
     /// How long servers' answers took.
     pub times: AnswerTimes,
     /// What it logs in addition to the global settings.
@@ -60,6 +62,21 @@ pub struct SessionView {
     pub queries: Vec<QueryView>,
     /// The session's own log, oldest first.
     pub log: Vec<String>,
+}
+
+/// What a session that lends its connections has done with them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LendingView {
+    /// Those that it has lent and that have not come back.
+    pub lent_now: usize,
+    /// How often it has lent one.
+    pub lent: u64,
+    /// How often one came back as it was.
+    pub returned: u64,
+    /// What keeps it from lending now, by the name of [`Keeps`](crate::Keeps).
+    pub kept_by: Option<&'static str>,
+    /// How often each reason kept it.
+    pub kept: Vec<(&'static str, u32)>,
 }
 
 /// A connection to a server.

@@ -179,6 +179,7 @@ fn service(router: Arc<dyn Router>) -> Arc<ServiceSpec> {
         log_switches: LogSwitches::default(),
         login_log: LoginLog::default(),
         history: HistoryLimits::default(),
+        sharing: None,
         statement_digests: 100,
         max_connections: 0,
         version_string: None,

@@ -118,6 +118,9 @@ rare! {
     FrozenWithRecord,
     Parked,
     Adopted,
+    CameBack,
+    LentTaken,
+    Queued,
     QuietWorld,
 }
 

@@ -125,6 +125,9 @@ pub(crate) struct Plan {
     pub(crate) sync: Option<(u64, Duration)>,
     /// Connections that sessions leave behind are kept for others.
     pub(crate) pool: Option<PoolRules>,
+    /// Idle sessions lend their connections: after how long, how long they wait for one, and how many
+    /// a server may have.
+    pub(crate) sharing: Option<(Duration, Duration, usize)>,
 }
 
 /// How transactions are repeated.
@@ -205,6 +208,7 @@ impl Plan {
             reuses: tree != Tree::Connection && draw_reuse(seed),
             sync: draw_sync(seed).filter(|_| tree != Tree::Connection),
             pool: draw_pool(seed),
+            sharing: draw_sharing(seed),
         }
     }
 
@@ -363,6 +367,19 @@ fn draw_pool(seed: u64) -> Option<PoolRules> {
         most: rng.between(1, 4) as u64,
         max_age: Duration::from_millis(rng.between(1, 3000) as u64),
     })
+}
+
+/// Drawn apart for the same reason; a half of the schedules with a pool.
+fn draw_sharing(seed: u64) -> Option<(Duration, Duration, usize)> {
+    let mut rng = Rng::new(seed.rotate_left(24));
+    let idle = rng.weighted(&[(2, 0), (1, rng_millis(seed))]);
+    let most = rng.between(2, 6);
+    let shares = draw_pool(seed).is_some() && rng.coin();
+    shares.then_some((Duration::from_millis(idle), Duration::from_secs(20), most))
+}
+
+fn rng_millis(seed: u64) -> u64 {
+    seed % 300
 }
 
 /// Drawn apart for the same reason.

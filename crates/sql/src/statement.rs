@@ -16,6 +16,8 @@ pub struct Statement {
     pub multi: bool,
     /// It asks about the statement before it: FOUND_ROWS(), SHOW WARNINGS and their like.
     pub previous: bool,
+    /// It asks for LAST_INSERT_ID(), which only the connection knows that generated it.
+    pub insert_id: bool,
     /// It takes a user-level lock (GET_LOCK): the connection cannot be rebuilt elsewhere.
     pub takes_user_lock: bool,
     /// It gives all user-level locks back (RELEASE_ALL_LOCKS).

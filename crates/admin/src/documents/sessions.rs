@@ -13,7 +13,7 @@ use super::{Look, object};
 use crate::time::{iso_ms, micros, seconds_ms, seconds_tenths};
 use crate::views::{
     BufferMemory, ConnectionView, QueryView, ResponseView, SeedListener, SessionMemory,
-    SessionState, SessionTimes, SessionView,
+    SessionState, SessionTimes, SessionView, SharingView,
 };
 
 /// A session. `host` is the name of the client's address, if it was looked up and found.
@@ -55,6 +55,7 @@ pub(crate) fn session<'a>(
             log_notice: switches.notice,
             log_warning: switches.warning,
         },
+        connection_sharing: view.sharing.as_ref().filter(|_| !legacy).map(Sharing::new),
         response_times: (!legacy).then(|| Times::new(&view.times)),
         memory: Memory::new(&view.memory),
         queries: view.queries.iter().map(Query::new).collect(),
@@ -112,10 +113,34 @@ struct Attributes<'a> {
     connections: Vec<Connection<'a>>,
     parameters: Parameters,
     #[serde(skip_serializing_if = "Option::is_none")]
+    connection_sharing: Option<Sharing>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     response_times: Option<Times>,
     memory: Memory<'a>,
     queries: Vec<Query<'a>>,
     log: &'a [String],
+}
+
+/// What a session has done with its connections that may be lent.
+#[derive(Serialize)]
+struct Sharing {
+    lent_now: usize,
+    lent: u64,
+    returned: u64,
+    kept_by: Option<&'static str>,
+    kept: BTreeMap<&'static str, u32>,
+}
+
+impl Sharing {
+    fn new(view: &SharingView) -> Self {
+        Self {
+            lent_now: view.lent_now,
+            lent: view.lent,
+            returned: view.returned,
+            kept_by: view.kept_by,
+            kept: view.kept.iter().copied().collect(),
+        }
+    }
 }
 
 /// How long answers took; counts are listed from up to 1 µs to up to 10⁵ s.

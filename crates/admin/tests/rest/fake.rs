@@ -327,6 +327,7 @@ pub fn session(id: u64, service: &str, remote: Option<IpAddr>) -> SessionView {
             total: Duration::from_micros(21_000),
             max: Duration::from_micros(3_200),
         },
+        sharing: None,
         log_switches: LogSwitches {
             info: true,
             ..LogSwitches::default()

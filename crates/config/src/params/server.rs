@@ -57,8 +57,8 @@ crate::params! {
         persistpoolmax: u64 = count(0).runtime(),
         /// Connections kept for longer than this are closed. 0: none is kept.
         persistmaxtime: Duration = seconds(0).runtime(),
-        /// Most connections for clients' traffic. 0: no limit.
-        max_routing_connections: u64 = count(0).runtime().reserved(),
+        /// Most connections for clients' traffic, those included that are kept for it. 0: no limit.
+        max_routing_connections: u64 = count(0).runtime(),
         /// Tell the server the client's address in a PROXY header.
         proxy_protocol: bool = flag(false).runtime(),
         /// The form of that header: a line of text, or binary.

@@ -93,10 +93,12 @@ crate::params! {
         /// When the accounts of that file count.
         user_accounts_file_usage: AccountsFileUsage =
             AccountsFileUsage::AddWhenLoadOk.param().reserved(),
-        /// Lend an idle session's server connections after this time. Negative: never.
-        idle_session_pool_time: Option<Duration> = millis_or_off().runtime().reserved(),
-        /// Longest wait of a session for a connection it lent.
-        multiplex_timeout: Duration = seconds(60).runtime().reserved(),
+        /// Lend an idle session's server connections after this time, where the server has
+        /// `persistpoolmax` and `persistmaxtime`. Negative: never.
+        idle_session_pool_time: Option<Duration> = millis_or_off().runtime(),
+        /// Longest wait of such a session for a connection, where the server has as many as
+        /// `max_routing_connections` allows.
+        multiplex_timeout: Duration = seconds(60).runtime(),
         /// Rank of this service as another service's target.
         rank: Rank = Rank::Primary.param().runtime(),
     }

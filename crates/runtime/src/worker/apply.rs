@@ -5,13 +5,16 @@
 //! once at the end.
 
 use std::io::IoSlice;
+use std::sync::Arc;
 
-use tidegate_session::{BackendId, Fit, Op, Output, ServerId, Side};
+use tidegate_session::{BackendId, Op, Output, ServerId, Side};
 use tidegate_wire::compress::Packing;
 
 use super::conn::{Conn, Transport};
 use super::desk::{Desk, Flow, Refusal};
+use super::lines::{Obtained, Wanted};
 use super::seat::Seated;
+use crate::admission::{Admission, Place};
 use crate::config::Endpoint;
 use crate::socket;
 use crate::tls::Tls;
@@ -103,7 +106,17 @@ impl Desk {
                 backend,
                 server,
                 fit,
-            } => self.connect(seated, backend, server, fit),
+                own,
+                waits,
+            } => {
+                let wanted = Wanted {
+                    backend,
+                    server,
+                    fit,
+                    own,
+                };
+                self.connect(seated, wanted, waits);
+            }
             Op::Park { backend, leftover } => self.park(seated, backend, *leftover),
             Op::StartTls(side) => self.start_tls(seated, side),
             Op::Compress {
@@ -138,28 +151,70 @@ impl Desk {
         Desk::enqueue(&mut self.queue, conn);
     }
 
-    fn connect(
-        &mut self,
-        seated: &mut Seated,
-        backend: BackendId,
-        server: ServerId,
-        fit: Option<Fit>,
-    ) {
-        if let Some(conn) = fit.and_then(|fit| self.adopt(seated, backend, server, fit)) {
-            return seat(seated, backend, conn);
+    fn connect(&mut self, seated: &mut Seated, wanted: Wanted, waits: bool) {
+        let obtained = if self.lines.has_one_for(wanted.server) {
+            Obtained::NoPlace
+        } else {
+            self.obtain(seated, wanted)
+        };
+        let reason = match obtained {
+            Obtained::Connection => return,
+            Obtained::NoPlace if waits => {
+                self.lines.join(seated.client.key, wanted);
+                self.queued.push(wanted.backend);
+                return self.look_after_lines();
+            }
+            Obtained::NoPlace => {
+                "it has as many connections as max_routing_connections allows".to_owned()
+            }
+            Obtained::Failure(reason) => reason,
+        };
+        self.refusals.push_back(Refusal {
+            session: seated.client.key,
+            backend: wanted.backend,
+            reason,
+        });
+    }
+
+    /// Gets a session a connection: one that is kept, or a new one.
+    pub(crate) fn obtain(&mut self, seated: &mut Seated, wanted: Wanted) -> Obtained {
+        let Wanted {
+            backend,
+            server,
+            fit,
+            own,
+        } = wanted;
+        if let Some(conn) = fit.and_then(|fit| self.adopt(seated, backend, server, fit, own)) {
+            seat(seated, backend, conn);
+            return Obtained::Connection;
         }
+        let Some(place) = self.place(server) else {
+            return Obtained::NoPlace;
+        };
         match self.open(seated, backend, server) {
-            Ok(conn) => {
+            Ok(mut conn) => {
+                conn.place = Some(place);
                 self.shard().sockets.add(1);
                 self.shard().total_sockets.add(1);
                 seat(seated, backend, conn);
+                Obtained::Connection
             }
-            Err(reason) => self.refusals.push_back(Refusal {
-                session: seated.client.key,
-                backend,
-                reason,
-            }),
+            Err(reason) => Obtained::Failure(reason),
         }
+    }
+
+    /// A place for one more connection to a server. If there is none, one that is kept and did not fit
+    /// makes room.
+    fn place(&mut self, server: ServerId) -> Option<Place> {
+        let Some(endpoint) = self.servers.endpoint(server) else {
+            return Arc::new(Admission::default()).enter(0);
+        };
+        let (admission, most) = (Arc::clone(&endpoint.admission), endpoint.most_connections);
+        admission.enter(most).or_else(|| {
+            self.give_up_one(server)
+                .then(|| admission.enter(most))
+                .flatten()
+        })
     }
 
     fn open(
@@ -198,7 +253,7 @@ impl Desk {
             .get_mut(usize::from(backend.0))
             .and_then(Option::take)
         else {
-            return;
+            return self.lines.leave(seated.client.key, Some(backend));
         };
         let mut bench = self.bench();
         conn.close_tls(&mut bench);
@@ -212,6 +267,7 @@ impl Desk {
 
     /// Closes a socket and takes its memory back.
     pub(crate) fn retire(&mut self, mut conn: Conn) {
+        self.lines.moved |= conn.place.take().is_some();
         conn.dismantle(&mut self.pool);
         self.shard().sockets.sub(1);
     }

@@ -14,6 +14,7 @@ use tidegate_wire::compress::{Codecs, CompressionError, Packing};
 
 use super::key::Key;
 use super::packed::Packed;
+use crate::admission::Place;
 use crate::buffer::{Bytes, Pool};
 use crate::figures::WorkerShard;
 use crate::socket::{self, Io};
@@ -42,6 +43,8 @@ pub(crate) struct Conn {
     pub(crate) output: Bytes,
     /// The server at the other end; `None`: the client.
     pub(crate) server: Option<ServerId>,
+    /// Its place among the connections to that server.
+    pub(crate) place: Option<Place>,
     tcp: bool,
     /// There may be something to read.
     pub(crate) readable: bool,
@@ -90,6 +93,7 @@ impl Conn {
             input: Bytes::default(),
             output: Bytes::default(),
             server: None,
+            place: None,
             tcp,
             readable: false,
             writable: true,

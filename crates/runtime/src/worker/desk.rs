@@ -20,6 +20,7 @@ use tidegate_wire::compress::Codecs;
 
 use super::conn::{Bench, Conn};
 use super::key::Key;
+use super::lines::Lines;
 use super::panic::{self, Catch};
 use super::seat::Seated;
 use super::shelf::Shelf;
@@ -87,6 +88,9 @@ pub(crate) struct Desk {
     pub(crate) closing: bool,
     /// Connections that the session got from there; it does not know yet.
     pub(crate) adopted: Vec<(BackendId, Leftover)>,
+    /// Connections for which the session has to wait; it does not know yet.
+    pub(crate) queued: Vec<BackendId>,
+    pub(crate) lines: Lines,
     pub(crate) loads: Arc<Loads>,
 }
 
@@ -189,6 +193,10 @@ impl Desk {
             } else if let Some((backend, leftover)) = self.adopted.pop() {
                 self.enter(seated, |session, env| {
                     session.on_backend_reused(backend, leftover, env);
+                })?;
+            } else if let Some(backend) = self.queued.pop() {
+                self.enter(seated, |session, env| {
+                    session.on_backend_queued(backend, env)
                 })?;
             } else {
                 return Ok(());

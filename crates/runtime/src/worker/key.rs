@@ -24,6 +24,8 @@ impl Key {
     pub(crate) const MAIL: Key = Key(usize::MAX);
     /// The worker's alarm.
     pub(crate) const ALARM: Key = Key(usize::MAX - 1);
+    /// The sessions that wait for connections.
+    pub(crate) const LINES: Key = Key(usize::MAX - 2);
     /// The most seats a worker can have.
     pub(crate) const MAX_SEATS: usize = (1 << SEAT_BITS) - 1;
     /// The most places a worker's shelf can have. No key is then taken for one of the two above.

@@ -111,6 +111,8 @@ impl Worker {
         desk.swollen.clear();
         desk.known.clear();
         desk.adopted.clear();
+        desk.queued.clear();
+        desk.lines.leave(seated.client.key, None);
         let mut seated = *seated;
         self.ids.remove(&seated.id);
         for backend in 0..seated.backends.len() {

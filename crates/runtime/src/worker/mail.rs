@@ -34,6 +34,12 @@ impl Worker {
                 Optional::Digests { service, share } => {
                     share.give(vec![self.desk.digests.of(&service)]);
                 }
+                Optional::GiveUp(server) => {
+                    if !self.desk.lines.has_one_for(server) {
+                        self.desk.give_up_one(server);
+                        self.part();
+                    }
+                }
                 Optional::Arrival(arrival, ticket) => self.begin(*arrival, ticket),
             }
         }

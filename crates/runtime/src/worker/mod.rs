@@ -17,6 +17,7 @@ mod desk;
 mod jobs;
 pub(crate) mod key;
 mod life;
+mod lines;
 mod linger;
 mod mail;
 mod packed;
@@ -42,6 +43,7 @@ use self::accept::{Colleagues, Door, Spare};
 use self::desk::{Desk, READ_BYTES};
 use self::jobs::Jobs;
 use self::key::Key;
+use self::lines::Lines;
 use self::seat::{Seat, Table};
 use self::shelf::Shelf;
 use crate::answer::Answers;
@@ -148,6 +150,8 @@ impl Worker {
             shelf: Shelf::default(),
             closing: false,
             adopted: Vec::with_capacity(SCRATCH),
+            queued: Vec::with_capacity(SCRATCH),
+            lines: Lines::default(),
             loads: Arc::clone(&parts.colleagues.loads),
         };
         Ok(Worker {
@@ -200,6 +204,7 @@ impl Worker {
     fn round(&mut self, events: &mut Events) -> std::io::Result<()> {
         let busy =
             !self.desk.queue.is_empty() || !self.jobs.is_empty() || !self.desk.refusals.is_empty();
+        let busy = busy || self.desk.lines.is_due();
         if !busy {
             self.alarm.arm(self.desk.wheel.next())?;
         }
@@ -218,6 +223,9 @@ impl Worker {
                 break;
             };
             self.turn(key);
+        }
+        if self.desk.lines.is_due() {
+            self.serve_lines();
         }
         self.report_refusals();
         self.job();
@@ -326,6 +334,9 @@ impl Worker {
     }
 
     fn wake(&mut self, key: Key) {
+        if key == Key::LINES {
+            return self.ask_for_places();
+        }
         if key.place().is_some() {
             self.desk.expire_shelved(key);
             return self.part();

@@ -8,7 +8,7 @@
 //! Left out on purpose: keeping them alive by pings. What the server closed in the very moment in
 //! which a session took it is replaced by the session.
 
-use tidegate_session::{BackendId, Fit, Leftover, Said, ServerId, Side};
+use tidegate_session::{BackendId, Fit, Leftover, Owner, Said, ServerId, Side};
 use tidegate_wire::Command;
 
 use super::conn::{Conn, Transport};
@@ -75,15 +75,28 @@ impl Shelf {
         shelved.filter(|shelved| shelved.conn.key == key)
     }
 
-    /// The newest that fits: the others may then grow old.
-    fn find(&self, server: ServerId, fit: Fit) -> Option<usize> {
+    /// The session's own; else the newest that fits and is nobody's, so that the others may grow old;
+    /// else the one that was lent first.
+    fn find(&self, server: ServerId, fit: Fit, own: Option<Owner>) -> Option<usize> {
         let places = self.by_server.get(server.0 as usize)?;
-        places.iter().rev().copied().find(|place| {
-            self.places[*place].as_ref().is_some_and(|shelved| {
-                let sound = !shelved.conn.hung_up && !shelved.conn.broken;
-                shelved.leftover.due == 0 && sound && shelved.leftover.fit == fit
-            })
-        })
+        let kept = |place: &usize| {
+            let shelved = self.places[*place].as_ref()?;
+            let sound = !shelved.conn.hung_up && !shelved.conn.broken;
+            let fits = shelved.leftover.due == 0 && shelved.leftover.fit == fit;
+            (sound && fits).then_some(shelved)
+        };
+        let owned = |place: &usize| {
+            let owner = kept(place).map(|shelved| shelved.leftover.owner);
+            own.is_some() && owner == Some(own)
+        };
+        let free =
+            |place: &usize| kept(place).is_some_and(|shelved| shelved.leftover.owner.is_none());
+        let mut places_in_order = places.iter().copied();
+        places_in_order
+            .clone()
+            .find(owned)
+            .or_else(|| places.iter().rev().copied().find(free))
+            .or_else(|| places_in_order.find(|place| kept(place).is_some()))
     }
 
     fn all(&self) -> Vec<usize> {
@@ -115,7 +128,11 @@ impl Desk {
         let view = self.servers.views.get(server);
         let rules = view.and_then(|view| view.pool);
         let room = rules.filter(|rules| {
-            let share = rules.most.div_ceil(self.loads.active() as u64);
+            // A lent connection is counted where it is; its session may want it back at once.
+            let share = match leftover.owner {
+                Some(_) => rules.most,
+                None => rules.most.div_ceil(self.loads.active() as u64),
+            };
             (self.shelf.count(server) as u64) < share && place < Key::MAX_PLACES
         });
         let watched = room.is_some()
@@ -126,6 +143,7 @@ impl Desk {
             self.shelf.free.push(place);
             return self.quit(conn, leftover.due > 0);
         };
+        self.lines.moved |= leftover.due == 0;
         let timer = self.wheel.add(key.raw());
         self.wheel.set(timer, self.now.after(rules.max_age));
         if let Some(view) = self.servers.views.get(server) {
@@ -153,8 +171,9 @@ impl Desk {
         backend: BackendId,
         server: ServerId,
         fit: Fit,
+        own: Option<Owner>,
     ) -> Option<Conn> {
-        let found = self.shelf.find(server, fit);
+        let found = self.shelf.find(server, fit, own);
         if let Some(view) = self.servers.views.get(server) {
             let shard = view.counters.shard(self.index);
             match found {
@@ -179,6 +198,16 @@ impl Desk {
             view.counters.shard(self.index).pooled.sub(1);
         }
         Some((shelved.conn, shelved.leftover))
+    }
+
+    /// Gives up the connection to this server that has been kept for longest, if there is one.
+    pub(crate) fn give_up_one(&mut self, server: ServerId) -> bool {
+        let places = self.shelf.by_server.get(server.0 as usize);
+        let first = places.and_then(|places| places.first().copied());
+        if let Some(place) = first {
+            self.discard(place);
+        }
+        first.is_some()
     }
 
     /// Closes a connection that no session has, in order.
@@ -232,6 +261,7 @@ impl Desk {
             codecs,
             shard,
             registry,
+            lines,
             ..
         } = self;
         let shelved = shelf.named(key)?;
@@ -271,7 +301,7 @@ impl Desk {
         match Said::look(conn.input.as_slice(), shelved.leftover.due) {
             Said::Waiting => Some(true),
             Said::Reset => {
-                shelved.leftover.due = 0;
+                lines.moved |= std::mem::take(&mut shelved.leftover.due) > 0;
                 conn.input.clear(bench.pool);
                 Some(true)
             }

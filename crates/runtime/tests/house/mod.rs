@@ -301,6 +301,7 @@ pub fn service(servers: usize, workers: usize) -> ServiceSpec {
         log_switches: LogSwitches::default(),
         login_log: LoginLog::default(),
         history: HistoryLimits::default(),
+        sharing: None,
         statement_digests: 100,
         max_connections: 0,
         version_string: None,

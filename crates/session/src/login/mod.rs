@@ -403,6 +403,7 @@ impl Session {
         self.needs = TreeNeeds::of(&self.nodes, &self.own_filters);
         self.replay = replay_rules(&service).map(|rules| Box::new(Replay::new(rules)));
         self.sync = sync_rules(&service).map(|rules| Box::new(Syncing::new(rules)));
+        self.set_lending();
         // The services behind others first: what a router sees of them must exist.
         for ix in (0..self.nodes.len()).rev() {
             let Some(scene) = self.scene(ix, cx) else {
@@ -477,7 +478,10 @@ impl Session {
         self.tickets.is_empty()
             && self.backends.iter().all(|backend| {
                 backend.owed.is_empty()
-                    && matches!(backend.state, State::Closed | State::Failed | State::Ready)
+                    && matches!(
+                        backend.state,
+                        State::Closed | State::Failed | State::Lent | State::Ready
+                    )
             })
     }
 

@@ -222,6 +222,10 @@ impl Model {
             && let Some(cursor) = self.sessions[session].cursors.get_mut(client_id)
         {
             cursor.next_row += rows;
+            // With its last row a server closes it.
+            if cursor.next_row >= cursor.table.rows {
+                self.sessions[session].cursors.remove(client_id);
+            }
         }
     }
 

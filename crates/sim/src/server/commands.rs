@@ -309,7 +309,11 @@ impl Conn {
         let count = Cursor(rest)
             .int(4)
             .ok_or("a COM_STMT_FETCH without a count")? as u32;
-        let Some(open) = found.and_then(|prepared| prepared.cursor.as_mut()) else {
+        let Some(prepared) = found else {
+            reply.err(1421, "#0 no open cursor");
+            return Ok(());
+        };
+        let Some(open) = prepared.cursor.as_mut() else {
             reply.err(1421, "#0 no open cursor");
             return Ok(());
         };
@@ -323,6 +327,7 @@ impl Conn {
         }
         open.next_row = end;
         ok.status |= if end == open.table.rows {
+            prepared.cursor = None;
             status::LAST_ROW_SENT
         } else {
             status::CURSOR_EXISTS

@@ -3,11 +3,12 @@
 
 use tidegate_session::question::Question;
 use tidegate_session::{
-    BackendId, Backlog, Cause, Env, Fit, Instant, Op, Output, ServerId, Session, Side,
+    BackendId, Backlog, Cause, Env, Instant, Op, Output, ServerId, Session, Side,
 };
 
 use super::World;
 use super::panics::guard;
+use super::shelf::Wanted;
 use super::slot::{Asked, Input, Link, Reach};
 use crate::client::Lent;
 use crate::coverage::Rare;
@@ -188,7 +189,17 @@ impl World {
                 backend,
                 server,
                 fit,
-            } => self.connect(ix, backend, server, fit),
+                own,
+                waits,
+            } => {
+                let wanted = Wanted {
+                    backend,
+                    server,
+                    fit,
+                    own,
+                };
+                self.want(ix, wanted, waits);
+            }
             Op::Park { backend, leftover } => self.park(ix, backend, *leftover),
             Op::Close(Side::Backend(backend)) => self.part(ix, backend),
             Op::Close(Side::Client) => self.slots[ix].closed = true,
@@ -244,12 +255,8 @@ impl World {
         });
     }
 
-    fn connect(&mut self, ix: usize, backend: BackendId, server: ServerId, fit: Option<Fit>) {
+    pub(super) fn connect(&mut self, ix: usize, backend: BackendId, server: ServerId) {
         let place = usize::from(backend.0);
-        if let Some(link) = fit.and_then(|fit| self.adopt(ix, server, fit)) {
-            self.seat(ix, place, link);
-            return;
-        }
         let host = &self.hosts[server.0 as usize];
         let fault = self.troubled && self.rng.below(100) < self.plan.faults.connect;
         let kind = self.rng.below(3);
@@ -284,7 +291,7 @@ impl World {
         self.seat(ix, place, link);
     }
 
-    fn seat(&mut self, ix: usize, place: usize, link: Link) {
+    pub(super) fn seat(&mut self, ix: usize, place: usize, link: Link) {
         let slot = &mut self.slots[ix];
         if slot.links.len() <= place {
             slot.links.resize_with(place + 1, || None);
@@ -315,6 +322,7 @@ impl World {
                     self.model.parted.insert(self.conns[conn].id);
                 }
             }
+            None if self.leave_line(ix, backend) => {}
             None => self.model.breach(format!(
                 "session {ix}: {backend:?} is closed and was not open"
             )),
@@ -333,6 +341,8 @@ impl World {
         slot.closed = true;
         slot.asked.clear();
         slot.wake = None;
+        self.line.retain(|(who, _)| *who != ix);
+        let slot = &mut self.slots[ix];
         for link in slot.links.drain(..).flatten() {
             if let Some(conn) = link.conn() {
                 self.conns[conn].parted = true;

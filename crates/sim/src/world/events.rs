@@ -34,6 +34,8 @@ enum Event {
     Work(usize),
     /// A server notices that the proxy has closed a connection.
     Hear(usize),
+    /// Sessions that wait for a connection are served.
+    Serve,
     /// Something is done about a connection that no session has.
     Tend(usize),
 }
@@ -113,6 +115,9 @@ impl World {
                 events.push((2, Event::Hear(ix)));
             }
         }
+        if !self.queued.is_empty() || self.line_can_move() {
+            events.push((8, Event::Serve));
+        }
         for place in 0..self.shelf.len() {
             if self.shelf_is_busy(place) {
                 events.push((6, Event::Tend(place)));
@@ -181,6 +186,7 @@ impl World {
             Event::Work(conn) => self.work(conn),
             Event::Hear(conn) => self.close_conn(conn),
             Event::Tend(place) => self.tend_shelf(place),
+            Event::Serve => self.serve_line(),
         }
     }
 

@@ -11,13 +11,15 @@ mod services;
 mod shelf;
 mod slot;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_session::digests::DigestBook;
 use tidegate_session::world::{Counters, Rank, ServerStatus, ServerView, ServerViews};
 use tidegate_session::{
-    Birth, Env, GreetingFacts, Instant, LogSwitches, Origin, Output, Session, SessionId, WallTime,
+    BackendId, Birth, Env, GreetingFacts, Instant, LogSwitches, Origin, Output, Session, SessionId,
+    WallTime,
 };
 use tidegate_sql::Cache;
 use tidegate_wire::Caps;
@@ -71,6 +73,10 @@ pub(crate) struct World {
     conns: Vec<Conn>,
     /// Connections that no session has.
     shelf: Vec<shelf::Shelved>,
+    /// Sessions that wait for a connection, the longest first.
+    line: VecDeque<(usize, shelf::Wanted)>,
+    /// Those that do not know yet that they wait.
+    queued: Vec<(usize, BackendId)>,
     pub(crate) model: Model,
     replication: Replication,
     pub(crate) coverage: Coverage,
@@ -129,6 +135,8 @@ impl World {
             slots: Vec::new(),
             conns: Vec::new(),
             shelf: Vec::new(),
+            line: VecDeque::new(),
+            queued: Vec::new(),
             model: Model::default(),
             replication: Replication::new(plan.servers),
             coverage: Coverage::default(),

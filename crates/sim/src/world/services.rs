@@ -12,7 +12,7 @@ use tidegate_session::router::Router;
 use tidegate_session::world::{Counters, Rank};
 use tidegate_session::{
     DumpStatements, Filters, HistoryLimits, LogSwitches, LoginLog, ServerId, ServiceSpec,
-    SessionTrace, TargetSpec,
+    SessionTrace, Sharing, TargetSpec,
 };
 
 use crate::modules::counting::{Counting, Ledger};
@@ -205,6 +205,11 @@ fn service(
             max,
             prune,
         },
+        sharing: plan.sharing.map(|(idle, patience, _)| Sharing {
+            idle,
+            patience,
+            keep_values: Duration::ZERO,
+        }),
         statement_digests: 100,
         max_connections: 0,
         version_string: None,

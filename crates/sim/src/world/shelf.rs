@@ -1,10 +1,20 @@
 //! Connections that sessions have left behind, kept for others as a worker keeps them.
 
-use tidegate_session::{BackendId, Cause, Fit, Instant, Leftover, Said, ServerId};
+use tidegate_session::{BackendId, Cause, Fit, Instant, Leftover, Owner, Said, ServerId};
 
 use super::World;
-use super::slot::{Input, Link, Reach};
+use super::slot::{Input, Link, Reach, Slot};
 use crate::coverage::Rare;
+
+/// A connection that a session wants.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    pub(super) backend: BackendId,
+    pub(super) server: ServerId,
+    pub(super) fit: Option<Fit>,
+    /// The one that it has lent.
+    pub(super) own: Option<Owner>,
+}
 
 /// One of them.
 #[derive(Debug)]
@@ -62,19 +72,130 @@ impl World {
         self.model.parted.insert(self.conns[conn].id);
     }
 
+    /// A session wants a connection: one that is kept, a new one, or it waits.
+    pub(super) fn want(&mut self, ix: usize, wanted: Wanted, waits: bool) {
+        let others = self
+            .line
+            .iter()
+            .any(|(_, other)| other.server == wanted.server);
+        if others && waits || !self.obtain(ix, wanted) {
+            if waits {
+                self.coverage.count(Rare::Queued);
+                self.line.push_back((ix, wanted));
+                self.model
+                    .trouble(ix, &[Cause::ServerLost, Cause::NoServer]);
+                self.queued.push((ix, wanted.backend));
+            } else {
+                self.connect(ix, wanted.backend, wanted.server);
+            }
+        }
+    }
+
+    fn obtain(&mut self, ix: usize, wanted: Wanted) -> bool {
+        let Wanted {
+            backend,
+            server,
+            fit,
+            own,
+        } = wanted;
+        if let Some(link) = fit.and_then(|fit| self.adopt(ix, server, fit, own)) {
+            self.seat(ix, usize::from(backend.0), link);
+            return true;
+        }
+        if self.is_full(server) {
+            let unfit = self.shelf.iter().position(|other| other.server == server);
+            let Some(unfit) = unfit else { return false };
+            let shelved = self.shelf.remove(unfit);
+            self.say_goodbye(shelved.conn);
+        }
+        self.connect(ix, backend, server);
+        true
+    }
+
+    /// Has the server as many connections as it may?
+    fn is_full(&self, server: ServerId) -> bool {
+        let Some(most) = self.plan.sharing.map(|(_, _, most)| most) else {
+            return false;
+        };
+        let links = self.slots.iter().flat_map(Slot::open_links);
+        let used = links.filter(|(_, link)| link.server == server).count();
+        let kept = self.shelf.iter().filter(|kept| kept.server == server);
+        used + kept.count() >= most
+    }
+
+    /// Can somebody who waits be served?
+    pub(super) fn line_can_move(&self) -> bool {
+        self.line.iter().any(|(_, wanted)| {
+            let kept = |one: &Shelved| one.server == wanted.server;
+            !self.is_full(wanted.server) || self.shelf.iter().any(kept)
+        })
+    }
+
+    /// The session does not wait any more. `false`: it has not.
+    pub(super) fn leave_line(&mut self, ix: usize, backend: BackendId) -> bool {
+        let before = self.line.len();
+        self.line
+            .retain(|(who, wanted)| (*who, wanted.backend) != (ix, backend));
+        let left = self.line.len() < before;
+        if left {
+            // It has waited for too long.
+            self.model
+                .trouble(ix, &[Cause::ServerLost, Cause::NoServer]);
+            self.model.not_connected(ix);
+        }
+        left
+    }
+
+    /// Serves the first who can be served, if there is one.
+    pub(super) fn serve_line(&mut self) {
+        for (ix, backend) in std::mem::take(&mut self.queued) {
+            self.enter(ix, &mut [], |session, _, env| {
+                session.on_backend_queued(backend, env)
+            });
+        }
+        let mut without = Vec::new();
+        for place in 0..self.line.len() {
+            let (ix, wanted) = self.line[place];
+            if without.contains(&wanted.server) {
+                continue;
+            }
+            if self.obtain(ix, wanted) {
+                self.line.remove(place);
+                self.enter(ix, &mut [], |session, _, env| {
+                    session.on_backend_served(wanted.backend, env)
+                });
+                return;
+            }
+            without.push(wanted.server);
+        }
+    }
+
     /// A connection that another session left behind, if there is one that fits.
-    pub(super) fn adopt(&mut self, ix: usize, server: ServerId, fit: Fit) -> Option<Link> {
+    fn adopt(&mut self, ix: usize, server: ServerId, fit: Fit, own: Option<Owner>) -> Option<Link> {
         let now = self.now;
-        let place = self.shelf.iter().rposition(|shelved| {
+        let fits = |shelved: &Shelved| {
             shelved.leftover.due == 0
                 && shelved.server == server
                 && shelved.leftover.fit == fit
                 && shelved.until > now
-        })?;
+        };
+        let mut shelf = self.shelf.iter();
+        let owned = shelf
+            .position(|kept| own.is_some() && fits(kept) && kept.leftover.owner == own)
+            .filter(|_| !self.rng.one_in(3));
+        let place = owned.or_else(|| self.shelf.iter().rposition(fits))?;
+        if self.shelf[place].leftover.owner.is_some() {
+            self.coverage.count(if owned.is_some() {
+                Rare::CameBack
+            } else {
+                Rare::LentTaken
+            });
+        }
         let Shelved { conn, leftover, .. } = self.shelf.remove(place);
         self.coverage.count(Rare::Adopted);
         let connection = &mut self.conns[conn];
         connection.session = ix;
+        connection.has_served &= owned.is_some();
         if connection.hung || connection.is_closed() || connection.quirks.outlast_sessions() {
             self.model.sessions[ix].bound = true;
             let causes = [

@@ -195,6 +195,7 @@ fn spec(
             HistoryLimits::default()
         },
         max_connections: 0,
+        sharing: None,
         statement_digests: if has(4) { 2 } else { 0 },
         version_string: None,
         position: Arc::default(),

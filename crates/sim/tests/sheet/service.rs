@@ -53,6 +53,7 @@ pub(crate) fn service(servers: usize, mode: &str, script: &Script) -> Arc<Servic
             prune: service.params.prune_sescmd_history,
         },
         max_connections: 0,
+        sharing: None,
         statement_digests: 0,
         version_string: None,
         position: Arc::default(),

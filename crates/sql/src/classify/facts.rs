@@ -11,6 +11,7 @@ const MAX_TABLES: usize = 64;
 pub(super) struct Facts {
     pub(super) mask: TypeMask,
     pub(super) previous: bool,
+    pub(super) insert_id: bool,
     pub(super) takes_user_lock: bool,
     pub(super) releases_user_locks: bool,
     /// Something that need not be the same on every server.
@@ -90,6 +91,7 @@ impl Facts {
     pub(super) fn finish(mut self, statement: &mut Statement) {
         statement.mask |= self.mask;
         statement.previous |= self.previous;
+        statement.insert_id |= self.insert_id;
         statement.takes_user_lock |= self.takes_user_lock;
         statement.releases_user_locks |= self.releases_user_locks;
         statement.repeatable = !self.varies;

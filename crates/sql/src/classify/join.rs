@@ -112,6 +112,7 @@ fn sum<'s>(statements: impl Iterator<Item = &'s Statement>) -> Statement {
 
 fn add_flags(sum: &mut Statement, other: &Statement) {
     sum.previous |= other.previous;
+    sum.insert_id |= other.insert_id;
     sum.takes_user_lock |= other.takes_user_lock;
     sum.releases_user_locks |= other.releases_user_locks;
     sum.repeatable &= other.repeatable;

@@ -65,6 +65,7 @@ impl Parser<'_> {
             Some(inner) if inner.mask != TypeMask::UNKNOWN => {
                 self.out.mask |= inner.mask;
                 self.out.previous = inner.previous;
+                self.out.insert_id = inner.insert_id;
             }
             _ => self.flag(TypeMask::WRITE),
         }

@@ -162,6 +162,7 @@ impl Scan {
         let name = tokens.content(name);
         let is = |word: &str| name.eq_ignore_ascii_case(word.as_bytes());
         if is("LAST_INSERT_ID") || is("IDENTITY") {
+            self.facts.insert_id = true;
             self.facts.mask |= TypeMask::MASTER_READ;
         }
         self.facts.previous |= is("WARNING_COUNT") || is("ERROR_COUNT");
@@ -271,6 +272,8 @@ impl Scan {
         } else {
             Call::of(tokens.bytes(item), self.modes.mysql_family)
         };
+        self.facts.insert_id |=
+            call == Call::Primary && tokens.bytes(item).eq_ignore_ascii_case(b"LAST_INSERT_ID");
         self.called(call);
     }
 

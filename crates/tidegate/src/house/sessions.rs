@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tidegate_admin::house::{Pending, Refusal, SessionChange, Sessions, Unanswered, Which};
 use tidegate_admin::views::{
     BufferMemory, ClientView, ConnectionView, LogSwitches, QueryView, ResponseView, SeedListener,
-    SessionMemory, SessionState, SessionTimes, SessionView,
+    SessionMemory, SessionState, SessionTimes, SessionView, SharingView,
 };
 use tidegate_runtime::Gathered;
 use tidegate_session::question::ClientAddress;
@@ -285,6 +285,13 @@ fn view(session: &tidegate_session::SessionView) -> SessionView {
             total: Duration::from_micros(session.times.total_us),
             max: Duration::from_micros(session.times.max_us),
         },
+        sharing: session.lending.as_ref().map(|lending| SharingView {
+            lent_now: lending.lent_now,
+            lent: lending.lent,
+            returned: lending.returned,
+            kept_by: lending.kept_by,
+            kept: lending.kept.clone(),
+        }),
         log_switches: LogSwitches {
             debug: switches.debug,
             error: switches.error,

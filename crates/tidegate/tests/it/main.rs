@@ -31,6 +31,7 @@ mod rest;
 mod reuse;
 mod secrets;
 mod sessions;
+mod sharing;
 mod start;
 mod sync;
 mod threads;
