@@ -243,6 +243,8 @@ fn same_for_sessions(old: &ServerState, new: &ServerState) -> bool {
         && old.lag_secs == new.lag_secs
         && old.version == new.version
         && old.caps == new.caps
+        && old.collation == new.collation
+        && old.variables == new.variables
         && old.connect_timeout == new.connect_timeout
 }
 
@@ -268,8 +270,9 @@ fn view(entry: &BoardEntry) -> ServerView {
             .as_ref()
             .is_some_and(|version| version.kind() == ServerKind::MySql),
         caps: state.caps,
-        // utf8mb4_general_ci, until monitors report the collation of the greeting.
-        collation: 45,
+        // utf8mb4_general_ci, as long as nobody has seen it.
+        collation: state.collation.unwrap_or(45),
+        variables: Arc::clone(&state.variables),
         tls: entry.tls.now().is_some(),
         connect_timeout: Some(state.connect_timeout),
         pool: entry.pool,

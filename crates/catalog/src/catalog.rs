@@ -243,6 +243,7 @@ impl Catalog {
             tellers: Arc::new(settings::networks(&listener.params.proxy_protocol_networks)),
             plugin: self.logins.of(name).map_or(NATIVE, |logins| logins.plugin),
             compression: settings::compression(listener),
+            metadata: settings::metadata(&listener.params),
             started: true,
         };
         let place = self

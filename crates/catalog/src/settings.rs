@@ -1,5 +1,6 @@
 //! From parameters to the plain settings of monitors, accounts and workers.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +14,8 @@ use tidegate_monitors::mariadbmon::Rules;
 use tidegate_monitors::mariadbmon::params::MariadbMonParams;
 use tidegate_monitors::{MonitorSettings, MonitoredServer};
 use tidegate_runtime::{Networks, Tuning};
-use tidegate_session::LogSwitches;
 use tidegate_session::world::{PoolRules, ProxyHeader};
+use tidegate_session::{Announcement, LogSwitches};
 use tidegate_sqlclient::{Credentials, Timeouts};
 use tidegate_wire::compress::CompressionOffer;
 
@@ -37,6 +38,7 @@ pub(crate) fn monitor(
         params.backend_write_timeout,
     );
     settings.connect_attempts = u32::try_from(params.backend_connect_attempts).unwrap_or(u32::MAX);
+    settings.tracked_variables = announced_variables(config);
     settings.rules = Rules::from_params(&monitor.module_params::<MariadbMonParams>());
     settings.servers = params
         .servers
@@ -175,4 +177,41 @@ pub(crate) fn compression(listener: &Object<ListenerParams>) -> CompressionOffer
         zstd: params.compression.contains(ProtocolCompression::Zstd),
         threshold: usize::try_from(params.compression_threshold.0).unwrap_or(usize::MAX),
     }
+}
+
+/// What stands for the value that the servers have.
+const AUTO: &str = "auto";
+
+/// What a listener's clients are told when their login ends.
+pub(crate) fn metadata(listener: &ListenerParams) -> Arc<[Announcement]> {
+    let announced = listener.connection_metadata.iter().filter_map(|entry| {
+        let (name, value) = entry.split_once('=')?;
+        let value = match (name.trim(), value.trim()) {
+            // Connectors look for it under this name.
+            ("maxscale", AUTO) => Some(env!("CARGO_PKG_VERSION")),
+            (_, AUTO) => None,
+            (_, value) => Some(value),
+        };
+        Some(Announcement {
+            name: Arc::from(name.trim()),
+            value: value.map(Arc::from),
+        })
+    });
+    announced.collect()
+}
+
+/// The variables of servers that some listener tells its clients.
+fn announced_variables(config: &Config) -> BTreeSet<String> {
+    let mut names: BTreeSet<String> = config
+        .listeners
+        .iter()
+        .flat_map(|listener| metadata(&listener.params).to_vec())
+        .filter(|told| told.value.is_none() && !told.name.starts_with("character_set_"))
+        .map(|told| told.name.to_string())
+        .collect();
+    // The newer name of the same.
+    if names.contains("tx_isolation") {
+        names.insert("transaction_isolation".to_owned());
+    }
+    names
 }

@@ -91,6 +91,15 @@ fn listener(object: &Checked, report: &mut Report) {
             refuse(object, parameter, text, report);
         }
     }
+    let named = |entry: &String| {
+        entry
+            .split_once('=')
+            .is_some_and(|(name, _)| !name.trim().is_empty())
+    };
+    if let Some(entry) = params.connection_metadata.iter().find(|it| !named(it)) {
+        let text = format!("'{entry}' is not of the form name=value");
+        refuse(object, "connection_metadata", text, report);
+    }
     if silent || !object.is_sound(&["port", "socket"]) {
         return;
     }

@@ -26,6 +26,8 @@ pub struct ServerState {
     pub version: Option<ServerVersion>,
     /// Capabilities its greeting offers: a hint of what connections can agree on.
     pub caps: Option<Caps>,
+    /// The default collation of its greeting.
+    pub collation: Option<u8>,
     /// `@@server_id`, `node_id` in REST.
     pub server_id: Option<u32>,
     /// Server id of the primary it replicates from.
@@ -47,7 +49,7 @@ pub struct ServerState {
     /// `backend_connect_timeout` of its monitor, which bounds every connect to it.
     pub connect_timeout: Duration,
     /// Values of the tracked variables.
-    pub variables: BTreeMap<String, String>,
+    pub variables: Arc<BTreeMap<String, String>>,
 }
 
 impl ServerState {
@@ -63,6 +65,7 @@ impl ServerState {
             details: None,
             version: None,
             caps: None,
+            collation: None,
             server_id: None,
             master_id: None,
             read_only: None,
@@ -73,7 +76,7 @@ impl ServerState {
             ping: None,
             last_event: None,
             connect_timeout: Self::DEFAULT_CONNECT_TIMEOUT,
-            variables: BTreeMap::new(),
+            variables: Arc::default(),
         }
     }
 
@@ -99,13 +102,14 @@ impl ServerState {
         Self {
             version: Some(facts.version.clone()),
             caps: Some(facts.caps),
+            collation: Some(facts.collation),
             server_id: Some(facts.server_id),
             read_only: Some(facts.read_only),
             gtid_current_pos: facts.gtid_current_pos.clone(),
             gtid_binlog_pos: facts.gtid_binlog_pos.clone(),
             uptime: Some(facts.uptime),
             ping: Some(facts.ping),
-            variables: facts.variables.clone(),
+            variables: Arc::new(facts.variables.clone()),
             ..known
         }
     }

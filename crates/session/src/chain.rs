@@ -132,9 +132,9 @@ pub(crate) fn sync_rules(service: &ServiceSpec) -> Option<SyncRules> {
     first_need(service, 0, |needs| needs.sync)
 }
 
-/// Does a router of the tree want prepared statements to be used again?
-pub(crate) fn reuses(service: &ServiceSpec) -> bool {
-    first_need(service, 0, |needs| needs.reuses.then_some(())).is_some()
+/// Does a router of the tree execute one prepared statement on several connections?
+pub(crate) fn keeps_history(service: &ServiceSpec) -> bool {
+    first_need(service, 0, |needs| needs.history.then_some(())).is_some()
 }
 
 fn first_need<T>(service: &ServiceSpec, depth: usize, pick: fn(&Needs) -> Option<T>) -> Option<T> {

@@ -19,6 +19,7 @@ use crate::history::History;
 use crate::ids::{BackendId, SessionId, Side, Token};
 use crate::login::Dialogue;
 use crate::losses::Retries;
+use crate::metadata::Announcement;
 use crate::observe::Observe;
 use crate::origin::Origin;
 use crate::output::{Event, Level, LogLine, Op, Output};
@@ -131,6 +132,8 @@ pub struct GreetingFacts {
     pub mysql_family: bool,
     /// How the client may have its bytes compressed.
     pub compression: CompressionOffer,
+    /// What the OK that ends the login tells.
+    pub metadata: Arc<[Announcement]>,
 }
 
 /// Whether one side's unsent bytes are above the high or below the low water mark.

@@ -172,6 +172,7 @@ impl Session {
                 collation: 0,
                 mysql_family: false,
                 compression: tidegate_wire::compress::CompressionOffer::NONE,
+                metadata: Arc::default(),
             },
         };
         let mut session = Session::empty(&birth, env.now, env.wall, env.worker);

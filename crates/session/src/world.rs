@@ -4,6 +4,7 @@
 //! new one; a session never keeps a reference into it, only [`ServerId`]s, which stay valid for
 //! the life of the process.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::OnceLock; // tidy: allow(pure): for the shards of workers that come later
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -145,6 +146,8 @@ pub struct ServerView {
     pub caps: Option<Caps>,
     /// The default collation of its greeting.
     pub collation: u8,
+    /// Those of its global variables that somebody wants to know.
+    pub variables: Arc<BTreeMap<String, String>>,
     /// Connections to it are encrypted.
     pub tls: bool,
     /// How long a connection may take until it is usable; `None`: no monitor says.

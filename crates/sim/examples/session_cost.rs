@@ -89,6 +89,7 @@ impl Bench {
             mysql_family: false,
             caps: Some(caps()),
             collation: 45,
+            variables: Arc::default(),
             tls: false,
             connect_timeout: None,
             pool: None,
@@ -227,6 +228,7 @@ fn open(bench: &mut Bench, router: Arc<dyn Router>) -> Session {
             collation: 45,
             mysql_family: false,
             compression: tidegate_wire::compress::CompressionOffer::NONE,
+            metadata: Arc::default(),
         },
     };
     let mut session = Session::start(birth, &mut bench.env());

@@ -25,6 +25,7 @@
 
 pub mod auth;
 pub mod caps;
+pub mod charset;
 pub mod codec;
 pub mod command;
 pub mod compress;

@@ -58,7 +58,7 @@ crate::params! {
             "time_zone=auto",
             "tx_isolation=auto",
             "maxscale=auto",
-        ]).runtime().reserved(),
+        ]).runtime(),
         /// URL that clients are sent to.
         redirect_url: Option<String> = optional_text().runtime().since("25.10").reserved(),
         /// PEM file of revocation lists: clients' certificates that are in one are refused.

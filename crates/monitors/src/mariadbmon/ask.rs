@@ -37,7 +37,7 @@ pub(crate) async fn ask(
 ) -> Result<Facts, AskError> {
     let ping = client.ping().await?;
     let version = ServerVersion::new(&client.server_version());
-    let caps = client.server().offered;
+    let (caps, collation) = (client.server().offered, client.server().collation);
     let identity = ask_identity(client, &version).await?;
     let links = ask_links(client, &version).await?;
     let (gtid_current_pos, gtid_binlog_pos) = if version.has_gtid() {
@@ -57,6 +57,7 @@ pub(crate) async fn ask(
         variables: ask_variables(client, variables).await?,
         version,
         caps,
+        collation,
     })
 }
 

@@ -67,6 +67,8 @@ pub struct Facts {
     pub version: ServerVersion,
     /// What its greeting offers.
     pub caps: Caps,
+    /// The default collation of its greeting.
+    pub collation: u8,
     /// `@@global.server_id`.
     pub server_id: u32,
     /// `@@read_only`.

@@ -30,6 +30,7 @@ fn facts(index: usize) -> Facts {
     Facts {
         version: ServerVersion::new("10.11.6-MariaDB"),
         caps: Caps::empty(),
+        collation: 45,
         server_id: index as u32 + 1,
         read_only: false,
         gtid_domain_id: Some(0),

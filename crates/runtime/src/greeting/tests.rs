@@ -18,6 +18,7 @@ fn server(version: u64, text: &str, caps: Caps) -> ServerView {
         mysql_family: caps.contains(Caps::MYSQL),
         caps: Some(caps),
         collation: 8,
+        variables: Arc::default(),
         tls: false,
         connect_timeout: None,
         pool: None,

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use tidegate_session::ServiceSpec;
+use tidegate_session::{Announcement, ServiceSpec};
 use tidegate_tls::ListenerTls;
 use tidegate_wire::compress::CompressionOffer;
 
@@ -27,6 +27,7 @@ pub(super) struct Listener {
     tellers: Arc<Networks>,
     plugin: &'static [u8],
     compression: CompressionOffer,
+    metadata: Arc<[Announcement]>,
     started: bool,
     /// Removed with the listener.
     _file: Option<SocketFile>,
@@ -45,6 +46,7 @@ impl Listener {
             tellers: Arc::clone(&self.tellers),
             plugin: self.plugin,
             compression: self.compression,
+            metadata: Arc::clone(&self.metadata),
             started: self.started,
         })
     }
@@ -108,6 +110,7 @@ impl Runtime {
             tellers: Arc::clone(&spec.tellers),
             plugin: spec.plugin,
             compression: spec.compression,
+            metadata: Arc::clone(&spec.metadata),
             started: spec.started,
             _file: opened.file,
         };

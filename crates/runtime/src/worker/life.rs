@@ -25,6 +25,7 @@ impl Worker {
             tls,
             plugin,
             compression,
+            metadata,
             place,
         } = arrival;
         let tcp = origin.peer != ClientAddress::Unix;
@@ -42,12 +43,13 @@ impl Worker {
             return;
         };
         let id = self.session_ids.next();
-        let greeting = greeting::facts(
+        let mut greeting = greeting::facts(
             &service,
             &self.desk.servers.views,
             tls.is_some(),
             compression,
         );
+        greeting.metadata = metadata;
         let ip = origin.peer.socket().map(|peer| peer.ip());
         let birth = Birth {
             id,

@@ -164,6 +164,7 @@ impl House {
                 tellers: Arc::default(),
                 plugin: tidegate_wire::auth::NATIVE,
                 compression: plan.compression,
+                metadata: Arc::default(),
                 started: true,
             })
             .unwrap();
@@ -268,6 +269,7 @@ pub fn servers(addresses: &[Option<SocketAddr>], workers: usize) -> Servers {
         mysql_family: false,
         caps: Some(Caps::empty()),
         collation: 45,
+        variables: Arc::default(),
         tls: false,
         connect_timeout: None,
         pool: None,

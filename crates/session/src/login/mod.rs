@@ -17,7 +17,7 @@ use tidegate_wire::{Caps, Status};
 
 use crate::backend::State;
 use crate::cause::Cause;
-use crate::chain::{TreeNeeds, lay_out, open_filters, replay_rules, reuses, sync_rules};
+use crate::chain::{TreeNeeds, keeps_history, lay_out, open_filters, replay_rules, sync_rules};
 use crate::client::Identity;
 use crate::commands::Taken;
 use crate::compression;
@@ -88,8 +88,9 @@ impl Session {
         if replay_rules(&self.service).is_some() {
             // Two servers that give the same answer must give the same packets.
             Caps::CACHE_METADATA.union(Caps::PROGRESS)
-        } else if reuses(&self.service) {
-            // A server would leave out what it told the statement's last user.
+        } else if keeps_history(&self.service) {
+            // A statement is prepared on several connections, whose servers may know its table in
+            // different forms: each leaves out what it told itself, not what the client was told.
             Caps::CACHE_METADATA
         } else {
             Caps::empty()
@@ -116,6 +117,7 @@ impl Session {
         };
         self.client.scramble = birth.scramble;
         self.client.compression = birth.greeting.compression;
+        self.client.metadata = std::sync::Arc::clone(&birth.greeting.metadata);
         self.modes.mysql_family = birth.greeting.mysql_family;
         let mut login = None;
         cx.out.send_with(Side::Client, |own| {
@@ -435,11 +437,19 @@ impl Session {
     /// The OK that ends the login.
     fn welcome(&mut self, login: ServerLogin, cx: &mut Cx<'_>) {
         let proof = self.certificate_proof().unwrap_or_default();
+        let change = matches!(&self.phase, Phase::Dialogue(dialogue) if dialogue.change);
+        let tracks = self.client.caps.contains(Caps::SESSION_TRACK);
+        let changes = if tracks && !change {
+            self.announcements(cx)
+        } else {
+            Vec::new()
+        };
         self.phase = Phase::Commands;
         self.nearer = true;
         let caps = self.client.caps;
         let packet = OkPacket {
             info: proof.as_bytes(),
+            changes: &changes,
             ..OkPacket::new(Status::AUTOCOMMIT)
         };
         cx.out

@@ -177,6 +177,7 @@ impl World {
             mysql_family: false,
             caps: Some(Caps::from_bits(self.plan.offered)),
             collation: 45,
+            variables: Arc::default(),
             tls: false,
             connect_timeout: None,
             pool: self.plan.pool,
@@ -338,6 +339,7 @@ impl World {
                 collation: 45,
                 mysql_family: false,
                 compression: tidegate_wire::compress::CompressionOffer::NONE,
+                metadata: Arc::default(),
             },
         };
         let worker = self.rng.below(WORKERS);

@@ -69,6 +69,7 @@ pub(super) fn greeting(caps: Caps) -> GreetingFacts {
         collation: 45,
         mysql_family: false,
         compression: tidegate_wire::compress::CompressionOffer::NONE,
+        metadata: Arc::default(),
     }
 }
 
@@ -86,6 +87,7 @@ pub(super) fn views(caps: Caps) -> ServerViews {
         mysql_family: false,
         caps: Some(caps),
         collation: 45,
+        variables: Arc::default(),
         tls: false,
         connect_timeout: Some(Duration::from_secs(1)),
         counters: Arc::new(Counters::new(1)),

@@ -367,6 +367,7 @@ fn view(name: &str, role: ServerStatus) -> ServerView {
         mysql_family: false,
         caps: Some(Caps::from_bits(packets::CAPS | packets::TRACKING)),
         collation: 45,
+        variables: Arc::default(),
         tls: false,
         connect_timeout: None,
         pool: None,

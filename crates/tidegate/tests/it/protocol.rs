@@ -257,3 +257,76 @@ fn commands_without_text_are_answered() {
     assert_eq!(replies[0].error_code(), Some(1047), "{replies:?}");
     assert_eq!(value(&mut client, "SELECT 1"), "1");
 }
+
+/// What the first packet of an answer says: that all is well, which error, or that more follows.
+fn gist(client: &mut RawClient, command: &[u8]) -> String {
+    client.send(command).expect("sent");
+    let packet = client.packets().read().expect("an answer");
+    match packet[0] {
+        0xFF => format!("error {}", u16::from_le_bytes([packet[1], packet[2]])),
+        0x00 => "OK".to_owned(),
+        0xFE if packet.len() < 9 => "EOF".to_owned(),
+        _ => String::from_utf8_lossy(&packet)
+            .chars()
+            .take_while(char::is_ascii_alphabetic)
+            .collect(),
+    }
+}
+
+#[test]
+fn commands_are_answered_as_by_a_server() {
+    const UNKNOWN_STATEMENT: [u8; 4] = [9, 9, 0, 0];
+    let named = |code: u8, rest: &[u8]| [&[code], &UNKNOWN_STATEMENT[..], rest].concat();
+    let commands: Vec<Vec<u8>> = vec![
+        vec![0x00],
+        b"\x02test".to_vec(),
+        b"\x02no_such_database".to_vec(),
+        b"\x05created".to_vec(),
+        b"\x06dropped".to_vec(),
+        // The cache of threads is emptied.
+        vec![0x07, 0x20],
+        vec![0x09],
+        vec![0x0B],
+        vec![0x0D],
+        vec![0x0E],
+        vec![0x0F],
+        vec![0x10],
+        vec![0x13],
+        vec![0x14],
+        named(0x17, &[0, 1, 0, 0, 0]),
+        named(0x1A, &[]),
+        vec![0x1B, 0, 0],
+        vec![0x1B, 1, 0],
+        vec![0x1B, 2, 0],
+        named(0x1C, &[1, 0, 0, 0]),
+        vec![0x1D],
+        vec![0x1F],
+        vec![0x20],
+        vec![0xF0],
+        vec![0xFE],
+    ];
+    let tidegate = Plan::new(group()).start();
+    let login = Login::new(&group().accounts().admin).database("test");
+    let connect = |address| RawClient::connect(address, &login).expect("a login");
+    let mut server = connect(group().primary().address());
+    for port in ["rw", "read"] {
+        let mut proxy = connect(tidegate.address(port));
+        for command in &commands {
+            let expected = gist(&mut server, command);
+            assert_eq!(gist(&mut proxy, command), expected, "{port}: {command:x?}");
+        }
+        assert_eq!(value(&mut proxy, "SELECT 1"), "1");
+    }
+}
+
+#[test]
+fn replicas_are_sent_to_the_servers() {
+    let tidegate = Plan::new(group()).start();
+    for port in ["rw", "read"] {
+        let mut client = connect(&tidegate, port);
+        for code in [0x12, 0x15, 0x1E] {
+            assert_eq!(gist(&mut client, &[code, 0, 0, 0, 0]), "error 1289");
+        }
+        assert_eq!(value(&mut client, "SELECT 1"), "1");
+    }
+}
