@@ -125,14 +125,17 @@ pub(crate) fn tuning(globals: &MaxScaleParams) -> Tuning {
     }
 }
 
-/// What is logged whatever a service or session says.
+/// What is said whatever a service or session says; trace files hold all, and the log drops what it
+/// does not hold.
 pub(crate) fn switches(globals: &MaxScaleParams) -> LogSwitches {
+    let log = &globals.log;
+    let traced = log.trace_bytes() > 0;
     LogSwitches {
         error: true,
-        warning: globals.log.log_warning,
-        notice: globals.log.log_notice,
-        info: globals.log.log_info,
-        debug: globals.log.log_debug,
+        warning: traced || log.log_warning,
+        notice: traced || log.log_notice,
+        info: traced || log.log_info,
+        debug: traced || log.log_debug,
     }
 }
 

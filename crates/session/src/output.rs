@@ -122,6 +122,8 @@ pub struct LogLine {
     pub text: String,
     /// The event it tells of. The log knows its level, and decides whether it is written.
     pub event: Option<Event>,
+    /// The session's or its service's own switches ask for it, whatever the log's levels are.
+    pub asked: bool,
 }
 
 /// The operations and bytes of one entry point. The worker keeps one and reuses its memory.
@@ -214,12 +216,13 @@ impl Output {
         self.ops.push(op);
     }
 
-    /// A line for the log.
-    pub fn log(&mut self, level: Level, text: String) {
+    /// A line for the log; `asked`: see [`LogLine::asked`].
+    pub fn log(&mut self, level: Level, text: String, asked: bool) {
         self.logs.push(LogLine {
             level,
             text,
             event: None,
+            asked,
         });
     }
 }

@@ -558,7 +558,8 @@ impl Session {
         let text = text();
         self.observe.trace(cx.wall, level, &text);
         if wanted {
-            cx.out.log(level, text);
+            let asked = self.observe.switches.allows(level);
+            cx.out.log(level, text, asked);
         }
     }
 
@@ -569,6 +570,7 @@ impl Session {
             level: Level::Warning,
             text: text.to_owned(),
             event: Some(event),
+            asked: false,
         });
     }
 
@@ -731,8 +733,9 @@ impl Session {
     }
 
     fn tell_trace(&self, out: &mut Output) {
+        let asked = self.observe.switches.allows(Level::Notice);
         for line in self.observe.log() {
-            out.log(Level::Notice, format!("session trace: {line}"));
+            out.log(Level::Notice, format!("session trace: {line}"), asked);
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tidegate_config::cli::LogTarget;
 use tidegate_config::params::{Facility, LogFormat, LogParams, MaxScaleParams, SyslogLevel};
 use tidegate_runtime::log::{
-    EventLabels, Format, Label, LogConfig, LogSettings, Severity, Throttling,
+    EventLabels, Format, Label, LogConfig, LogSettings, Severity, Throttling, TraceConfig,
 };
 use tidegate_session::LogSwitches;
 
@@ -21,6 +21,10 @@ pub(crate) fn config(globals: &MaxScaleParams, target: LogTarget) -> LogConfig {
     LogConfig {
         path: (target == LogTarget::File).then_some(file),
         stdout: target == LogTarget::Stdout,
+        traces: params.trace_file_dir.clone().map(|folder| TraceConfig {
+            folder,
+            link: globals.directories.logdir.clone(),
+        }),
         journal: std::env::var_os(JOURNAL).map_or_else(|| LogConfig::JOURNAL.into(), PathBuf::from),
         format: match params.log_format {
             LogFormat::Text => Format::Text,
@@ -57,6 +61,7 @@ fn settings(params: &LogParams) -> LogSettings {
                 severity: severity(params.events.authentication_failure_level),
             },
         },
+        trace_bytes: params.trace_bytes(),
     }
 }
 

@@ -87,10 +87,20 @@ crate::params! {
         /// How a line of the log file looks.
         log_format: LogFormat = LogFormat::Text.param().since("tidegate"),
         /// Directory of trace files, which hold the messages of all levels.
-        trace_file_dir: Option<PathBuf> = optional_path().since("24.08").reserved(),
+        trace_file_dir: Option<PathBuf> = optional_path().since("24.08"),
         /// Bytes kept in trace files.
-        trace_file_size: ByteSize = size(0).at_once().since("24.08").reserved(),
+        trace_file_size: ByteSize = size(0).at_once().since("24.08"),
         ..events: EventParams,
+    }
+}
+
+impl LogParams {
+    /// The size of all trace files together; 0: there are none.
+    #[must_use]
+    pub fn trace_bytes(&self) -> u64 {
+        self.trace_file_dir
+            .as_ref()
+            .map_or(0, |_| self.trace_file_size.0)
     }
 }
 

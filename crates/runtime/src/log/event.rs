@@ -67,6 +67,7 @@ impl Subscriber for Events {
             text: fields.message,
             fields: fields.rest,
             event: None,
+            asked: false,
             source,
             place: metadata.module_path(),
         });

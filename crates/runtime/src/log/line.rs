@@ -33,6 +33,8 @@ pub struct Line {
     pub fields: Vec<(&'static str, Value)>,
     /// The event it tells of, whose label counts in place of `level`.
     pub event: Option<Event>,
+    /// Somebody's own switches ask for it, whatever the log's levels are.
+    pub asked: bool,
     /// What tells its source from others for throttling.
     pub source: u64,
     /// The part of the program that says it; shown with `log_augmentation`.
@@ -82,6 +84,7 @@ impl Line {
             text,
             fields: Vec::new(),
             event: None,
+            asked: false,
             source: throttle::source(&(place.file(), place.line())),
             place: None,
         }
@@ -142,9 +145,23 @@ impl Formatter {
         }
     }
 
+    /// Appends one line with the seconds since 1970 in place of the local time.
+    pub(crate) fn write_raw(&self, line: &Line, severity: Severity, out: &mut Vec<u8>) {
+        let (second, fraction) = (
+            line.wall.0.div_euclid(1_000_000),
+            line.wall.0.rem_euclid(1_000_000),
+        );
+        self.write_stamped(format!("{second}.{fraction:06}"), line, severity, out);
+    }
+
     fn write_text(&mut self, line: &Line, severity: Severity, out: &mut Vec<u8>) {
         let mut text = String::with_capacity(line.text.len() + 64);
         self.stamp(line.wall, &mut text);
+        self.write_stamped(text, line, severity, out);
+    }
+
+    /// What follows the time, which `text` begins with.
+    fn write_stamped(&self, mut text: String, line: &Line, severity: Severity, out: &mut Vec<u8>) {
         // Writing to a String cannot fail.
         let _ = write!(text, "   {:<7}: ", severity.word());
         line.prefixes(&mut text);

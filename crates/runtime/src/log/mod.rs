@@ -18,6 +18,7 @@ mod line;
 mod outage;
 mod severity;
 mod throttle;
+mod traces;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -34,6 +35,7 @@ pub use files::FileOptions;
 pub use line::{Line, Value};
 pub use severity::{EventLabels, Label, Severity};
 pub use throttle::Throttling;
+pub use traces::TraceConfig;
 
 /// How many lines may wait to be written.
 const QUEUE_LINES: usize = 8 * 1024;
@@ -45,6 +47,8 @@ pub struct LogConfig {
     pub path: Option<PathBuf>,
     /// Also write to standard output.
     pub stdout: bool,
+    /// Where trace files lie; there are some while [`LogSettings::trace_bytes`] is not 0.
+    pub traces: Option<TraceConfig>,
     /// The journal's socket.
     pub journal: PathBuf,
     /// How a line of the file and on standard output looks.
@@ -87,6 +91,8 @@ pub struct LogSettings {
     pub throttling: Option<Throttling>,
     /// What events are filed under.
     pub events: EventLabels,
+    /// The size of all trace files together (`trace_file_size`); 0: there are none.
+    pub trace_bytes: u64,
 }
 
 impl Default for LogSettings {
@@ -105,6 +111,7 @@ impl Default for LogSettings {
             augmentation: false,
             throttling: Some(Throttling::default()),
             events: EventLabels::default(),
+            trace_bytes: 0,
         }
     }
 }
@@ -116,6 +123,14 @@ pub enum LogError {
     #[error("cannot open the log file '{}' for appending: {error}; check that the folder exists and may be written to (logdir)", path.display())]
     Open {
         /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// There can be no trace files.
+    #[error("cannot write trace files into '{}': {error}; check that the folder exists and may be written to (trace_file_dir)", path.display())]
+    Trace {
+        /// Which folder.
         path: PathBuf,
         /// What the system said.
         error: std::io::Error,
@@ -170,7 +185,7 @@ impl Log {
     /// A log that reaches nobody, and the queue it would reach.
     fn new(settings: &LogSettings) -> (Log, Receiver<Entry>) {
         let (queue, entries) = sync_channel(QUEUE_LINES);
-        let levels = AtomicU8::new(level_bits(settings.levels));
+        let levels = AtomicU8::new(level_bits(settings));
         let shared = Shared {
             queue,
             commands: Mutex::default(),
@@ -180,7 +195,7 @@ impl Log {
         (Log(Arc::new(shared)), entries)
     }
 
-    /// Would a line of this level be written? A cheap question, to be asked before text is made.
+    /// Would a line of this level be written anywhere? A cheap question, to be asked before text is made.
     #[inline]
     #[must_use]
     pub fn enabled(&self, level: Level) -> bool {
@@ -195,13 +210,12 @@ impl Log {
         }
     }
 
-    /// Logs a line whatever its level: the caller has decided, for example because the session's
-    /// own switches say so.
+    /// Logs a line if its level is on, or if it was asked for by somebody's own switches.
     pub fn write(&self, line: Line) {
         self.enqueue(Entry::Line(line));
     }
 
-    /// Logs a session's line whatever its level.
+    /// Logs a session's line.
     pub fn session(
         &self,
         session: SessionId,
@@ -220,6 +234,7 @@ impl Log {
             text: line.text,
             fields: Vec::new(),
             event: line.event,
+            asked: line.asked,
             place: None,
         });
     }
@@ -253,7 +268,7 @@ impl Log {
     pub fn set(&self, settings: LogSettings) {
         self.0
             .levels
-            .store(level_bits(settings.levels), Ordering::Relaxed);
+            .store(level_bits(&settings), Ordering::Relaxed);
         self.command(Command::Settings(settings));
     }
 
@@ -367,11 +382,12 @@ fn level_bit(level: Level) -> u8 {
     }
 }
 
-fn level_bits(switches: LogSwitches) -> u8 {
+/// The levels that are written anywhere; trace files hold all.
+fn level_bits(settings: &LogSettings) -> u8 {
     let levels = [Level::Warning, Level::Notice, Level::Info, Level::Debug];
     let on = levels
         .into_iter()
-        .filter(|level| switches.allows(*level))
+        .filter(|level| settings.trace_bytes > 0 || settings.levels.allows(*level))
         .map(level_bit)
         .sum::<u8>();
     on | level_bit(Level::Error)

@@ -13,6 +13,7 @@ fn start(path: Option<&Path>, settings: LogSettings) -> LogThread {
     LogThread::start(LogConfig {
         path: path.map(Path::to_owned),
         stdout: false,
+        traces: None,
         journal: LogConfig::JOURNAL.into(),
         format: Format::Text,
         banner,
@@ -41,6 +42,7 @@ fn lines_of_all_sources_in_order() {
         level: Level::Info,
         text: "login".into(),
         event: None,
+        asked: true,
     };
     log.session(SessionId(3), &Arc::from("RW"), WallTime(0), line);
     tracing::subscriber::with_default(Events::new(log.clone()), || {
@@ -144,6 +146,7 @@ fn a_full_queue_drops_counts_and_tells() {
     let config = LogConfig {
         path: Some(path.clone()),
         stdout: false,
+        traces: None,
         journal: LogConfig::JOURNAL.into(),
         format: Format::Text,
         banner: String::new(),
@@ -167,6 +170,7 @@ fn an_unwritable_folder_is_a_clear_error() {
     let config = LogConfig {
         path: Some(path.to_owned()),
         stdout: false,
+        traces: None,
         journal: LogConfig::JOURNAL.into(),
         format: Format::Text,
         banner: String::new(),

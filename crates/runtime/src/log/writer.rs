@@ -12,6 +12,7 @@ use super::journal::Journal;
 use super::line::Formatter;
 use super::severity::Label;
 use super::throttle::{Throttle, Verdict};
+use super::traces::{TraceConfig, Traces};
 use super::{Command, Entry, Line, Log, LogConfig, LogError, LogSettings, QUEUE_LINES, wall_now};
 
 /// Entries that are handled before what they wrote goes out.
@@ -31,6 +32,8 @@ pub(crate) struct Writer {
     /// The log goes there too.
     to_stdout: bool,
     others: Files,
+    trace_config: Option<TraceConfig>,
+    traces: Option<Traces>,
     formatter: Formatter,
     throttle: Throttle,
     banner: String,
@@ -49,6 +52,8 @@ impl Writer {
             stdout: Vec::new(),
             to_stdout: config.stdout,
             others: Files::default(),
+            trace_config: config.traces,
+            traces: None,
             formatter: Formatter::new(TimeZone::system(), config.format),
             throttle: Throttle::default(),
             banner: config.banner,
@@ -57,6 +62,7 @@ impl Writer {
             trouble: Vec::new(),
         };
         writer.set(config.settings);
+        writer.set_traces()?;
         if let Some(file) = writer.main.as_mut().filter(|_| config.settings.file) {
             let path = file.path().to_owned();
             file.open(false)
@@ -126,6 +132,9 @@ impl Writer {
             self.flush();
         }
         self.set(settings);
+        if let Err(error) = self.set_traces() {
+            self.write(&Line::new(Level::Error, error.to_string()));
+        }
         if settings.file && !was_on {
             self.write_banner();
         } else if let Some(file) = self.main.as_mut().filter(|_| !settings.file) {
@@ -140,6 +149,25 @@ impl Writer {
         // Whoever follows sessions wants to see everything.
         self.throttle
             .set(settings.throttling.filter(|_| !settings.levels.info));
+    }
+
+    /// Begins, resizes or ends the trace files as the settings say.
+    fn set_traces(&mut self) -> Result<(), LogError> {
+        let size_bytes = self.settings.trace_bytes;
+        match (&mut self.traces, &self.trace_config) {
+            (Some(traces), _) if size_bytes > 0 => traces.resize(size_bytes),
+            (None, Some(config)) if size_bytes > 0 => {
+                let opened = Traces::open(config.clone(), size_bytes);
+                let path = config.folder.clone();
+                self.traces = Some(opened.map_err(|error| LogError::Trace { path, error })?);
+            }
+            _ => {
+                if let Some(mut traces) = self.traces.take() {
+                    self.trouble.extend(traces.flush(self.start.elapsed()));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The main file, if it is to be written.
@@ -171,8 +199,13 @@ impl Writer {
     fn line(&mut self, line: &Line) {
         let label = self.label(line);
         let level = label.severity.level();
-        // Whether anything else is worth it has been decided by whoever said it.
-        if line.event.is_some() && !self.log.enabled(level) {
+        if let Some(traces) = &mut self.traces {
+            let mut text = Vec::new();
+            self.formatter.write_raw(line, label.severity, &mut text);
+            self.trouble
+                .extend(traces.write(&text, self.start.elapsed()));
+        }
+        if level != Level::Error && !line.asked && !self.settings.levels.allows(level) {
             return;
         }
         match self
@@ -271,6 +304,9 @@ impl Writer {
     fn flush(&mut self) {
         let now = self.start.elapsed();
         self.others.flush(now, &mut self.trouble);
+        if let Some(traces) = &mut self.traces {
+            self.trouble.extend(traces.flush(now));
+        }
         self.tell_trouble();
         if let Some(file) = self.file() {
             let trouble = file.flush(&FileOptions::default(), now);

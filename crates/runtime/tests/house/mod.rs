@@ -129,6 +129,7 @@ impl House {
         let log = LogThread::start(LogConfig {
             path: Some(log_path.clone()),
             stdout: false,
+            traces: None,
             journal: LogConfig::JOURNAL.into(),
             format: Format::Text,
             banner: "Tidegate test".into(),

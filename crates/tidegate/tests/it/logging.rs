@@ -10,6 +10,7 @@ use tidegate_testkit::raw::{Login, RawClient};
 use tidegate_testkit::{PATIENCE, Tidegate, TidegateBuilder};
 
 use crate::house::{Plan, connect, document, group, run, value, wait_document};
+use crate::start::BARE;
 
 /// A journal of a test's own.
 struct Journal {
@@ -183,4 +184,59 @@ fn the_parameters_show_what_is_in_force() {
     let parameters = &shown["data"]["attributes"]["parameters"];
     assert_eq!(parameters["syslog"], true);
     assert_eq!(parameters["log_format"], "json");
+}
+
+#[test]
+fn trace_files_hold_all_levels_whatever_the_log_holds() {
+    let lines = "trace_file_dir=<folder>/cachedir\ntrace_file_size=100Ki\n";
+    let plan = Plan::new(group()).globals(lines);
+    let text = plan.text().replace("log_info=true\n", "log_notice=false\n");
+    let tidegate = Tidegate::start(&text).expect("tidegate");
+    let folder = tidegate.folder().join("cachedir");
+    let mut client = connect(&tidegate, "rw");
+    let newest = || fs::read_to_string(tidegate.folder().join("logdir/tidegate.trace"));
+    for number in 0..2_000 {
+        assert_eq!(value(&mut client, "SELECT 1"), "1", "{number}");
+    }
+    drop(client);
+    let traced = || newest().is_ok_and(|text| text.contains("session ended: "));
+    tidegate_testkit::wait_until("the end of the session in a trace", traced).expect("a trace");
+    let text = newest().expect("a trace file");
+    let (time, line) = text
+        .lines()
+        .next()
+        .and_then(|it| it.split_once("   "))
+        .expect("a line");
+    assert!(time.parse::<f64>().is_ok_and(|time| time > 1.7e9), "{time}");
+    assert!(
+        line.starts_with("debug  : (") || line.starts_with("info   : ("),
+        "{line}"
+    );
+    let sizes = fs::read_dir(&folder).expect("a folder").map(|entry| {
+        let entry = entry.expect("an entry");
+        entry.metadata().expect("a size").len()
+    });
+    let (count, total) = sizes.fold((0, 0), |(count, total), size| (count + 1, total + size));
+    assert!(
+        count > 5 && count <= 10 && total <= 100 << 10,
+        "{count} files, {total} bytes"
+    );
+    let log = tidegate.log();
+    assert!(
+        !log.contains("notice :") && !log.contains("info   :"),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_folder_for_traces_that_is_none_is_told_at_the_start() {
+    let text = format!("{BARE}trace_file_dir=/nowhere/at/all\ntrace_file_size=1Mi\n");
+    let mut tidegate = Tidegate::builder(&text).launch().expect("launched");
+    let status = tidegate.wait(PATIENCE).expect("its end");
+    assert_eq!(status.code(), Some(3));
+    let log = tidegate.log();
+    assert!(
+        log.contains("trace_file_dir") && log.contains("/nowhere/at/all"),
+        "{log}"
+    );
 }
