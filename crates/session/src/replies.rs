@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use tidegate_wire::frame::{Header, frame_with};
 use tidegate_wire::reply::{ErrPacket, Event, Kind, OkPacket, Progress, Step, Summary};
+use tidegate_wire::resultset::{ColumnDef, ColumnType, text_result};
 use tidegate_wire::track::{Change, changes, rewrite_ok};
 use tidegate_wire::{Caps, Command, Gtid, ReplyError, Rewrite, Status};
 
@@ -659,20 +660,13 @@ impl Session {
                 value,
                 number,
             } => {
-                let kind = if *number {
-                    tidegate_wire::resultset::ColumnType::LONGLONG
+                let column = if *number {
+                    ColumnDef::connection_id(column.as_bytes())
                 } else {
-                    tidegate_wire::resultset::ColumnType::VAR_STRING
+                    ColumnDef::computed(column.as_bytes(), ColumnType::VAR_STRING)
                 };
                 let row = [Some(value.as_bytes())];
-                tidegate_wire::resultset::text_result(
-                    &[(column.as_str(), kind)],
-                    [row],
-                    caps,
-                    status,
-                    &mut seq,
-                    own,
-                );
+                text_result(&[column], [row], caps, status, &mut seq, own);
             }
         });
         self.own_answer_done(None, cx);

@@ -97,7 +97,7 @@ pub enum OwnAnswer {
         column: String,
         /// The value.
         value: String,
-        /// A number? Else a string.
+        /// A connection's number? Else a string.
         number: bool,
     },
 }

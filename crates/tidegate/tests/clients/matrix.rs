@@ -1,7 +1,7 @@
 //! One client on all ways, and the comparison.
 
 use tidegate_testkit::raw::{Login, RawClient, Reply};
-use tidegate_testkit::{PATIENCE, Server, ServerGroup, wait_for};
+use tidegate_testkit::{PATIENCE, Server, ServerGroup, wait_for, wait_until};
 
 use crate::driver::{Client, Destination, Driver};
 use crate::scenario::{Expect, Step, steps};
@@ -173,6 +173,11 @@ impl<'a> Run<'a> {
             "id" => self.learn_id(),
             "killed-statement" => self.kill_statement(&step.fields),
             "killed" => self.kill(),
+            // A server closes without a word, Tidegate says why (1927); both are errors.
+            "gone" => {
+                let answer = self.ask("query", &step.fields);
+                answer.split(' ').next().unwrap_or_default().to_owned()
+            }
             // Statements that some clients cannot have: no files of theirs go out, an error amid
             // several results is hidden or waited for without end.
             verb @ ("load" | "second-fails") => {
@@ -205,13 +210,9 @@ impl<'a> Run<'a> {
             self.stage.address(self.way),
             self.stage.tls_address(self.way),
         ];
-        let answer = ports.iter().fold(answer.to_owned(), |text, address| {
+        ports.iter().fold(answer.to_owned(), |text, address| {
             text.replace(&address.port().to_string(), "<port>")
-        });
-        match &self.id {
-            Some(id) => answer.replace(id, "<id>"),
-            None => answer,
-        }
+        })
     }
 
     fn learn_id(&mut self) -> String {
@@ -248,7 +249,22 @@ impl<'a> Run<'a> {
 
     fn kill(&mut self) -> String {
         self.say("KILL CONNECTION");
+        wait_until("the end of the connection", || !self.is_there()).expect("killed");
         "killed".to_owned()
+    }
+
+    /// Is the client's connection known where it goes to?
+    fn is_there(&self) -> bool {
+        let id = self.id.as_deref().unwrap_or_default();
+        if self.way == Way::Direct {
+            let look =
+                format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {id}");
+            self.stage.group.primary().value(&look).expect("a list") != "0"
+        } else {
+            let rest = self.stage.tidegate.rest();
+            let session = rest.get(&format!("/v1/sessions/{id}"));
+            session.expect("an answer").status == 200
+        }
     }
 
     fn say(&mut self, kill: &str) {

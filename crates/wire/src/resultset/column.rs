@@ -126,6 +126,10 @@ impl<'a> ColumnDef<'a> {
     const UTF8MB4: u16 = 45;
     /// Not text.
     const BINARY: u16 = 63;
+    /// The flag of columns without NULL.
+    const NOT_NULL_FLAG: u16 = 1;
+    /// The flag of numbers without a sign.
+    const UNSIGNED_FLAG: u16 = 32;
     /// The flag of columns whose values compare bytewise.
     const BINARY_FLAG: u16 = 128;
 
@@ -148,6 +152,16 @@ impl<'a> ColumnDef<'a> {
             kind,
             flags,
             decimals: 0,
+        }
+    }
+
+    /// The column of `SELECT CONNECTION_ID()`, as servers define it: clients that convert by type
+    /// would give their users another one.
+    pub fn connection_id(name: &'a [u8]) -> Self {
+        Self {
+            length: 10,
+            flags: Self::NOT_NULL_FLAG | Self::UNSIGNED_FLAG | Self::BINARY_FLAG,
+            ..Self::computed(name, ColumnType::LONG)
         }
     }
 

@@ -1,6 +1,6 @@
 //! Whole text results, and the values of a text row.
 
-use super::{ColumnDef, ColumnType};
+use super::ColumnDef;
 use crate::codec::{Reader, put_lenenc_int, put_lenenc_nullable};
 use crate::frame::frame_with;
 use crate::reply::EOF;
@@ -10,7 +10,7 @@ use crate::{Caps, EofPacket, OkPacket, Status, WireError};
 /// `seq` is the number of its first frame, 1 for an answer to a command of one frame, and becomes the
 /// number after its last one's. Each row must have as many values as there are columns.
 pub fn text_result<'r, Row>(
-    columns: &[(&str, ColumnType)],
+    columns: &[ColumnDef<'_>],
     rows: impl IntoIterator<Item = Row>,
     caps: Caps,
     status: Status,
@@ -25,8 +25,7 @@ pub fn text_result<'r, Row>(
             out.push(1);
         }
     });
-    for (name, kind) in columns {
-        let definition = ColumnDef::computed(name.as_bytes(), *kind);
+    for definition in columns {
         frame_with(out, seq, |out| definition.encode(caps, out));
     }
     let eof = EofPacket {
@@ -86,14 +85,17 @@ impl<'a> Iterator for TextRow<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ColumnType;
     use super::*;
     use crate::frame::split_packet;
     use crate::{ReplyTracker, Shape, Step};
 
-    const COLUMNS: [(&str, ColumnType); 2] = [
-        ("name", ColumnType::VAR_STRING),
-        ("count", ColumnType::LONGLONG),
-    ];
+    fn columns() -> [ColumnDef<'static>; 2] {
+        [
+            ColumnDef::computed(b"name", ColumnType::VAR_STRING),
+            ColumnDef::computed(b"count", ColumnType::LONGLONG),
+        ]
+    }
 
     type Row = Vec<Option<Vec<u8>>>;
 
@@ -136,7 +138,14 @@ mod tests {
             Caps::DEPRECATE_EOF | Caps::SESSION_TRACK | Caps::CACHE_METADATA,
         ] {
             let (mut out, mut seq) = (Vec::new(), 1);
-            text_result(&COLUMNS, rows, caps, Status::AUTOCOMMIT, &mut seq, &mut out);
+            text_result(
+                &columns(),
+                rows,
+                caps,
+                Status::AUTOCOMMIT,
+                &mut seq,
+                &mut out,
+            );
             let (names, read) = read_back(caps, &out);
             assert_eq!(names, ["name", "count"]);
             let expect = rows.map(|row| row.map(|value| value.map(<[u8]>::to_vec)).to_vec());
