@@ -18,6 +18,7 @@ mod replay;
 mod report;
 mod rest;
 mod scaling;
+mod sharing;
 mod stall;
 mod startup;
 mod stats;
@@ -121,6 +122,11 @@ const FIGURES: &[Figure] = &[
         name: "scaling",
         what: "one worker and two, and 9,000 sessions that have no servers",
         run: scaling::run,
+    },
+    Figure {
+        name: "sharing",
+        what: "9,000 sessions over 100 connections to a server, 200 of which speak at a time",
+        run: sharing::run,
     },
     Figure {
         name: "history",
