@@ -19,6 +19,7 @@ use crate::ids::{BackendId, SessionId, Side};
 use crate::opening::is_mariadb;
 use crate::output::{Level, Op};
 use crate::session::{Cx, Env, Session};
+use crate::ticket::{Then, Ticket};
 use crate::world::ServerView;
 
 /// What of a connection can never be changed: only a session that wants just this can take it over.
@@ -241,6 +242,13 @@ impl Session {
         self.forget_connection(id, false, cx);
     }
 
+    /// Is a COM_SET_OPTION in flight? Whether a connection has carried it out is not known, and a reset does
+    /// not undo it.
+    fn is_setting_several(&self) -> bool {
+        let sets = |ticket: &Ticket| matches!(ticket.then, Then::MultiStatements(_));
+        self.tickets.iter().any(sets)
+    }
+
     /// What others may get of a connection; `None`: it must be closed.
     pub(crate) fn leftover(&self, id: BackendId, cx: &Cx<'_>) -> Option<Leftover> {
         let backend = self.backend(id)?;
@@ -250,6 +258,7 @@ impl Session {
             && backend.owed.is_empty()
             && !backend.backlogged
             && !self.aimed_at
+            && !self.is_setting_several()
             && self.stream.is_none()
             && self.infile.is_none();
         // COM_RESET_CONNECTION came with these versions.
