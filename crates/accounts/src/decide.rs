@@ -64,6 +64,21 @@ pub struct LoginRequest {
     pub handles_expired: bool,
 }
 
+impl LoginDecision {
+    /// Could the client's host name change it? Only where no account matches the address, and some
+    /// account's host could be a name.
+    #[must_use]
+    pub fn wants_name(&self) -> bool {
+        matches!(
+            self,
+            Self::Denied {
+                reason: DenyReason::NoHostMatch { by_name, .. },
+                ..
+            } if !by_name.is_empty()
+        )
+    }
+}
+
 impl LoginRequest {
     /// A login without a database over a plain connection. `ip`: `None` for a UNIX socket.
     #[must_use]
@@ -126,7 +141,7 @@ pub enum DenyReason {
         client: String,
         /// The host patterns of the user's accounts, in the order of trial.
         hosts: Vec<String>,
-        /// Those among them that would need a host name lookup, which is not done yet.
+        /// Those among them that would match host names only.
         by_name: Vec<String>,
     },
     /// None of the account's methods can be used here.
@@ -167,7 +182,7 @@ fn note_names(patterns: &[String]) -> String {
         return String::new();
     }
     format!(
-        "; of these {} would need the client's host name, which is not looked up",
+        "; of these {} would match a host name that the client's address does not have",
         list_hosts(patterns)
     )
 }
@@ -194,7 +209,7 @@ fn find(
     if user == ROOT && !policy.enable_root_user {
         return Err(DenyReason::RootDisabled);
     }
-    let candidates = candidates(accounts, user);
+    let candidates = accounts.candidates(user);
     if candidates.is_empty() {
         return Err(DenyReason::UnknownUser);
     }
@@ -210,19 +225,6 @@ fn find(
         Some(account) => Ok(Arc::clone(account)),
         None => Err(no_host_match(&candidates, request)),
     }
-}
-
-/// The accounts of `user` and the anonymous ones, in the order of trial.
-fn candidates<'a>(accounts: &'a Accounts, user: &str) -> Vec<&'a Arc<Account>> {
-    let mut all: Vec<&Arc<Account>> = accounts.named(user).iter().collect();
-    if !user.is_empty() {
-        all.extend(accounts.named(""));
-        all.sort_by(|a, b| {
-            a.host
-                .precedence(a.is_anonymous(), &b.host, b.is_anonymous())
-        });
-    }
-    all
 }
 
 fn no_host_match(candidates: &[&Arc<Account>], request: &LoginRequest) -> DenyReason {

@@ -1,7 +1,7 @@
 //! Host patterns of accounts and grants: which clients they match, and which of two comes first.
 //!
-//! Left out: names. A pattern that could only match a client's host *name* matches nobody yet;
-//! [`HostPattern::wants_name`] tells them apart, so that a refusal can say so.
+//! Left out: looking up names. A pattern that could only match a client's host *name* matches nobody
+//! whose name is not known; [`HostPattern::wants_name`] tells them apart, so that it can be looked up.
 //!
 //! The invariant: the order is total and the same as the server's (measured on MariaDB 10.11), so
 //! that the proxy and the servers speak of the same account.
@@ -19,6 +19,8 @@ const LOCALHOST: &str = "localhost";
 pub struct ClientHost {
     ip: Option<IpAddr>,
     text: String,
+    /// The name that the address has, if it was looked up and belongs to the address.
+    name: Option<String>,
 }
 
 impl ClientHost {
@@ -29,7 +31,28 @@ impl ClientHost {
         Self {
             ip: Some(address),
             text: address.to_string(),
+            name: None,
         }
+    }
+
+    /// What a server calls a client: an address, or a name that it has looked up.
+    #[must_use]
+    pub fn of_text(text: &str) -> Self {
+        match text.parse() {
+            Ok(address) => Self::ip(address),
+            Err(_) => Self {
+                ip: None,
+                text: text.to_owned(),
+                name: None,
+            },
+        }
+    }
+
+    /// The same client, whose address has this name.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = Some(name.to_owned());
+        self
     }
 
     /// A client on a UNIX socket: `localhost`.
@@ -38,6 +61,7 @@ impl ClientHost {
         Self {
             ip: None,
             text: LOCALHOST.to_owned(),
+            name: None,
         }
     }
 
@@ -141,7 +165,13 @@ impl HostPattern {
     pub(crate) fn matches(&self, client: &ClientHost) -> bool {
         match self.network {
             Some(network) => network.holds(client.ip),
-            None => self.like.matches(&client.text, Case::IgnoreAscii),
+            None => {
+                let name = client.name.as_deref();
+                [Some(client.text.as_str()), name]
+                    .into_iter()
+                    .flatten()
+                    .any(|text| self.like.matches(text, Case::IgnoreAscii))
+            }
         }
     }
 
@@ -198,6 +228,14 @@ mod tests {
         check("%", &ClientHost::unix(), true);
         check("127.0.0.1", &ClientHost::unix(), false);
         check("localhost", &at("127.0.0.1"), false);
+        check("localhost", &at("127.0.0.1").named("localhost"), true);
+        check(
+            "%.Example.com",
+            &at("10.0.0.1").named("db.example.com"),
+            true,
+        );
+        check("10.%", &at("10.0.0.1").named("db.example.com"), true);
+        check("db%", &at("10.0.0.1").named("app.example.com"), false);
     }
 
     #[test]

@@ -6,8 +6,8 @@
 //!   on its own `Arc` of the snapshot.
 //! * [`AccountManager`] loads, refreshes and hands out snapshots, one manager a service.
 //!
-//! Left out for now: host name lookups (an account that would need one does not match, and the
-//! reason for the log says so), and accounts of `pam`, `gssapi` and `unix_socket`.
+//! Left out: looking up host names, which the caller does where
+//! [`LoginDecision::wants_name`] says so, and for now accounts of `pam`, `gssapi` and `unix_socket`.
 //!
 //! The invariant: the account the proxy picks is the one the server would pick for a client at
 //! that address.
@@ -27,6 +27,7 @@ mod account;
 mod database;
 mod decide;
 mod encryption;
+mod file;
 mod host;
 mod like;
 mod load;
@@ -35,12 +36,14 @@ mod refusal;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod troubles;
 mod ways;
 
 pub use account::{AccountRow, Expiry, GrantRow, Method, RoleRow};
 pub use database::{DatabaseCase, DatabaseVerdict};
 pub use decide::{DenyReason, LoginDecision, LoginPolicy, LoginRequest, decide};
 pub use encryption::{ClientCertificate, ClientTls, TlsDemand};
+pub use file::AccountsFile;
 pub use host::ClientHost;
 pub use load::{Gap, LoadError};
 pub use manager::{
@@ -49,4 +52,5 @@ pub use manager::{
 };
 pub use refusal::{Refusal, check_after_password, check_database};
 pub use snapshot::{Account, Accounts, Tables};
+pub use troubles::{Passage, Trouble, troubles};
 pub use ways::{Ed25519Way, Sealing, Ways};

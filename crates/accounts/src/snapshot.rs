@@ -246,6 +246,25 @@ impl Accounts {
         self.users.get(user).map_or(&[], Vec::as_slice)
     }
 
+    /// The accounts of `user` and the anonymous ones, in the order of trial.
+    pub(crate) fn candidates<'a>(&'a self, user: &str) -> Vec<&'a Arc<Account>> {
+        let mut all: Vec<&Arc<Account>> = self.named(user).iter().collect();
+        if !user.is_empty() {
+            all.extend(self.named(""));
+            all.sort_by(|a, b| {
+                a.host
+                    .precedence(a.is_anonymous(), &b.host, b.is_anonymous())
+            });
+        }
+        all
+    }
+
+    /// The account that a client of this name is at this place.
+    pub(crate) fn at(&self, user: &str, client: &ClientHost) -> Option<&Arc<Account>> {
+        let mut candidates = self.candidates(user).into_iter();
+        candidates.find(|account| account.host.matches(client))
+    }
+
     pub(crate) fn role(&self, name: &str) -> Option<&Role> {
         self.roles.get(name)
     }

@@ -207,7 +207,7 @@ impl AccountHost for Service {
     fn sources(&self) -> Vec<AccountSource> {
         vec![self.source.clone()]
     }
-    fn replaced(&self, _: &Arc<Accounts>) {}
+    fn replaced(&self, _: &Arc<Accounts>, _: Option<&str>) {}
     fn noted(&self, note: &AccountNote) {
         self.said
             .lock()

@@ -23,7 +23,7 @@ impl AccountHost for Service {
     fn sources(&self) -> Vec<AccountSource> {
         self.sources.lock().expect("not poisoned").clone()
     }
-    fn replaced(&self, _: &Arc<Accounts>) {
+    fn replaced(&self, _: &Arc<Accounts>, _: Option<&str>) {
         *self.replaced.lock().expect("not poisoned") += 1;
     }
     fn noted(&self, note: &AccountNote) {

@@ -346,6 +346,8 @@ pub struct ServiceView {
     pub users: Vec<AccountView>,
     /// When they were last loaded.
     pub users_last_update: Option<SystemTime>,
+    /// Accounts that will not work through the service: user, host and reason.
+    pub users_troubles: Vec<AccountTroubleView>,
     /// Where it was configured.
     pub source: Source,
     /// Names of the servers it routes to.
@@ -837,4 +839,15 @@ pub struct SeedListener {
     pub service: String,
     /// When it started.
     pub started: SystemTime,
+}
+
+/// An account that will not work through a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountTroubleView {
+    /// The user name.
+    pub user: String,
+    /// The host pattern.
+    pub host: String,
+    /// Why it will not work.
+    pub reason: String,
 }

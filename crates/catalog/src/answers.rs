@@ -8,27 +8,33 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tidegate_accounts::{
     AccountHost, AccountManager, AccountNote, AccountSource, Accounts, ClientCertificate,
-    ClientTls, LoginDecision, LoginPolicy, LoginRequest, Refresh, check_after_password, decide,
+    ClientHost, ClientTls, LoginDecision, LoginRequest, Passage, Refresh, Trouble, Ways,
+    check_after_password, decide, troubles,
 };
 use tidegate_monitors::ServerBits;
 use tidegate_proofs::is_quick;
 use tidegate_runtime::log::Log;
 use tidegate_runtime::{Answers, Reply};
 use tidegate_session::question::{
-    AccountAnswer, AccountQuery, Answer, Barred, ClientAddress, Question, WorkOrder,
+    AccountAnswer, AccountQuery, Answer, AtServers, Barred, ClientAddress, Question, WorkOrder,
 };
 use tidegate_session::{ErrReply, Level};
 use tokio::sync::Semaphore;
 
 use crate::board::Board;
 use crate::kill;
-use crate::logins::Logins;
+use crate::logins::{ListenerLogins, Logins};
+use crate::names::Names;
 
 /// The accounts of all services.
 #[derive(Debug)]
 pub(crate) struct AccountAnswers {
     pub(crate) services: Arc<BTreeMap<String, Arc<AccountManager>>>,
     pub(crate) logins: Arc<Logins>,
+    /// Which services have servers in common with a service, itself among them.
+    pub(crate) kin: BTreeMap<String, Vec<String>>,
+    /// `None`: names are not looked up.
+    pub(crate) names: Option<Arc<Names>>,
     pub(crate) tasks: tokio::runtime::Handle,
     /// Slow work that is done at the same time.
     pub(crate) benches: Arc<Semaphore>,
@@ -49,7 +55,18 @@ impl Answers for AccountAnswers {
                 }
                 let accounts = self.services.get(&*query.service)?.accounts()?;
                 let logins = self.logins.of(&query.listener)?;
-                Some(Answer::Account(answer(&accounts, &logins.policy, query)))
+                let ip = query.address.socket().map(|socket| socket.ip());
+                let known = self.names.as_ref().zip(ip);
+                let known = known.and_then(|(names, ip)| names.known(ip));
+                let request = request(query, known.clone().flatten().as_deref());
+                let decision = decide(&accounts, &logins.policy, &request);
+                let must_look = self.names.is_some() && ip.is_some() && known.is_none();
+                if must_look && decision.wants_name() {
+                    return None;
+                }
+                let at_servers = logins.at_servers_at_once(&query.user)?;
+                let answer = answer(&accounts, logins, &request, decision, at_servers);
+                Some(Answer::Account(answer))
             }
             Question::Work(order) => {
                 let logins = self.logins.of(&order.listener)?;
@@ -57,6 +74,13 @@ impl Answers for AccountAnswers {
                 quick.then(|| Answer::Work(logins.workshop.perform(&order.work)))
             }
             Question::Kill(_) => None,
+        }
+    }
+
+    fn accounts_changed(&self, service: &str) {
+        let kin = self.kin.get(service).into_iter().flatten();
+        for manager in kin.filter_map(|name| self.services.get(name)) {
+            manager.accounts_changed();
         }
     }
 
@@ -82,9 +106,15 @@ impl AccountAnswers {
             let denied = AccountAnswer::denied("the service has no accounts");
             return reply.send(Answer::Account(denied));
         };
+        let (names, log) = (self.names.clone(), self.log.clone());
         self.tasks.spawn(async move {
-            let answer = refreshed(&manager, &logins.policy, &query).await;
-            reply.send(Answer::Account(answer));
+            let decider = Decider {
+                manager,
+                logins,
+                names,
+                log,
+            };
+            reply.send(Answer::Account(decider.decide(&query).await));
         });
     }
 
@@ -104,36 +134,73 @@ impl AccountAnswers {
     }
 }
 
-/// Decides on fresh data, if there is any.
-async fn refreshed(
-    manager: &AccountManager,
-    policy: &LoginPolicy,
-    query: &AccountQuery,
-) -> AccountAnswer {
-    let refresh = manager.refresh_after_failure().await;
-    match (manager.accounts(), refresh) {
-        (Some(accounts), Refresh::Changed) => answer(&accounts, policy, query),
-        (Some(accounts), _) if !query.after_failure => answer(&accounts, policy, query),
-        (Some(_), _) => AccountAnswer::Unchanged,
-        (None, Refresh::Failed(reason)) => {
-            AccountAnswer::denied(&format!("account data is not loaded yet: {reason}"))
+/// Decides about a login where that takes longer.
+struct Decider {
+    manager: Arc<AccountManager>,
+    logins: Arc<ListenerLogins>,
+    names: Option<Arc<Names>>,
+    log: Log,
+}
+
+impl Decider {
+    async fn decide(&self, query: &AccountQuery) -> AccountAnswer {
+        if !query.after_failure
+            && let Some(accounts) = self.manager.accounts()
+        {
+            return self.answer(&accounts, query).await;
         }
-        (None, _) => AccountAnswer::denied("account data is not loaded yet"),
+        let refresh = self.manager.refresh_after_failure().await;
+        match (self.manager.accounts(), refresh) {
+            (Some(accounts), Refresh::Changed) => self.answer(&accounts, query).await,
+            (Some(accounts), _) if !query.after_failure => self.answer(&accounts, query).await,
+            (Some(_), _) => AccountAnswer::Unchanged,
+            (None, Refresh::Failed(reason)) => {
+                AccountAnswer::denied(&format!("account data is not loaded yet: {reason}"))
+            }
+            (None, _) => AccountAnswer::denied("account data is not loaded yet"),
+        }
+    }
+
+    async fn answer(&self, accounts: &Accounts, query: &AccountQuery) -> AccountAnswer {
+        let policy = &self.logins.policy;
+        let mut request = request(query, None);
+        let mut decision = decide(accounts, policy, &request);
+        let ip = query.address.socket().map(|socket| socket.ip());
+        if let (Some(names), Some(ip)) = (&self.names, ip)
+            && decision.wants_name()
+        {
+            let (name, warning) = names.look_up(ip).await;
+            if let Some(warning) = warning {
+                self.log.say(Level::Warning, warning);
+            }
+            if let Some(name) = name {
+                request.client = request.client.named(&name);
+                decision = decide(accounts, policy, &request);
+            }
+        }
+        let at_servers = self.logins.at_servers(&query.user).await;
+        answer(accounts, &self.logins, &request, decision, at_servers)
     }
 }
 
-fn answer(accounts: &Accounts, policy: &LoginPolicy, query: &AccountQuery) -> AccountAnswer {
-    let request = request(query);
-    match decide(accounts, policy, &request) {
+fn answer(
+    accounts: &Accounts,
+    logins: &ListenerLogins,
+    request: &LoginRequest,
+    decision: LoginDecision,
+    at_servers: Option<AtServers>,
+) -> AccountAnswer {
+    match decision {
         LoginDecision::Denied { reason, decoy } => AccountAnswer::Denied {
             reason: reason.to_string(),
             decoy,
         },
         LoginDecision::Account { account, methods } => {
-            let verdict = check_after_password(accounts, policy, &account, &request, now_secs());
+            let policy = &logins.policy;
+            let verdict = check_after_password(accounts, policy, &account, request, now_secs());
             AccountAnswer::Found {
                 methods,
-                at_servers: None,
+                at_servers,
                 is_super: account.row().is_super,
                 after_password: verdict.map_err(|refusal| barred(&refusal)),
             }
@@ -153,12 +220,15 @@ fn barred(refusal: &tidegate_accounts::Refusal) -> Barred {
     }
 }
 
-fn request(query: &AccountQuery) -> LoginRequest {
+fn request(query: &AccountQuery, name: Option<&str>) -> LoginRequest {
     let ip: Option<IpAddr> = match query.address {
         ClientAddress::Ip(ip, _) => Some(ip),
         ClientAddress::Unix => None,
     };
     let mut request = LoginRequest::new(&query.user, ip);
+    if let Some(name) = name {
+        request.client = request.client.named(name);
+    }
     request.database.clone_from(&query.database);
     request.tls = query.tls.as_deref().map(encryption);
     request.handles_expired = query.handles_expired;
@@ -189,7 +259,55 @@ pub(crate) struct Surroundings {
     pub(crate) board: Arc<Board>,
     /// The service's servers, in configuration order.
     pub(crate) servers: Vec<String>,
+    pub(crate) passages: Passages,
     pub(crate) log: Log,
+}
+
+/// How many accounts that will not work are named in a line of the log.
+const TROUBLES_SHOWN: usize = 5;
+
+/// A line about the accounts that will not work; `None`: there are none.
+fn told(service: &str, found: &[Trouble]) -> Option<String> {
+    let shown: Vec<String> = found
+        .iter()
+        .take(TROUBLES_SHOWN)
+        .map(ToString::to_string)
+        .collect();
+    let more = match found.len().saturating_sub(TROUBLES_SHOWN) {
+        0 => String::new(),
+        more => format!("; and {more} more, which the service's REST resource lists"),
+    };
+    (!shown.is_empty()).then(|| {
+        format!(
+            "service '{service}': accounts that will not work through it: {}{more}",
+            shown.join("; ")
+        )
+    })
+}
+
+/// The ways from a service's clients to its servers, for the self-check of accounts.
+#[derive(Debug, Clone)]
+pub(crate) struct Passages {
+    pub(crate) service: String,
+    /// What its listeners have enabled.
+    pub(crate) ways: Vec<Ways>,
+    /// One of them has TLS.
+    pub(crate) tls: bool,
+    /// Servers are told where clients are.
+    pub(crate) tells: bool,
+}
+
+impl Passages {
+    /// The accounts that will not work, where servers see us at this place.
+    pub(crate) fn troubles(&self, accounts: &Accounts, seen_at: Option<&str>) -> Vec<Trouble> {
+        let seen_at = seen_at.map(ClientHost::of_text);
+        let passage = Passage {
+            ways: &self.ways,
+            tls: self.tls,
+            seen_at: seen_at.as_ref().filter(|_| !self.tells),
+        };
+        troubles(accounts, passage)
+    }
 }
 
 impl AccountHost for Surroundings {
@@ -218,7 +336,12 @@ impl AccountHost for Surroundings {
             .collect()
     }
 
-    fn replaced(&self, _accounts: &Arc<Accounts>) {}
+    fn replaced(&self, accounts: &Arc<Accounts>, seen_at: Option<&str>) {
+        let found = self.passages.troubles(accounts, seen_at);
+        if let Some(text) = told(&self.passages.service, &found) {
+            self.log.say(Level::Warning, text);
+        }
+    }
 
     fn noted(&self, note: &AccountNote) {
         let level = if note.is_warning() {

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use tidegate_accounts::{AccountManager, AccountsView, Refresh};
+use tidegate_accounts::{AccountManager, AccountsView, Refresh, Trouble};
 use tidegate_config::params::{ListenerParams, MonitorParams, ServiceParams};
 use tidegate_config::{Config, Object};
 use tidegate_monitors::mariadbmon::Note;
@@ -22,6 +22,7 @@ use crate::answers::{AccountAnswers, BENCHES, Surroundings};
 use crate::board::{Board, BoardEntry, StateError};
 use crate::graph::{Graph, GraphError, Ledger, is_cli, rank};
 use crate::logins::{LoginErrors, Logins};
+use crate::names::Names;
 use crate::sink::ThreadSink;
 use crate::tls::{TlsErrors, TlsSet};
 use crate::{places, settings};
@@ -162,12 +163,14 @@ impl Catalog {
         ));
         let monitors = start_monitors(&config, &board, log);
         first_looks(&monitors).await;
-        let accounts = Arc::new(start_accounts(&config, &board, log));
+        let accounts = Arc::new(start_accounts(&config, &board, &logins, log));
         first_loads(&accounts).await;
         let birth = (first_session, lent);
         let answers = Arc::new(AccountAnswers {
             services: Arc::clone(&accounts),
             logins: Arc::clone(&logins),
+            kin: settings::kin(&config),
+            names: names(&config),
             tasks: tokio::runtime::Handle::current(),
             benches: Arc::new(Semaphore::new(BENCHES)),
             board: Arc::clone(&board),
@@ -346,6 +349,19 @@ impl Catalog {
         self.accounts.get(service).map(|manager| manager.view())
     }
 
+    /// The accounts that will not work through a service, and why.
+    #[must_use]
+    pub fn account_troubles(&self, service: &str) -> Vec<Trouble> {
+        let found = self.config.services.iter().find(|it| it.name == service);
+        let view = self.accounts(service);
+        let accounts = view.as_ref().and_then(|view| view.accounts.as_ref());
+        let (Some(found), Some(view), Some(accounts)) = (found, &view, accounts) else {
+            return Vec::new();
+        };
+        let passages = self.logins.passages(&self.config, found);
+        passages.troubles(accounts, view.seen_at.as_deref())
+    }
+
     /// Loads a service's accounts now.
     pub async fn reload_accounts(&self, service: &str) -> Option<Refresh> {
         let accounts = Arc::clone(self.accounts.get(service)?);
@@ -459,6 +475,12 @@ impl Catalog {
     }
 }
 
+/// Names of clients' addresses, unless they are not to be looked up.
+fn names(config: &Config) -> Option<Arc<Names>> {
+    let params = &config.maxscale.params.accounts;
+    (!params.skip_name_resolve).then(|| Arc::new(Names::new(params.host_cache_size)))
+}
+
 async fn entries(config: &Config, ledger: &mut Ledger, tls: &TlsSet) -> Vec<BoardEntry> {
     let mut entries = Vec::with_capacity(config.servers.len());
     for server in &config.servers {
@@ -514,12 +536,14 @@ async fn first_looks(monitors: &[MonitorHandle]) {
 fn start_accounts(
     config: &Config,
     board: &Arc<Board>,
+    logins: &Logins,
     log: &Log,
 ) -> BTreeMap<String, Arc<AccountManager>> {
     let start = |service: &Object<ServiceParams>| {
         let host = Arc::new(Surroundings {
             board: Arc::clone(board),
             servers: settings::servers_of(config, service),
+            passages: logins.passages(config, service),
             log: log.clone(),
         });
         let manager = AccountManager::spawn(settings::accounts(config, service), host);

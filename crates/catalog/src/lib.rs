@@ -27,6 +27,8 @@ mod catalog;
 mod graph;
 mod kill;
 mod logins;
+mod mapping;
+mod names;
 mod places;
 mod renew;
 mod settings;

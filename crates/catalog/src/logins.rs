@@ -6,10 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tidegate_accounts::{DatabaseCase, Ed25519Way, LoginPolicy, Sealing, Ways};
-use tidegate_config::params::ListenerParams;
+use tidegate_config::params::{ListenerParams, ServiceParams};
 use tidegate_config::{Authentication, Authenticator, Config, EdMode, Object, RsaFiles};
 use tidegate_proofs::{Memory, RsaKey, Workshop};
+use tidegate_session::question::AtServers;
 use tidegate_wire::auth::{NATIVE, SHA2};
+
+use crate::answers::Passages;
+use crate::mapping::Mapping;
+use crate::settings;
 
 /// What is wrong with files that listeners' logins need: one text each, with listener and option.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +38,30 @@ pub(crate) struct ListenerLogins {
     pub(crate) workshop: Workshop,
     /// The plugin it greets with.
     pub(crate) plugin: &'static [u8],
+    /// Who its clients are to servers, if somebody else.
+    mapping: Option<Arc<Mapping>>,
+}
+
+impl ListenerLogins {
+    /// Who a user is to servers. `None`: that takes a look at files.
+    pub(crate) fn at_servers_at_once(&self, user: &[u8]) -> Option<Option<AtServers>> {
+        match &self.mapping {
+            Some(mapping) => mapping.at_once(&String::from_utf8_lossy(user)),
+            None => Some(None),
+        }
+    }
+
+    /// The same, with that look.
+    pub(crate) async fn at_servers(&self, user: &[u8]) -> Option<AtServers> {
+        if let Some(known) = self.at_servers_at_once(user) {
+            return known;
+        }
+        let mapping = Arc::clone(self.mapping.as_ref()?);
+        let user = String::from_utf8_lossy(user).into_owned();
+        let look = tokio::task::spawn_blocking(move || mapping.by_group(&user));
+        // A look that panicked saw nothing.
+        look.await.unwrap_or_default()
+    }
 }
 
 /// The logins of all listeners, by name.
@@ -67,6 +96,30 @@ impl Logins {
         }
     }
 
+    /// The ways from a service's clients to its servers.
+    pub(crate) fn passages(&self, config: &Config, service: &Object<ServiceParams>) -> Passages {
+        let listeners: Vec<_> = config
+            .listeners
+            .iter()
+            .filter(|listener| listener.params.service == service.name)
+            .collect();
+        let servers = settings::servers_of(config, service);
+        let mut servers = config
+            .servers
+            .iter()
+            .filter(|server| servers.contains(&server.name));
+        Passages {
+            service: service.name.clone(),
+            ways: listeners
+                .iter()
+                .filter_map(|listener| self.of(&listener.name))
+                .map(|logins| logins.policy.ways.clone())
+                .collect(),
+            tls: listeners.iter().any(|listener| listener.params.tls.ssl),
+            tells: servers.all(|server| server.params.proxy_protocol),
+        }
+    }
+
     pub(crate) fn of(&self, listener: &str) -> Option<&Arc<ListenerLogins>> {
         self.0.get(listener)
     }
@@ -90,6 +143,8 @@ fn logins(
     // What is wrong with them was said when the configuration was checked.
     let authentication = Authentication::of(params).unwrap_or_default();
     let key = key(&authentication)?;
+    let mapping = params.user_mapping_file.as_deref();
+    let mapping = mapping.map(Mapping::read).transpose()?.map(Arc::new);
     let sealing: Sealing = key.as_ref().map(RsaKey::public);
     let service = config
         .services
@@ -107,6 +162,7 @@ fn logins(
     };
     Ok(ListenerLogins {
         plugin: greeting_plugin(&authentication),
+        mapping,
         policy,
         workshop: Workshop {
             key,

@@ -1,13 +1,13 @@
 //! From parameters to the plain settings of monitors, accounts and workers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_accounts::{AccountSettings, RefreshLimit};
+use tidegate_accounts::{AccountSettings, AccountsFile, RefreshLimit};
 use tidegate_config::params::{
-    HeaderVersion, ListenerParams, MariadbProtocolParams, MaxScaleParams, MonitorParams,
-    ProtocolCompression, ServerParams, ServiceParams,
+    AccountsFileUsage, HeaderVersion, ListenerParams, MariadbProtocolParams, MaxScaleParams,
+    MonitorParams, ProtocolCompression, ServerParams, ServiceParams,
 };
 use tidegate_config::{Config, Object};
 use tidegate_monitors::mariadbmon::Rules;
@@ -104,6 +104,13 @@ pub(crate) fn accounts(config: &Config, service: &Object<ServiceParams>) -> Acco
     let credentials = Credentials::new(&service.params.user, service.params.password.reveal());
     let mut settings = AccountSettings::new(&service.name, credentials);
     settings.timeout = globals.auth_connect_timeout;
+    settings.file = service.params.user_accounts_file.as_ref().map(|path| {
+        let usage = service.params.user_accounts_file_usage;
+        AccountsFile {
+            path: path.clone(),
+            alone: usage == AccountsFileUsage::FileOnlyAlways,
+        }
+    });
     settings.limit = match globals.users_refresh_time {
         None => RefreshLimit::Never,
         Some(time) => RefreshLimit::OncePer(time),
@@ -120,6 +127,7 @@ pub(crate) fn tuning(globals: &MaxScaleParams) -> Tuning {
     Tuning {
         high_water_bytes: bytes(statements.writeq_high_water),
         low_water_bytes: bytes(statements.writeq_low_water),
+        max_auth_errors: u64::try_from(globals.accounts.max_auth_errors_until_block).unwrap_or(0),
         log: switches(globals),
         ..Tuning::default()
     }
@@ -145,6 +153,24 @@ pub(crate) fn servers_of(config: &Config, service: &Object<ServiceParams>) -> Ve
     let mut seen = vec![service.name.clone()];
     collect(config, service, &mut found, &mut seen);
     found
+}
+
+/// Which services have servers in common with each service, itself among them.
+pub(crate) fn kin(config: &Config) -> BTreeMap<String, Vec<String>> {
+    let reach: Vec<(&str, Vec<String>)> = config
+        .services
+        .iter()
+        .map(|service| (service.name.as_str(), servers_of(config, service)))
+        .collect();
+    let of = |servers: &[String]| {
+        let shares = |others: &Vec<String>| servers.iter().any(|name| others.contains(name));
+        let kin = reach.iter().filter(|(_, others)| shares(others));
+        kin.map(|(name, _)| (*name).to_owned()).collect()
+    };
+    reach
+        .iter()
+        .map(|(name, servers)| ((*name).to_owned(), of(servers)))
+        .collect()
 }
 
 fn collect(

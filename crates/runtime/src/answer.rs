@@ -16,6 +16,9 @@ pub trait Answers: std::fmt::Debug + Send + Sync {
 
     /// Hands the question to somebody who may wait. Returns at once; the answer goes into `reply`.
     fn later(&self, question: Question, reply: Reply);
+
+    /// A client of this service changed accounts on its servers. Returns at once.
+    fn accounts_changed(&self, service: &str);
 }
 
 /// Where a late answer goes. Dropped unused, it tells the session that there is none.

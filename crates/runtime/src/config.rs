@@ -61,6 +61,9 @@ pub struct Tuning {
     pub linger: Duration,
     /// TCP keepalive of clients' and servers' connections; `None`: off.
     pub keepalive: Option<Keepalive>,
+    /// Failed logins in a row after which an address is blocked for a minute
+    /// (`max_auth_errors_until_block`); 0: never.
+    pub max_auth_errors: u64,
     /// What sessions log, whatever their services say. Errors are always logged.
     pub log: LogSwitches,
 }
@@ -102,6 +105,7 @@ impl Default for Tuning {
             turn_bytes: 0,
             linger: Duration::from_secs(2),
             keepalive: Some(Keepalive::default()),
+            max_auth_errors: 10,
             log: LogSwitches {
                 error: true,
                 warning: true,

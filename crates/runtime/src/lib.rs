@@ -14,6 +14,7 @@
 
 mod admission;
 mod answer;
+mod blocks;
 mod buffer;
 mod clock;
 mod config;

@@ -252,6 +252,7 @@ impl Session {
     /// What a statement's success changes here.
     fn consequence(&self, request: &Request<'_>, statement: &Statement) -> Then {
         match &statement.effect {
+            _ if statement.changes_accounts() => Then::Accounts,
             _ if statement.mask.contains(TypeMask::NEXT_TRX) => self.next_transaction(request),
             _ if releases(statement) => Then::Release,
             Some(SessionEffect::Use(name)) => Then::Database(name.clone()),

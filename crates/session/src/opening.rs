@@ -237,7 +237,7 @@ impl Session {
             return;
         };
         let Some(Backend {
-            state: State::Login(login) | State::Switching(login),
+            state: State::Login(login) | State::Switching(login) | State::Reusing(login),
             order,
             ..
         }) = self.backend_mut(id)
@@ -274,21 +274,26 @@ impl Session {
             return;
         }
         let server = self.server_name(id, cx);
-        let for_good = matches!(
+        let unanswered = matches!(
             error,
             LoginError::UnsupportedPlugin(_)
                 | LoginError::CannotAnswer { .. }
                 | LoginError::Work(_)
         );
-        self.lose(
-            id,
+        let fault = if unanswered {
+            SessionFault::ServerLogin {
+                server,
+                code: 1045,
+                sqlstate: *b"28000",
+                text: error.to_string(),
+            }
+        } else {
             SessionFault::ServerProtocol {
                 server,
                 reason: format!("login: {error}"),
-            },
-            for_good,
-            cx,
-        );
+            }
+        };
+        self.lose(id, fault, unanswered, cx);
     }
 
     /// The server let the session in, or took its new identity.
@@ -327,7 +332,9 @@ impl Session {
         };
         let switched = matches!(backend.state, State::Switching(_));
         let bared = match &backend.state {
-            State::Login(login) | State::Switching(login) => login.bared_password(),
+            State::Login(login) | State::Switching(login) | State::Reusing(login) => {
+                login.bared_password()
+            }
             _ => false,
         };
         backend.caps = server.caps;

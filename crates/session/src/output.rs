@@ -10,7 +10,7 @@
 use crate::cause::Cause;
 use crate::ids::{BackendId, ServerId, Side, Token};
 use crate::pooled::{Fit, Leftover, Owner};
-use crate::question::Question;
+use crate::question::{ClientAddress, Question};
 use crate::time::Instant;
 use std::cell::RefCell;
 use std::ops::Range;
@@ -86,6 +86,15 @@ pub enum Op {
     Close(Side),
     /// Call `on_tick` at this time or soon after. A later wish replaces an earlier one.
     WakeAt(Instant),
+    /// A statement changed accounts, roles or privileges on the servers: for whoever keeps them.
+    AccountsChanged,
+    /// The client proved who it is, or failed to: for whoever counts failures.
+    LoginEnded {
+        /// Where the client is.
+        address: ClientAddress,
+        /// It did.
+        proven: bool,
+    },
     /// The session is over: flush what the client is still owed (within a time limit), close
     /// everything, forget the session. Nothing follows it.
     Finish(Cause),

@@ -126,7 +126,7 @@ impl Session {
     }
 
     fn take_over(&mut self, id: BackendId, leftover: Leftover, cx: &mut Cx<'_>) {
-        let Some(identity) = self.identity() else {
+        let Some(mut identity) = self.identity() else {
             return;
         };
         let own = self.owner(id);
@@ -142,6 +142,7 @@ impl Session {
         if backend.lent {
             backend.begin_anew();
         }
+        identity.private = leftover.cipher.is_some();
         backend.cipher = leftover.cipher;
         backend.login_schema.clone_from(&identity.database);
         if planted!(ReusedUnchanged) {
@@ -197,6 +198,7 @@ impl Session {
             return false;
         }
         backend.state = State::Connecting;
+        backend.order = None;
         backend.cipher = None;
         backend.skip = 0;
         let (server, paused) = (backend.server, backend.paused);

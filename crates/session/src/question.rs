@@ -168,6 +168,8 @@ pub enum AccountAnswer {
         /// is right.
         decoy: Vec<Method>,
     },
+    /// It is not let in, whoever it is, and need not prove anything.
+    Refused(Barred),
     /// Asked again after a failure: nothing new is known.
     Unchanged,
 }

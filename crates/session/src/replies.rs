@@ -13,6 +13,7 @@ use crate::backend::{Owed, OwedTo, State};
 use crate::cause::Cause;
 use crate::fault::{ErrReply, SessionFault};
 use crate::ids::{BackendId, BackendStmtId, Side};
+use crate::output::Op;
 use crate::position::Told;
 use crate::replay::{Follow, Part};
 use crate::request::OwnAnswer;
@@ -564,6 +565,7 @@ impl Session {
                     self.client.caps.difference(Caps::MULTI_STATEMENTS)
                 };
             }
+            Then::Accounts => cx.out.push(Op::AccountsChanged),
             Then::Modes(modes) => self.modes = *modes,
             Then::NextTransaction { payload, first } => {
                 self.note_next_transaction(payload, *first);

@@ -100,6 +100,8 @@ pub(crate) enum Then {
     Prepared(Box<crate::stmts::Prepared>),
     /// The server closes the connection, and the session ends (`COMMIT RELEASE`).
     Release,
+    /// The servers' accounts are others.
+    Accounts,
     /// New lexer modes.
     Modes(tidegate_sql::Modes),
     /// What holds for the next transaction, if it is not the connection's own any more.

@@ -125,6 +125,8 @@ pub enum SessionEffect {
     Hold(Hold),
     /// What was held is given back.
     Release(Hold),
+    /// CREATE USER, GRANT, SET PASSWORD and their like: accounts, roles or privileges.
+    Accounts,
 }
 
 /// State of a connection that dies with it.

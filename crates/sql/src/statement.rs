@@ -46,6 +46,13 @@ pub struct Statement {
 }
 
 impl Statement {
+    /// Does it, or a part of it, change accounts, roles or privileges?
+    #[must_use]
+    pub fn changes_accounts(&self) -> bool {
+        matches!(self.effect, Some(crate::effect::SessionEffect::Accounts))
+            || self.parts.iter().any(Statement::changes_accounts)
+    }
+
     /// What [`Statement::inert`] says, told from the rest.
     #[must_use]
     pub(crate) fn is_inert(&self) -> bool {

@@ -99,6 +99,8 @@ impl std::fmt::Display for Gap {
 pub(crate) struct Loaded {
     pub(crate) tables: Tables,
     pub(crate) gaps: Vec<Gap>,
+    /// Where the server sees us: an address, or a name that it has looked up.
+    pub(crate) seen_at: Option<String>,
 }
 
 /// Connects to `server` and reads everything.
@@ -138,8 +140,12 @@ struct Loader<'a> {
 impl Loader<'_> {
     async fn read_all(&mut self) -> Result<(), LoadError> {
         let own = self
-            .rows("the current user", "SELECT CURRENT_USER()")
+            .rows("the current user", "SELECT CURRENT_USER(), USER()")
             .await?;
+        let seen = own.rows().first().and_then(|row| row.text(1));
+        self.loaded.seen_at = seen
+            .and_then(|seen| seen.rsplit_once('@'))
+            .map(|(_, host)| host.to_owned());
         self.grantee = grantee(own.rows().first().and_then(|row| row.text(0)).unwrap_or(""));
         let described = self
             .rows("information_schema.COLUMNS", columns::QUERY)

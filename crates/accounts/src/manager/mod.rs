@@ -1,8 +1,8 @@
 //! The account manager of a service: one task that loads, refreshes and hands out snapshots.
 //!
 //! Accounts are loaded at the start, when the service's primary changes, each
-//! `users_refresh_interval`, after a failed login at most once per `users_refresh_time`, and when
-//! somebody asks. While nothing is loaded it is tried again each second. Equal data leaves the
+//! `users_refresh_interval`, after a failed login at most once per `users_refresh_time`, a second
+//! after a statement that changed them, and when somebody asks. While nothing is loaded it is tried again each second. Equal data leaves the
 //! snapshot as it is.
 //!
 //! Left out: which servers a service has. [`AccountHost`] answers that.
@@ -33,8 +33,8 @@ const REQUEST_QUEUE: usize = 1024;
 pub trait AccountHost: Send + Sync + 'static {
     /// The servers to load from, the best first: the primary, then other running ones.
     fn sources(&self) -> Vec<AccountSource>;
-    /// There is a new snapshot.
-    fn replaced(&self, accounts: &Arc<Accounts>);
+    /// There is a new snapshot. `seen_at`: where its server sees us.
+    fn replaced(&self, accounts: &Arc<Accounts>, seen_at: Option<&str>);
     /// Something for the log.
     fn noted(&self, note: &AccountNote);
 }
@@ -48,6 +48,8 @@ pub struct AccountsView {
     pub loaded_at: Option<SystemTime>,
     /// From which servers.
     pub servers: Vec<String>,
+    /// Where the server it was read from sees us: an address, or a name that it has looked up.
+    pub seen_at: Option<String>,
     /// Why the last load failed, if it did.
     pub failure: Option<String>,
 }
@@ -74,6 +76,12 @@ enum Wish {
     Command,
 }
 
+/// What a manager may be called for without an answer.
+struct Calls {
+    servers_changed: Arc<Notify>,
+    accounts_changed: Arc<Notify>,
+}
+
 enum Request {
     Refresh(Wish, oneshot::Sender<Refresh>),
     Reconfigure(Box<AccountSettings>),
@@ -84,6 +92,7 @@ enum Request {
 pub struct AccountManager {
     requests: mpsc::Sender<Request>,
     servers_changed: Arc<Notify>,
+    accounts_changed: Arc<Notify>,
     views: watch::Receiver<AccountsView>,
     task: JoinHandle<()>,
 }
@@ -94,11 +103,17 @@ impl AccountManager {
     pub fn spawn(settings: AccountSettings, host: Arc<dyn AccountHost>) -> Self {
         let (requests, inbox) = mpsc::channel(REQUEST_QUEUE);
         let servers_changed = Arc::new(Notify::new());
+        let accounts_changed = Arc::new(Notify::new());
+        let calls = Calls {
+            servers_changed: Arc::clone(&servers_changed),
+            accounts_changed: Arc::clone(&accounts_changed),
+        };
         let (task, views) = Task::new(settings, host);
         Self {
             requests,
-            task: tokio::spawn(task.run(inbox, Arc::clone(&servers_changed))),
+            task: tokio::spawn(task.run(inbox, calls)),
             servers_changed,
+            accounts_changed,
             views,
         }
     }
@@ -125,6 +140,12 @@ impl AccountManager {
     /// another server is the best source now. Never waits.
     pub fn servers_changed(&self) {
         self.servers_changed.notify_one();
+    }
+
+    /// A statement changed accounts on the servers: they are loaded a second later, when others that
+    /// belong to it have passed too. Never waits.
+    pub fn accounts_changed(&self) {
+        self.accounts_changed.notify_one();
     }
 
     /// A login failed on the snapshot there is. Loads if the limit allows, or waits for the load

@@ -7,6 +7,8 @@ use std::time::Duration;
 use tidegate_sqlclient::{Address, ConnectOptions, Credentials, Timeouts};
 use tidegate_tls::ServerTls;
 
+use crate::file::AccountsFile;
+
 /// How often failed logins may cause a load: `users_refresh_time`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefreshLimit {
@@ -35,6 +37,8 @@ pub struct AccountSettings {
     pub interval: Option<Duration>,
     /// `local_address`.
     pub local_address: Option<IpAddr>,
+    /// `user_accounts_file`.
+    pub file: Option<AccountsFile>,
 }
 
 impl AccountSettings {
@@ -50,6 +54,7 @@ impl AccountSettings {
             limit: RefreshLimit::OncePer(Duration::from_secs(30)),
             interval: None,
             local_address: None,
+            file: None,
         }
     }
 

@@ -5,18 +5,22 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tidegate_sqlclient::Credentials;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    AccountHost, AccountNote, AccountSettings, AccountSource, AccountsView, Refresh, RefreshLimit,
-    Request, Wish,
+    AccountHost, AccountNote, AccountSettings, AccountSource, AccountsView, Calls, Refresh,
+    RefreshLimit, Request, Wish,
 };
+use crate::file::AccountsFile;
 use crate::load::{Gap, LoadError, Loaded, load};
 use crate::snapshot::Accounts;
 
 /// How soon loading is tried again while there are no accounts at all.
 const FIRST_LOAD_RETRY: Duration = Duration::from_secs(1);
+
+/// How long after a statement that changes accounts they are loaded: such statements come in groups.
+const SETTLE: Duration = Duration::from_secs(1);
 
 /// A time that does not come.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -69,11 +73,7 @@ impl Task {
     }
 
     /// Loads and takes requests until nobody holds the manager any more.
-    pub(super) async fn run(
-        mut self,
-        mut inbox: mpsc::Receiver<Request>,
-        servers_changed: Arc<Notify>,
-    ) {
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Request>, calls: Calls) {
         loop {
             while let Some(request) = self.waiting.pop_front() {
                 if self.take(request, &mut inbox).await.is_none() {
@@ -86,7 +86,10 @@ impl Task {
                     Some(request) => self.waiting.push_back(request),
                     None => return,
                 },
-                () = servers_changed.notified() => {
+                () = calls.accounts_changed.notified() => {
+                    self.next_load = self.next_load.min(Instant::now() + SETTLE);
+                }
+                () = calls.servers_changed.notified() => {
                     if self.has_better_source() && self.refresh(&mut inbox).await.is_none() {
                         return;
                     }
@@ -212,10 +215,12 @@ impl Task {
             accounts: Some(Arc::clone(&snapshot)),
             loaded_at: Some(SystemTime::now()),
             servers: gathered.servers.clone(),
+            seen_at: gathered.loaded.seen_at.clone(),
             failure: None,
         });
         if changed {
-            self.host.replaced(&snapshot);
+            let seen_at = gathered.loaded.seen_at.as_deref();
+            self.host.replaced(&snapshot, seen_at);
         }
         self.host.noted(&AccountNote::Loaded {
             service,
@@ -269,12 +274,14 @@ async fn gather(settings: &AccountSettings, sources: &[AccountSource]) -> Gather
         failures: Vec::new(),
         old_password: Vec::new(),
     };
-    for source in sources {
+    let alone = settings.file.as_ref().is_some_and(|file| file.alone);
+    for source in sources.iter().filter(|_| !alone) {
         match load_from(settings, source, &mut gathered.old_password).await {
             Ok(loaded) => {
                 gathered.loaded.gaps.extend(loaded.gaps);
                 if gathered.servers.is_empty() {
                     gathered.loaded.tables = loaded.tables;
+                    gathered.loaded.seen_at = loaded.seen_at;
                 } else {
                     gathered.loaded.tables.absorb(loaded.tables);
                 }
@@ -286,12 +293,30 @@ async fn gather(settings: &AccountSettings, sources: &[AccountSource]) -> Gather
             Err(error) => gathered.failures.push(error.to_string()),
         }
     }
-    if sources.is_empty() {
+    if let Some(file) = &settings.file
+        && (alone || !gathered.servers.is_empty())
+    {
+        add_file(file, &mut gathered).await;
+    } else if sources.is_empty() {
         gathered
             .failures
             .push("none of its servers is running".to_owned());
     }
     gathered
+}
+
+/// Adds what a file says.
+async fn add_file(file: &AccountsFile, gathered: &mut Gathered) {
+    match file.read().await {
+        Ok(mut tables) if file.alone => {
+            // It does not know which databases there are.
+            tables.databases = None;
+            gathered.loaded.tables = tables;
+            gathered.servers.push(file.path.display().to_string());
+        }
+        Ok(tables) => gathered.loaded.tables.absorb(tables),
+        Err(error) => gathered.failures.push(error),
+    }
 }
 
 /// Tries the service's credentials, and those from before their last change if they are refused.

@@ -6,8 +6,8 @@ use tidegate_jsonapi::{Relationship, Resource};
 use super::{Look, object, source, times, with_meta};
 use crate::time::seconds_ms;
 use crate::views::{
-    AccountView, FilterView, ListenerState, ListenerView, ServiceState, ServiceStatistics,
-    ServiceView,
+    AccountTroubleView, AccountView, FilterView, ListenerState, ListenerView, ServiceState,
+    ServiceStatistics, ServiceView,
 };
 
 pub(super) fn service(view: &ServiceView, look: &Look) -> Resource {
@@ -34,6 +34,7 @@ pub(super) fn service(view: &ServiceView, look: &Look) -> Resource {
         "listeners": listeners,
         "users": view.users.iter().map(account).collect::<Vec<_>>(),
         "users_last_update": look.date_or_null(view.users_last_update),
+        "users_troubles": view.users_troubles.iter().map(trouble).collect::<Vec<_>>(),
         "source": source(&view.source),
     }));
     let listeners = view.listeners.iter().map(|listener| &listener.name);
@@ -64,6 +65,10 @@ fn statistics(counters: &ServiceStatistics) -> Value {
         "avg_session_lifetime": seconds_ms(counters.avg_session_lifetime),
         "response_times": times::spread(&counters.spread),
     })
+}
+
+fn trouble(view: &AccountTroubleView) -> Value {
+    json!({ "user": view.user, "host": view.host, "reason": view.reason })
 }
 
 fn account(view: &AccountView) -> Value {

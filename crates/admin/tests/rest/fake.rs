@@ -488,6 +488,7 @@ fn service(name: &str, router: &str) -> ServiceView {
             ..AccountView::default()
         }],
         users_last_update: full.then(|| then(3)),
+        users_troubles: Vec::new(),
         source: from_file(),
         servers: names(if full { &["db-a", "db-b"] } else { &[] }),
         services: vec![],

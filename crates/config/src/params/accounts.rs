@@ -22,12 +22,11 @@ crate::params! {
         /// Refresh the accounts this often. 0: never.
         users_refresh_interval: Duration = seconds(0).at_once(),
         /// Do not look up the names of clients' addresses.
-        skip_name_resolve: bool = flag(false).at_once().reserved(),
-        /// Reverse look-ups cached per worker. 0: none.
-        host_cache_size: u64 = count(128).at_once().since("24.08").reserved(),
-        /// Failed logins after which an address is refused for a minute. 0: never.
-        max_auth_errors_until_block: i64 = int(10).at_least(0)
-            .at_once().reserved(),
+        skip_name_resolve: bool = flag(false).at_once(),
+        /// Names of clients' addresses that are kept, each for five minutes. 0: none.
+        host_cache_size: u64 = count(128).at_once().since("24.08"),
+        /// Failed logins in a row after which an address is refused for a minute. 0: never.
+        max_auth_errors_until_block: i64 = int(10).at_least(0).at_once(),
         /// Source address of connections to servers.
         local_address: Option<String> = optional_text().reserved(),
         /// Without effect.

@@ -47,7 +47,7 @@ crate::params! {
         /// File of statements run on every new connection to a server.
         connection_init_sql_file: Option<PathBuf> = optional_path().runtime().reserved(),
         /// File that maps clients' accounts to servers' accounts.
-        user_mapping_file: Option<PathBuf> = optional_path().runtime().reserved(),
+        user_mapping_file: Option<PathBuf> = optional_path().runtime(),
         /// Variables told to clients when they log in.
         connection_metadata: Vec<String> = list(&[
             "character_set_client=auto",

@@ -89,10 +89,10 @@ crate::params! {
         /// Remember no session commands; lost connections are then not replaced.
         disable_sescmd_history: bool = flag(false).runtime(),
         /// File of further accounts.
-        user_accounts_file: Option<PathBuf> = optional_path().reserved(),
+        user_accounts_file: Option<PathBuf> = optional_path(),
         /// When the accounts of that file count.
         user_accounts_file_usage: AccountsFileUsage =
-            AccountsFileUsage::AddWhenLoadOk.param().reserved(),
+            AccountsFileUsage::AddWhenLoadOk.param(),
         /// Lend an idle session's server connections after this time, where the server has
         /// `persistpoolmax` and `persistmaxtime`. Negative: never.
         idle_session_pool_time: Option<Duration> = millis_or_off().runtime(),

@@ -79,6 +79,7 @@ impl Runtime {
             },
             ids: Arc::clone(&base.ids),
             servers: base.servers.clone(),
+            blocks: Arc::clone(&base.blocks),
             tuning: base.tuning.clone(),
             classifier: Cache::new(base.classifier_bytes),
             answers: Arc::clone(&base.answers),

@@ -20,6 +20,7 @@ use self::sessions::Lists;
 pub use self::sessions::Refusal;
 use crate::admission::{Admission, Loads};
 use crate::answer::Answers;
+use crate::blocks::Blocks;
 use crate::clock;
 use crate::config::{RuntimeConfig, Servers, Tuning};
 use crate::figures::WorkerShard;
@@ -52,6 +53,7 @@ struct Base {
     classifier_bytes: usize,
     ids: Arc<SessionIds>,
     loads: Arc<Loads>,
+    blocks: Arc<Blocks>,
 }
 
 /// The workers that there are: those with the numbers below `alive`.
@@ -103,6 +105,7 @@ impl Runtime {
             log: config.log,
             servers: config.servers,
             tuning: config.tuning,
+            blocks: Arc::default(),
             answers: config.answers,
             classifier_bytes: config.classifier_bytes,
             ids: Arc::new(SessionIds::new(config.first_session)),

@@ -20,6 +20,7 @@ use tidegate_wire::compress::CompressionOffer;
 use super::desk::Desk;
 use super::key::Key;
 use crate::admission::{Admission, Loads, Place, Ticket};
+use crate::blocks;
 use crate::log::Line;
 use crate::mailbox::Mailbox;
 use crate::message::{ListenerChange, Optional};
@@ -183,8 +184,13 @@ impl Door {
         here: &mut impl FnMut(&mut Desk, Arrival, Ticket),
     ) {
         let service = &self.opening.service;
+        let origin = self.origin(&fd, address);
+        // Whoever may tell another address is looked at when it has.
+        if !origin.may_tell && desk.blocks.holds(&origin.peer, desk.now) {
+            return turn_away(&fd, blocks::CODE, &blocks::text(&origin.peer), desk);
+        }
         let Some(place) = self.opening.admission.enter(service.max_connections) else {
-            turn_away(&fd, desk);
+            turn_away(&fd, FULL, FULL_TEXT, desk);
             let limit = service.max_connections;
             let text = format!(
                 "service '{}' has as many sessions as max_connections={limit} allows: client turned away (service_full)",
@@ -198,7 +204,7 @@ impl Door {
             return;
         };
         let arrival = Arrival {
-            origin: self.origin(&fd, address),
+            origin,
             fd,
             listener: Arc::clone(&self.opening.name),
             service: Arc::clone(service),
@@ -251,7 +257,7 @@ impl Door {
                 SocketFlags::NONBLOCK | SocketFlags::CLOEXEC,
             );
             if let Ok(fd) = accepted {
-                turn_away(&fd, desk);
+                turn_away(&fd, FULL, FULL_TEXT, desk);
             }
             *spare = Spare::new();
         } else {
@@ -261,15 +267,16 @@ impl Door {
     }
 }
 
-/// Tells a client that there is no place for it (error 1040), in the only packet that may come
-/// instead of a greeting. It is sent without SQLSTATE: the client has not said yet that it knows
-/// them.
-fn turn_away(fd: &OwnedFd, desk: &Desk) {
-    const CODE: u16 = 1040;
-    const TEXT: &[u8] = b"Too many connections";
-    let [low, high] = CODE.to_le_bytes();
-    let mut packet = vec![3 + TEXT.len() as u8, 0, 0, 0, 0xff, low, high];
-    packet.extend_from_slice(TEXT);
+/// There is no place for a client.
+const FULL: u16 = 1040;
+const FULL_TEXT: &str = "Too many connections";
+
+/// Tells a client why it is not let in, in the only packet that may come instead of a greeting. It is
+/// sent without SQLSTATE: the client has not said yet that it knows them.
+fn turn_away(fd: &OwnedFd, code: u16, text: &str, desk: &Desk) {
+    let [low, high] = code.to_le_bytes();
+    let mut packet = vec![3 + text.len() as u8, 0, 0, 0, 0xff, low, high];
+    packet.extend_from_slice(text.as_bytes());
     desk.shard().refused.add(1);
     // The client reads it or not: it is closed either way.
     let _ = rustix::net::send(fd, &packet, SendFlags::NOSIGNAL);

@@ -136,6 +136,10 @@ impl Desk {
             // The last bytes go out when the session ends.
             Op::Close(Side::Client) => seated.client.ended = true,
             Op::WakeAt(at) => self.wheel.set(seated.timer, at),
+            Op::AccountsChanged => self
+                .answers
+                .accounts_changed(&seated.session.service().name),
+            Op::LoginEnded { address, proven } => self.note_login(&address, proven),
             Op::Finish(cause) => return Err(cause),
             Op::Forward { .. } | Op::Send { .. } => {}
         }

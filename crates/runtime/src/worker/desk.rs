@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use mio::Registry;
 use tidegate_session::digests::DigestBook;
-use tidegate_session::question::{Answer, Question};
+use tidegate_session::question::{AccountAnswer, Answer, Barred, ClientAddress, Question};
 use tidegate_session::{
-    BackendId, Backlog, Cause, Env, Instant, Leftover, Level, Output, Session, Side, Token,
-    WallTime,
+    BackendId, Backlog, Cause, Env, ErrReply, Instant, Leftover, Level, Output, Session, Side,
+    Token, WallTime,
 };
 use tidegate_sql::Cache;
 use tidegate_wire::compress::Codecs;
@@ -26,6 +26,7 @@ use super::seat::Seated;
 use super::shelf::Shelf;
 use crate::admission::Loads;
 use crate::answer::{Answers, Reply, none};
+use crate::blocks::{self, Blocks};
 use crate::buffer::Pool;
 use crate::config::{Servers, Tuning};
 use crate::figures::WorkerShard;
@@ -54,6 +55,8 @@ pub(crate) struct Desk {
     pub(crate) now: Instant,
     pub(crate) wall: WallTime,
     pub(crate) servers: Servers,
+    /// Addresses from which too many logins failed.
+    pub(crate) blocks: Arc<Blocks>,
     pub(crate) tuning: Tuning,
     pub(crate) classifier: Cache,
     pub(crate) digests: DigestBook,
@@ -208,6 +211,17 @@ impl Desk {
     /// Gets an answer, now or later.
     pub(crate) fn ask(&mut self, seated: &Seated, token: Token, question: Question) {
         let answers = &self.answers;
+        if let Question::Account(query) = &question
+            && self.blocks.holds(&query.address, self.now)
+        {
+            let text = blocks::text(&query.address);
+            let barred = Barred {
+                reason: text.clone(),
+                reply: ErrReply::new(blocks::CODE, b"HY000", text),
+            };
+            let refused = Answer::Account(AccountAnswer::Refused(barred));
+            return self.known.push((token, refused));
+        }
         let denied = none(
             &question,
             "a defect in Tidegate: whoever was asked panicked",
@@ -223,6 +237,21 @@ impl Desk {
         }));
         if let Some(answer) = asked.unwrap_or(Some(denied)) {
             self.known.push((token, answer));
+        }
+    }
+
+    /// A login, or a change of user, ended: an address from which too many fail is blocked.
+    pub(crate) fn note_login(&mut self, address: &ClientAddress, proven: bool) {
+        let limit = self.tuning.max_auth_errors;
+        if self.blocks.note(address, proven, limit, self.now) {
+            let text = format!(
+                "host '{}' is blocked for a minute: {limit} logins from there failed in a row (max_auth_errors_until_block)",
+                address.host()
+            );
+            self.log.write(Line {
+                wall: self.wall,
+                ..Line::new(Level::Warning, text)
+            });
         }
     }
 

@@ -47,6 +47,7 @@ use self::lines::Lines;
 use self::seat::{Seat, Table};
 use self::shelf::Shelf;
 use crate::answer::Answers;
+use crate::blocks::Blocks;
 use crate::buffer::Pool;
 use crate::clock::{self, Alarm};
 use crate::config::{Servers, Tuning};
@@ -74,6 +75,7 @@ pub(crate) struct Parts {
     pub(crate) colleagues: Colleagues,
     pub(crate) ids: Arc<SessionIds>,
     pub(crate) servers: Servers,
+    pub(crate) blocks: Arc<Blocks>,
     pub(crate) tuning: Tuning,
     pub(crate) classifier: Cache,
     pub(crate) answers: Arc<dyn Answers>,
@@ -127,6 +129,7 @@ impl Worker {
             now,
             wall,
             servers: parts.servers,
+            blocks: parts.blocks,
             tuning: parts.tuning,
             classifier: parts.classifier,
             digests: DigestBook::default(),

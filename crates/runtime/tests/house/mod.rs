@@ -75,6 +75,8 @@ impl Answers for OneAccount {
         })
     }
 
+    fn accounts_changed(&self, _: &str) {}
+
     fn later(&self, _: Question, reply: Reply) {
         let queue = self.later.as_ref().expect("only then it is called");
         queue.lock().unwrap().push(reply);

@@ -323,7 +323,10 @@ impl Session {
                 at_servers,
                 ..
             }) => (*is_super, at_servers.take()),
-            Some(AccountAnswer::Denied { .. } | AccountAnswer::Unchanged) | None => (false, None),
+            Some(
+                AccountAnswer::Denied { .. } | AccountAnswer::Refused(_) | AccountAnswer::Unchanged,
+            )
+            | None => (false, None),
         };
         let before = self
             .client
@@ -338,6 +341,7 @@ impl Session {
             attributes: hello.attrs,
         });
         self.client.database = hello.database;
+        self.login_ended(true, cx);
         if is_super && self.service.login_log.super_users {
             self.warn_of_super_user(cx);
         }
@@ -536,7 +540,7 @@ impl Session {
     /// one whose answer it would get.
     fn change_servers(&mut self, login: ServerLogin, cx: &mut Cx<'_>) {
         self.forget_state();
-        let Some(identity) = self.identity() else {
+        let Some(mut identity) = self.identity() else {
             return;
         };
         let mut deciding = None;
@@ -548,6 +552,7 @@ impl Session {
                 continue;
             };
             backend.stmts.clear();
+            identity.private = backend.cipher.is_some();
             let mut machine = None;
             cx.out.send_with(Side::Backend(id), |own| {
                 machine = Some(ClientLogin::change_user(identity.clone(), *info, own));

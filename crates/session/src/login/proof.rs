@@ -39,6 +39,10 @@ impl Session {
                 dialogue.obstacle = Some(Obstacle::Unproven(reason.clone()));
                 return self.turn_down(login, cx);
             }
+            AccountAnswer::Refused(barred) => {
+                dialogue.obstacle = Some(Obstacle::Barred(barred.clone()));
+                return self.turn_down(login, cx);
+            }
             // The client answers what others have to answer, and is refused.
             AccountAnswer::Denied { decoy, .. } => decoy.clone(),
             AccountAnswer::Found { methods, .. } => methods.clone(),
@@ -101,9 +105,12 @@ impl Session {
                     let barred = Obstacle::Barred(barred.clone());
                     self.ask_again_or_refuse(login, barred, cx);
                 }
-                Some(AccountAnswer::Denied { .. } | AccountAnswer::Unchanged) | None => {
-                    self.turn_down(login, cx);
-                }
+                Some(
+                    AccountAnswer::Denied { .. }
+                    | AccountAnswer::Refused(_)
+                    | AccountAnswer::Unchanged,
+                )
+                | None => self.turn_down(login, cx),
             },
         }
     }
@@ -143,6 +150,14 @@ impl Session {
         self.ask_account(true, cx);
     }
 
+    /// Tells whoever counts failures.
+    pub(super) fn login_ended(&self, proven: bool, cx: &mut Cx<'_>) {
+        cx.out.push(Op::LoginEnded {
+            address: self.client.address.clone(),
+            proven,
+        });
+    }
+
     /// Tells the client what stands in its way.
     fn turn_down(&mut self, login: ServerLogin, cx: &mut Cx<'_>) {
         let obstacle = match &self.phase {
@@ -162,6 +177,7 @@ impl Session {
 
     fn deny(&mut self, login: ServerLogin, who: &str, reason: &str, cx: &mut Cx<'_>) {
         let with = if login.gave_proof() { "YES" } else { "NO" };
+        self.login_ended(false, cx);
         let text = format!("Access denied for user {who} (using password: {with})");
         let log = format!("login of {who} failed: {reason}");
         self.refuse_login(login, ErrReply::new(1045, b"28000", text), &log, cx);

@@ -211,7 +211,7 @@ impl World {
             Op::StartTls(_) => self
                 .model
                 .breach(format!("session {ix}: TLS that nobody asked for")),
-            Op::Forward { .. } | Op::Send { .. } => {}
+            Op::AccountsChanged | Op::LoginEnded { .. } | Op::Forward { .. } | Op::Send { .. } => {}
         }
     }
 

@@ -477,7 +477,7 @@ impl World {
                 Op::Connect { backend, .. } => self.connect(backend),
                 Op::Compress { side, .. } => panic!("{side:?}: compression that nobody offered"),
                 Op::StartTls(side) => panic!("{side:?}: TLS that nobody offered"),
-                Op::Close(Side::Client) => {}
+                Op::Close(Side::Client) | Op::AccountsChanged | Op::LoginEnded { .. } => {}
                 Op::Close(Side::Backend(backend)) | Op::Park { backend, .. } => {
                     let closed = self.backends.get_mut(usize::from(backend.0));
                     assert!(

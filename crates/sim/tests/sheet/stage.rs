@@ -339,7 +339,7 @@ impl Stage {
                 }
                 Op::Compress { side, .. } => panic!("{side:?}: compression that nobody offered"),
                 Op::StartTls(side) => panic!("{side:?}: TLS that nobody offered"),
-                Op::Close(Side::Client) => {}
+                Op::Close(Side::Client) | Op::AccountsChanged | Op::LoginEnded { .. } => {}
                 Op::Close(Side::Backend(id)) | Op::Park { backend: id, .. } => {
                     self.places[usize::from(id.0)] = None;
                 }

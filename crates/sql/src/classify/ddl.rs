@@ -23,14 +23,19 @@ impl Parser<'_> {
             K::Drop => self.drop(),
             K::Rename => self.rename(),
             K::Truncate => self.defined(Operation::Truncate),
-            K::Grant => self.defined(Operation::Grant),
-            _ => self.defined(Operation::Revoke),
+            K::Grant => self.of_accounts(Operation::Grant),
+            _ => self.of_accounts(Operation::Revoke),
         }
     }
 
     fn defined(&mut self, operation: Operation) {
         self.out.operation = operation;
         self.skip_rest();
+    }
+
+    fn of_accounts(&mut self, operation: Operation) {
+        self.out.effect = Some(SessionEffect::Accounts);
+        self.defined(operation);
     }
 
     fn create(&mut self) {
@@ -46,8 +51,8 @@ impl Parser<'_> {
                     return self.create_table(temporary);
                 }
                 Some(K::Sequence) => return self.create_table(temporary),
-                Some(K::User) => return self.defined(Operation::CreateUser),
-                Some(K::Role) => return self.defined(Operation::CreateRole),
+                Some(K::User) => return self.of_accounts(Operation::CreateUser),
+                Some(K::Role) => return self.of_accounts(Operation::CreateRole),
                 Some(K::Procedure | K::Function | K::Event) => return self.routine(),
                 Some(K::Trigger) => return self.trigger(),
                 Some(K::Package) => return self.package(),
@@ -99,6 +104,7 @@ impl Parser<'_> {
                 Some(K::Definer) => self.skip_definer(),
                 Some(K::Table) => return self.alter_table(),
                 Some(K::Event) => return self.routine(),
+                Some(K::User) => return self.of_accounts(Operation::Alter),
                 Some(K::Ignore | K::Online | K::Offline) => {}
                 Some(_) => return self.skip_rest(),
                 None => {}
@@ -141,6 +147,9 @@ impl Parser<'_> {
     fn drop(&mut self) {
         self.out.operation = Operation::Drop;
         let temporary = self.tokens.eat(K::Temporary);
+        if self.tokens.is(K::User) || self.tokens.is(K::Role) {
+            return self.of_accounts(Operation::Drop);
+        }
         if !(self.tokens.eat(K::Table) || self.tokens.eat(K::Tables)) {
             return self.skip_rest();
         }
@@ -164,6 +173,9 @@ impl Parser<'_> {
     /// `RENAME TABLE a TO b, c TO d`.
     fn rename(&mut self) {
         self.out.operation = Operation::Undefined;
+        if self.tokens.is(K::User) {
+            return self.of_accounts(Operation::Undefined);
+        }
         if !(self.tokens.eat(K::Table) || self.tokens.eat(K::Tables)) {
             return self.skip_rest();
         }

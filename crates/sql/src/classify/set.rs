@@ -34,7 +34,7 @@ impl Parser<'_> {
                 break;
             }
         }
-        if !settings.is_empty() {
+        if !settings.is_empty() && self.out.effect.is_none() {
             self.out.effect = Some(SessionEffect::Set(settings.into()));
         }
         self.expect_end();
@@ -123,6 +123,7 @@ impl Parser<'_> {
     fn account_write(&mut self) -> bool {
         self.flag(TypeMask::WRITE);
         self.out.trx = TrxEffect::ImplicitCommit;
+        self.out.effect = Some(SessionEffect::Accounts);
         self.skip_rest();
         true
     }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use tidegate_admin::views::{
-    AccountView, ListenerState, ListenerView, ServiceState, ServiceStatistics, ServiceView,
+    AccountTroubleView, AccountView, ListenerState, ListenerView, ServiceState, ServiceStatistics,
+    ServiceView,
 };
 use tidegate_config::params::{ListenerParams, ServiceParams};
 use tidegate_config::{Object, Target};
@@ -56,6 +57,16 @@ impl Live {
                 .map(|accounts| accounts.rows().iter().map(account).collect())
                 .unwrap_or_default(),
             users_last_update: accounts.and_then(|view| view.loaded_at),
+            users_troubles: self
+                .catalog
+                .account_troubles(&service.name)
+                .into_iter()
+                .map(|found| AccountTroubleView {
+                    user: found.user,
+                    host: found.host,
+                    reason: found.reason,
+                })
+                .collect(),
             source: super::json::source(&service.source),
             servers,
             services,

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use tidegate_testkit::mariadb::Account;
 use tidegate_testkit::pki::{Authority, Wish};
-use tidegate_testkit::{Scratch, ServerGroup, Tidegate};
+use tidegate_testkit::{Scratch, ServerGroup, Tidegate, wait_until};
 
 use crate::house::Plan;
 
@@ -115,7 +115,7 @@ fn a_client_that_signs_is_let_in_and_told_why_servers_do_not() {
         ask(&tidegate, "signs", &servers.signs, &[], WHO).expect_err("no answer for servers");
     assert!(said.contains("ERROR"), "{said}");
     tidegate
-        .wait_log("the server wants client_ed25519, the session cannot offer it")
+        .wait_log("server 'primary' refused the login: the server wants client_ed25519, the session cannot offer it")
         .expect("the reason");
     let wrong = ask(&tidegate, "signs", "wrong", &[], WHO).expect_err("a wrong password");
     assert!(wrong.contains("1045"), "{wrong}");
@@ -147,4 +147,171 @@ fn a_plugin_that_is_not_enabled_is_refused_like_a_wrong_password() {
     tidegate
         .wait_log("uses ed25519, which is not enabled on the listener")
         .expect("the reason");
+}
+
+#[test]
+fn an_address_is_blocked_after_exactly_so_many_failures_in_a_row() {
+    let group = crate::house::group();
+    let plan = Plan::new(group).globals("max_auth_errors_until_block=3\n");
+    let tidegate = plan.start();
+    let app = &group.accounts().app;
+    let wrong = |count: usize| {
+        for _ in 0..count {
+            let said =
+                ask(&tidegate, &app.user, "wrong", &[], "DO 1").expect_err("a wrong password");
+            assert!(said.contains("ERROR 1045"), "{said}");
+        }
+    };
+    let right = || ask(&tidegate, &app.user, &app.password, &[], "SELECT 1");
+    wrong(2);
+    assert_eq!(right().as_deref(), Ok("1"));
+    wrong(3);
+    let said = right().expect_err("a blocked address");
+    assert!(said.contains("1129"), "{said}");
+    tidegate
+        .wait_log("host '127.0.0.1' is blocked for a minute: 3 logins from there failed")
+        .expect("a warning");
+}
+
+/// A file that processes of the program's user may read and nobody else.
+fn private_file(scratch: &Scratch, name: &str, text: &str) -> String {
+    let path = scratch.write(name, text).expect("a file");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&path, mode).expect("its mode");
+    path.display().to_string()
+}
+
+#[test]
+fn a_client_that_signs_is_answered_for_with_the_password_of_a_file() {
+    let servers = servers();
+    let scratch = Scratch::new("tidegate-auth").expect("a folder");
+    let native = &servers.native;
+    let mapping = format!(
+        r#"{{"user_map": [{{"original_user": "signs", "mapped_user": "native"}}],
+             "server_credentials": [{{"mapped_user": "native", "password": "{native}"}}]}}"#
+    );
+    let file = private_file(&scratch, "mapping.json", &mapping);
+    let listener = format!("authenticator=Ed25519Auth,MariaDBAuth\nuser_mapping_file={file}\n");
+    let tidegate = Plan::new(&servers.group).listener(&listener).start();
+    let said = ask(&tidegate, "signs", &servers.signs, &[], WHO);
+    assert_eq!(said.as_deref(), Ok("native@%"), "{}", tidegate.log());
+    let wrong = ask(&tidegate, "signs", "wrong", &[], WHO).expect_err("a wrong password");
+    assert!(wrong.contains("1045"), "{wrong}");
+    // A client that changes to another user is another user to servers, too.
+    let said = ask(&tidegate, "native", native, &[], WHO);
+    assert_eq!(said.as_deref(), Ok("native@%"));
+}
+
+#[test]
+fn a_mapping_file_that_others_may_read_is_refused_at_the_start() {
+    let scratch = Scratch::new("tidegate-auth").expect("a folder");
+    let file = scratch.write("mapping.json", "{}").expect("a file");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(&file, mode).expect("its mode");
+    let listener = format!("user_mapping_file={}\n", file.display());
+    let plan = Plan::new(crate::house::group()).listener(&listener);
+    let mut tidegate = plan.builder().launch().expect("a process");
+    tidegate.wait(tidegate_testkit::PATIENCE).expect("its end");
+    assert!(tidegate.log().contains("chmod 600"), "{}", tidegate.log());
+}
+
+#[test]
+fn accounts_of_a_file_are_added_or_are_all_there_is() {
+    let group = crate::house::group();
+    let scratch = Scratch::new("tidegate-auth").expect("a folder");
+    let app = &group.accounts().app;
+    let extra = password();
+    let hash = group
+        .primary()
+        .value(&format!("SELECT PASSWORD('{extra}')"));
+    let hash = hash.expect("a hash");
+    let accounts =
+        format!(r#"{{"user": [{{"user": "only_here", "host": "%", "password": "{hash}"}}]}}"#);
+    let file = private_file(&scratch, "accounts.json", &accounts);
+    for (usage, app_gets_in) in [("add_when_load_ok", true), ("file_only_always", false)] {
+        let split = format!("user_accounts_file={file}\nuser_accounts_file_usage={usage}\n");
+        let tidegate = Plan::new(group).split(&split).start();
+        ask(&tidegate, "only_here", &extra, &[], WHO).expect_err("servers do not know it");
+        tidegate
+            .wait_log("refused the login")
+            .expect("the proxy let it in, a server did not");
+        let said = ask(&tidegate, &app.user, &app.password, &[], "SELECT 1");
+        assert_eq!(said.is_ok(), app_gets_in, "{usage}: {said:?}");
+    }
+}
+
+#[test]
+fn an_account_made_through_the_proxy_is_known_without_a_failed_login() {
+    let servers = servers();
+    let plan = Plan::new(&servers.group)
+        .globals("users_refresh_time=-1s\nmax_auth_errors_until_block=0\n");
+    let tidegate = plan.start();
+    let admin = &servers.group.accounts().admin;
+    let new = password();
+    let create = format!("CREATE USER fresh@'%' IDENTIFIED BY '{new}'");
+    ask(&tidegate, &admin.user, &admin.password, &[], &create).expect("a new account");
+    wait_until("the account to be known", || {
+        ask(&tidegate, "fresh", &new, &[], "DO 1").is_ok()
+    })
+    .expect("a refresh");
+    let change = format!(
+        "SET PASSWORD FOR fresh@'%' = PASSWORD('{}')",
+        servers.native
+    );
+    ask(&tidegate, &admin.user, &admin.password, &[], &change).expect("another password");
+    wait_until("the password to be known", || {
+        ask(&tidegate, "fresh", &servers.native, &[], "DO 1").is_ok()
+    })
+    .expect("a refresh");
+}
+
+#[test]
+fn an_account_for_a_host_name_takes_clients_from_there() {
+    let servers = servers();
+    let secret = password();
+    let make = format!(
+        "CREATE USER named@localhost IDENTIFIED BY '{secret}';
+         CREATE USER named@'10.%' IDENTIFIED BY '{secret}';"
+    );
+    servers.group.primary().sql(&make).expect("accounts");
+    let known = Plan::new(&servers.group).start();
+    // The proxy lets it in by the name of its address; the servers look no names up.
+    ask(&known, "named", &secret, &[], WHO).expect_err("the servers do not");
+    known
+        .wait_log("server 'primary' refused the login")
+        .expect("a refusal by the server");
+    let unknown = Plan::new(&servers.group)
+        .globals("skip_name_resolve=true\n")
+        .start();
+    ask(&unknown, "named", &secret, &[], WHO).expect_err("no name");
+    unknown
+        .wait_log("would match a host name that the client's address does not have")
+        .expect("the reason");
+}
+
+#[test]
+fn accounts_that_will_not_work_are_listed_with_their_reasons() {
+    let servers = servers();
+    let make = "CREATE USER remote@'10.%' IDENTIFIED BY 'x'; CREATE USER tls@'%' REQUIRE SSL;";
+    servers.group.primary().sql(make).expect("accounts");
+    let tidegate = Plan::new(&servers.group).start();
+    tidegate
+        .wait_log("service 'RW-Split-Router': accounts that will not work through it: ")
+        .expect("a warning");
+    let service = crate::house::document(&tidegate, "/services/RW-Split-Router");
+    let found: Vec<String> = service["data"]["attributes"]["users_troubles"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|trouble| {
+            let text = |name: &str| trouble[name].as_str().unwrap_or_default().to_owned();
+            format!("{}@{}: {}", text("user"), text("host"), text("reason"))
+        })
+        .collect();
+    let expect = [
+        "remote@10.%: servers see its clients at '127.0.0.1', where no account has this name",
+        "signs@%: no listener of the service lets it log in by ed25519",
+        "tls@%: it requires TLS, and no listener of the service has it",
+    ];
+    assert_eq!(found, expect);
 }
