@@ -11,6 +11,10 @@ const SMALLEST_SHARE: f64 = 1.0 / 128.0;
 const LARGEST_SHARE: f64 = 0.5;
 /// After this time without a sample the next one counts as much as all before it.
 const FORGETS: Duration = Duration::from_secs(5);
+/// After so many samples the next one counts the smallest share,
+const MANY: u64 = 127;
+/// if the newest is not older than this.
+const RECENT_US: u64 = 5_000_000 / 128;
 
 /// One worker's moving average: written by that worker, read by any thread.
 #[derive(Debug, Default)]
@@ -20,6 +24,18 @@ pub struct Average {
     samples: AtomicU64,
     /// The time of the newest sample.
     newest: AtomicU64,
+}
+
+/// How much the next sample counts, `age_us` after the newest of `samples`.
+#[inline]
+fn share(samples: u64, age_us: u64) -> f64 {
+    // The usual case, in which nothing has to be computed.
+    if samples >= MANY && age_us <= RECENT_US {
+        return SMALLEST_SHARE;
+    }
+    (age_us as f64 / FORGETS.as_micros() as f64)
+        .max(1.0 / (samples as f64 + 1.0))
+        .clamp(SMALLEST_SHARE, LARGEST_SHARE)
 }
 
 /// What is known of a server's response time.
@@ -42,10 +58,7 @@ impl Average {
         } else {
             let before = f64::from_bits(self.value.load(Ordering::Relaxed));
             let age_us = now.0.saturating_sub(self.newest.load(Ordering::Relaxed));
-            let share = (age_us as f64 / FORGETS.as_micros() as f64)
-                .max(1.0 / (samples as f64 + 1.0))
-                .clamp(SMALLEST_SHARE, LARGEST_SHARE);
-            before + (sample_us - before) * share
+            before + (sample_us - before) * share(samples, age_us)
         };
         self.value.store(value.to_bits(), Ordering::Relaxed);
         self.newest.store(now.0, Ordering::Relaxed);
@@ -108,6 +121,15 @@ mod tests {
             average.add(Instant(at * 1000), MS * 100);
         }
         assert!(known(&[&average]) > 95.0);
+    }
+
+    #[test]
+    fn many_recent_samples_are_no_case_of_their_own() {
+        assert_eq!(share(MANY, RECENT_US), SMALLEST_SHARE);
+        assert!(share(MANY - 1, RECENT_US) > SMALLEST_SHARE);
+        assert!(share(MANY, RECENT_US + 1) > SMALLEST_SHARE);
+        assert!(share(MANY - 1, 0) < 1.01 * SMALLEST_SHARE);
+        assert!(share(MANY, RECENT_US + 1) < 1.01 * SMALLEST_SHARE);
     }
 
     #[test]

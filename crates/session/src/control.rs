@@ -172,17 +172,24 @@ impl Session {
     /// one comes; only one that came nearer needs a new wish.
     #[inline]
     pub(crate) fn arm(&mut self, now: Instant, out: &mut Output) {
+        let is_armed = matches!(self.phase, Phase::Commands) && !self.nearer;
+        if !is_armed {
+            return self.arm_anew(now, out);
+        }
+        debug_assert!(
+            self.next_deadline(now)
+                .is_none_or(|next| self.armed.is_some_and(|armed| armed <= next)),
+            "whatever brings a deadline nearer sets `nearer`"
+        );
+    }
+
+    #[inline(never)]
+    fn arm_anew(&mut self, now: Instant, out: &mut Output) {
         if self.is_over() {
             return;
         }
-        if matches!(self.phase, Phase::Commands) && !std::mem::take(&mut self.nearer) {
-            debug_assert!(
-                self.next_deadline(now)
-                    .is_none_or(|next| self.armed.is_some_and(|armed| armed <= next)),
-                "whatever brings a deadline nearer sets `nearer`"
-            );
-            return;
-        }
+        // In a dialogue every event looks at the deadlines.
+        self.nearer &= !matches!(self.phase, Phase::Commands);
         let next = self.next_deadline(now);
         if let Some(next) = next
             && self.armed.is_none_or(|armed| next < armed)

@@ -575,15 +575,43 @@ impl Session {
     }
 
     /// What every entry point ends with.
+    #[inline]
     pub(crate) fn finish_event(&mut self, env: &mut Env<'_>) {
+        let is_waited_for = self.needs.follows || self.held || !self.pending.is_empty();
+        let is_quiet = env.out.warnings.get_mut().is_empty()
+            && !self.awaits_rest()
+            && !(self.moved && is_waited_for);
+        if is_quiet {
+            self.moved = false;
+        } else {
+            self.follow_up(env);
+        }
+        if self.lending.is_some() {
+            self.lend_if_idle(&mut env.cx());
+        }
+        self.arm(env.now, env.out);
+        if cfg!(debug_assertions) {
+            self.check_invariants();
+        }
+    }
+
+    /// Is there something to do when the session rests?
+    #[inline]
+    fn awaits_rest(&self) -> bool {
+        let changes =
+            self.next_filters.is_some() || self.next_service.is_some() || self.drain.is_some();
+        changes || self.look_for_spare.get()
+    }
+
+    /// What an event has made possible or necessary.
+    #[inline(never)]
+    fn follow_up(&mut self, env: &mut Env<'_>) {
         if !env.out.warnings.get_mut().is_empty() {
             for text in env.out.warnings.take() {
                 self.log(Level::Warning, &mut env.cx(), || text);
             }
         }
-        let awaited =
-            self.next_filters.is_some() || self.next_service.is_some() || self.drain.is_some();
-        if self.look_for_spare.get() || awaited {
+        if self.awaits_rest() {
             self.at_next_rest(&mut env.cx());
         }
         if self.moved && !self.is_over() {
@@ -602,13 +630,6 @@ impl Session {
                 }
                 self.expect_again();
             }
-        }
-        if self.lending.is_some() {
-            self.lend_if_idle(&mut env.cx());
-        }
-        self.arm(env.now, env.out);
-        if cfg!(debug_assertions) {
-            self.check_invariants();
         }
     }
 

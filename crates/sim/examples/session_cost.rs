@@ -1,6 +1,6 @@
 //! The cost of the session core alone: point selects, request and reply, driven without sockets.
 //!
-//! `session_cost CASE COUNT`. Run it under an instruction counter with two different counts; the
+//! `session_cost CASE [empty] COUNT`. Run it under an instruction counter with two different counts; the
 //! difference, divided by the difference of the counts, is the cost of one:
 //!
 //! ```text
@@ -10,7 +10,8 @@
 //!
 //! Cases: `text` (COM_QUERY through readwritesplit, each with another literal), `same` (the same
 //! bytes each time), `execute` (COM_STMT_EXECUTE through readwritesplit, the parameter types sent
-//! once), `connection` (COM_QUERY through readconnroute), `none` (the loop alone).
+//! once), `connection` (COM_QUERY through readconnroute). A second word `empty` runs all of it but the
+//! session: what that costs is the program's own part of a case.
 
 use std::sync::Arc;
 
@@ -290,10 +291,21 @@ fn round_trip(bench: &mut Bench, session: &mut Session, request: &mut [u8], answ
     bench.feed(session, Side::Backend(backend), answer);
 }
 
+/// The same without the session.
+fn empty_trip(bench: &mut Bench, request: &mut [u8], answer: &mut [u8]) {
+    for bytes in [request, answer] {
+        let env = bench.env();
+        std::hint::black_box((env.now, &env.servers, &env.classifier, &env.out, &bytes));
+        std::hint::black_box(bench.receiver());
+    }
+}
+
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let case = arguments.next().unwrap_or_else(|| "text".into());
-    let count = arguments.next().and_then(|count| count.parse().ok());
+    let rest: Vec<String> = arguments.collect();
+    let empty = rest.iter().any(|word| word == "empty");
+    let count = rest.last().and_then(|count| count.parse().ok());
     let count: u32 = count.unwrap_or(1000);
     let router = if case == "connection" {
         connection()
@@ -322,7 +334,9 @@ fn main() {
                 *byte = b'0' + (round >> (3 * ix) & 7) as u8;
             }
         }
-        if case != "none" {
+        if empty {
+            empty_trip(&mut bench, &mut request, &mut answer);
+        } else {
             round_trip(&mut bench, &mut session, &mut request, &mut answer);
         }
         std::hint::black_box((&request, &answer));
