@@ -42,7 +42,7 @@ const CASES: &[Case] = &[
         empty: Some("empty"),
         what: "session core: a routed text point select, request and reply, seen before",
         bar: Some(Bar::AtMost(5000.0)),
-        budget: Some(3430.0),
+        budget: Some(3480.0),
     },
     Case {
         package: "tidegate-sim",
@@ -51,7 +51,7 @@ const CASES: &[Case] = &[
         empty: Some("empty"),
         what: "session core: a routed EXECUTE of a point select, request and reply",
         bar: Some(Bar::AtMost(3000.0)),
-        budget: Some(3000.0),
+        budget: Some(3070.0),
     },
     Case {
         package: "tidegate-sim",
@@ -60,7 +60,7 @@ const CASES: &[Case] = &[
         empty: Some("empty"),
         what: "session core: a text point select through readconnroute, request and reply",
         bar: None,
-        budget: Some(2210.0),
+        budget: Some(2250.0),
     },
     Case {
         package: "tidegate-sql",
