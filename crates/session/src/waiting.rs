@@ -256,7 +256,7 @@ impl Session {
             return none();
         };
         match self.backend(id).map(|backend| backend.link()) {
-            Some(Link::Closed) => Stop::Connect(id),
+            Some(Link::Closed) if self.recoverable() => Stop::Connect(id),
             Some(Link::Open) => {
                 let payload = [&[Command::Query.byte()], &b"SELECT @@gtid_current_pos"[..]];
                 self.say(id, &payload.concat(), OwedTo::Position, cx);
@@ -264,7 +264,7 @@ impl Session {
                 Stop::Wait
             }
             Some(Link::Opening) => Stop::Wait,
-            Some(Link::Failed) | None => none(),
+            Some(Link::Closed | Link::Failed) | None => none(),
         }
     }
 
