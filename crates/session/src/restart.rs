@@ -113,6 +113,7 @@ impl Session {
             nodes: std::mem::take(&mut self.nodes),
             backends: std::mem::take(&mut self.backends),
         }));
+        let lending = self.lending.take();
         let made = self.make_tree(false, cx);
         let Some(new) = self.put_back() else { return };
         let eager = match made {
@@ -120,7 +121,7 @@ impl Session {
             Err(fault) => {
                 self.replay = replay_rules(&self.service).map(|rules| Box::new(Replay::new(rules)));
                 self.sync = sync_rules(&self.service).map(|rules| Box::new(Syncing::new(rules)));
-                self.set_lending();
+                self.lending = lending;
                 self.needs = TreeNeeds::of(&self.nodes, &self.own_filters);
                 self.log(Level::Warning, cx, || {
                     format!("the session was not restarted and goes on as it was: {fault}")

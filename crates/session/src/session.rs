@@ -213,6 +213,9 @@ pub struct Session {
     pub(crate) replay: Option<Box<Replay>>,
     /// It lends its connections while it is idle; `None`: never.
     pub(crate) lending: Option<Box<Lending>>,
+    /// How often it has lent one. Never begins again: what it lent before a restart may still be about,
+    /// and must not be taken for what it lent since.
+    pub(crate) loans: u64,
     /// An answer that waits for replicas; `None`: none ever does.
     pub(crate) sync: Option<Box<Syncing>>,
     pub(crate) observe: Observe,
@@ -305,6 +308,7 @@ impl Session {
             retries: Retries::default(),
             replay: None,
             lending: None,
+            loans: 0,
             sync: None,
             observe: Observe::new(
                 service.retain_last_statements,

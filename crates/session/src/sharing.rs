@@ -82,8 +82,7 @@ pub(crate) struct Lending {
     pub(crate) kept_by: Option<Keeps>,
     /// How often each reason kept it.
     pub(crate) kept: [u32; Keeps::COUNT],
-    /// How often a connection was lent, and how often it came back as it was.
-    pub(crate) lent: u64,
+    /// How often a connection came back as it was.
     pub(crate) returned: u64,
 }
 
@@ -98,7 +97,6 @@ impl Lending {
             again: false,
             kept_by: None,
             kept: [0; Keeps::COUNT],
-            lent: 0,
             returned: 0,
         }
     }
@@ -240,11 +238,8 @@ impl Session {
         let Some(mut leftover) = self.leftover(id, cx) else {
             return;
         };
-        let Some(lending) = &mut self.lending else {
-            return;
-        };
-        lending.lent += 1;
-        let loan = lending.lent;
+        self.loans += 1;
+        let loan = self.loans;
         leftover.due = 0;
         leftover.owner = Some(Owner {
             session: self.id,
@@ -272,9 +267,9 @@ impl Session {
     }
 
     pub(crate) fn freeze_lending(&self, into: &mut Encoder, now: Instant) {
+        into.u64(self.loans);
         into.option(self.lending.as_deref(), |into, lending| {
             into.flag(lending.called);
-            into.u64(lending.lent);
             into.u64(lending.values_until.since(now).as_micros() as u64);
         });
     }
@@ -285,9 +280,10 @@ impl Session {
         now: Instant,
     ) -> Result<(), FreezeError> {
         self.set_lending();
-        let frozen = from.option(|from| Ok((from.flag()?, from.u64()?, from.u64()?)))?;
-        if let (Some((called, lent, micros)), Some(lending)) = (frozen, &mut self.lending) {
-            (lending.called, lending.lent) = (called, lent);
+        self.loans = from.u64()?;
+        let frozen = from.option(|from| Ok((from.flag()?, from.u64()?)))?;
+        if let (Some((called, micros)), Some(lending)) = (frozen, &mut self.lending) {
+            lending.called = called;
             lending.values_until = now.after(Duration::from_micros(micros));
         }
         Ok(())
@@ -300,7 +296,7 @@ impl Session {
         let named = Keeps::NAMES.iter().zip(lending.kept);
         Some(LendingView {
             lent_now: self.backends.iter().filter(lent).count(),
-            lent: lending.lent,
+            lent: self.loans,
             returned: lending.returned,
             kept_by: Keeps::NAMES
                 .iter()

@@ -203,3 +203,27 @@ fn values_of_the_statement_before_are_there_or_an_error_says_that_they_are_not()
     run(&mut client, "INSERT INTO test.shared_ids (a) VALUES (2)");
     assert_eq!(value(&mut client, "SELECT LAST_INSERT_ID()"), "2");
 }
+
+#[test]
+fn what_was_lent_before_a_restart_does_not_come_back_after_it() {
+    let tidegate = start(SHARED);
+    let mut other = connect(&tidegate, "rw");
+    run(&mut other, "BEGIN");
+    value(&mut other, "SELECT 1");
+    let mut client = connect(&tidegate, "rw");
+    run(&mut client, "SET @first = 1");
+    // The other's is the one that was lent first now, which the client gets when it begins anew.
+    run(&mut other, "COMMIT");
+    assert_eq!(value(&mut client, "SELECT @first"), "1");
+    let restart = format!("/v1/sessions/{}/restart", client.connection_id());
+    let answer = tidegate
+        .rest()
+        .request("POST", &restart, &[], "")
+        .expect("an answer");
+    assert_eq!(answer.status, 204, "{answer:?}");
+    run(&mut client, "SET @second = 2");
+    for _ in 0..3 {
+        let both = "SELECT CONCAT(@first, ',', @second)";
+        assert_eq!(value(&mut client, both), "1,2");
+    }
+}
