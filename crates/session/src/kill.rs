@@ -19,7 +19,7 @@ use crate::backend::State;
 use crate::cause::Cause;
 use crate::fault::{ErrReply, SessionFault};
 use crate::ids::{ServerId, SessionId, Token};
-use crate::output::Op;
+use crate::output::Errand;
 use crate::question::{KillAnswer, Question};
 use crate::request::OwnAnswer;
 use crate::session::{Cx, Session};
@@ -198,7 +198,7 @@ impl Session {
             force: kill.force,
         };
         self.killing = true;
-        cx.out.push(Op::Ask {
+        cx.out.errand(Errand::Ask {
             // One at a time, and it is waited for.
             token: Token(0),
             question: Question::Kill(Box::new(order)),

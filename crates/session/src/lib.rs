@@ -106,7 +106,7 @@ pub use ids::{BackendId, BackendStmtId, ClientStmtId, ServerId, SessionId, Side,
 pub use kill::{Found, KillOrder, Whom};
 pub use metadata::Announcement;
 pub use origin::Origin;
-pub use output::{Event, Level, LogLine, Op, Output};
+pub use output::{Errand, Event, Level, LogLine, Op, Output, Wanted};
 pub use pooled::{Fit, Leftover, Owner, Said};
 pub use replay::{Checksum, ReplayRules};
 pub use scene::Scene;

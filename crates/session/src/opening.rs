@@ -14,7 +14,7 @@ use crate::fault::SessionFault;
 use crate::history::Entry;
 use crate::ids::{BackendId, Side, Token};
 use crate::key::KeyRef;
-use crate::output::{Level, Op};
+use crate::output::{Errand, Level, Op, Wanted};
 use crate::question::{Question, WorkOrder};
 use crate::session::{CONNECT_TIMEOUT, Cx, Session};
 use crate::tally::Tally;
@@ -65,13 +65,13 @@ impl Session {
         self.nearer = true;
         let own = self.owner(id).filter(|_| fresh);
         let fit = cx.servers.get(server).and_then(|view| self.fit(view));
-        cx.out.push(Op::Connect {
+        cx.out.errand(Errand::Connect(Wanted {
             backend: id,
             server,
             fit,
             own,
             waits: self.lending.is_some(),
-        });
+        }));
         if paused {
             cx.out.push(Op::Pause(Side::Backend(id)));
         }
@@ -221,7 +221,7 @@ impl Session {
             address: self.client.address.clone(),
             work,
         };
-        cx.out.push(Op::Ask {
+        cx.out.errand(Errand::Ask {
             token,
             question: Question::Work(Box::new(order)),
         });

@@ -40,36 +40,6 @@ pub enum Op {
     Pause(Side),
     /// Read from this side again, and present what is there.
     Resume(Side),
-    /// Find the answer and give it to [`Session::on_answer`](crate::Session::on_answer).
-    Ask {
-        /// Comes back with the answer.
-        token: Token,
-        /// What is asked.
-        question: Question,
-    },
-    /// Open a connection to `server` and report with `on_backend_up` or `on_backend_down`.
-    Connect {
-        /// The session's name for the connection.
-        backend: BackendId,
-        /// Which server.
-        server: ServerId,
-        /// A connection that another session left behind will do too, if it is this; it is reported
-        /// with `on_backend_reused`. `None`: it must be a new one.
-        fit: Option<Fit>,
-        /// The session has lent this one, and wants it back as it was if nobody has it.
-        own: Option<Owner>,
-        /// Where the server has as many connections as it may, the session waits for one, and is told
-        /// so by `on_backend_queued`.
-        waits: bool,
-    },
-    /// Another session may have this connection: one that the session has no more use for and has had
-    /// reset, when the server has confirmed that, or one that it lends. Like [`Op::Close`] otherwise.
-    Park {
-        /// The session's name for the connection.
-        backend: BackendId,
-        /// What the next session must know of it.
-        leftover: Box<Leftover>,
-    },
     /// Begin TLS on this side; what was sent before goes out in the clear first.
     StartTls(Side),
     /// From here on, both ways, bytes are compressed on this side; what was sent before goes out as it is.
@@ -88,6 +58,36 @@ pub enum Op {
     WakeAt(Instant),
     /// A statement changed accounts, roles or privileges on the servers: for whoever keeps them.
     AccountsChanged,
+    /// Something rarer, in its turn among the others.
+    Errand(Box<Errand>),
+    /// The session is over: flush what the client is still owed (within a time limit), close
+    /// everything, forget the session. Nothing follows it.
+    Finish(Cause),
+}
+
+/// Each statement makes a few of them: what is large or owns memory is an [`Errand`].
+const _: () = assert!(size_of::<Op>() <= 32);
+
+/// A wish that is not part of a statement's usual way.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Errand {
+    /// Find the answer and give it to [`Session::on_answer`](crate::Session::on_answer).
+    Ask {
+        /// Comes back with the answer.
+        token: Token,
+        /// What is asked.
+        question: Question,
+    },
+    /// Open a connection to a server and report with `on_backend_up` or `on_backend_down`.
+    Connect(Wanted),
+    /// Another session may have this connection: one that the session has no more use for and has had
+    /// reset, when the server has confirmed that, or one that it lends. Like [`Op::Close`] otherwise.
+    Park {
+        /// The session's name for the connection.
+        backend: BackendId,
+        /// What the next session must know of it.
+        leftover: Leftover,
+    },
     /// The client proved who it is, or failed to: for whoever counts failures.
     LoginEnded {
         /// Where the client is.
@@ -95,9 +95,23 @@ pub enum Op {
         /// It did.
         proven: bool,
     },
-    /// The session is over: flush what the client is still owed (within a time limit), close
-    /// everything, forget the session. Nothing follows it.
-    Finish(Cause),
+}
+
+/// A connection that a session wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// The session's name for the connection.
+    pub backend: BackendId,
+    /// Which server.
+    pub server: ServerId,
+    /// A connection that another session left behind will do too, if it is this; it is reported
+    /// with `on_backend_reused`. `None`: it must be a new one.
+    pub fit: Option<Fit>,
+    /// The session has lent this one, and wants it back as it was if nobody has it.
+    pub own: Option<Owner>,
+    /// Where the server has as many connections as it may, the session waits for one, and is told
+    /// so by `on_backend_queued`.
+    pub waits: bool,
 }
 
 /// How important a log line is, in the words of the configuration (`log_info` ...).
@@ -169,6 +183,11 @@ impl Output {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ops.is_empty() && self.logs.is_empty()
+    }
+
+    /// Wishes for something rare.
+    pub(crate) fn errand(&mut self, errand: Errand) {
+        self.push(Op::Errand(Box::new(errand)));
     }
 
     /// Forwards a span of the run, joined with the operation before it where they touch.

@@ -17,7 +17,7 @@ use tidegate_wire::{Caps, Command};
 use crate::backend::State;
 use crate::ids::{BackendId, SessionId, Side};
 use crate::opening::is_mariadb;
-use crate::output::{Level, Op};
+use crate::output::{Errand, Level, Op, Wanted};
 use crate::session::{Cx, Env, Session};
 use crate::ticket::{Then, Ticket};
 use crate::world::ServerView;
@@ -203,13 +203,13 @@ impl Session {
         backend.skip = 0;
         let (server, paused) = (backend.server, backend.paused);
         cx.out.push(Op::Close(Side::Backend(id)));
-        cx.out.push(Op::Connect {
+        cx.out.errand(Errand::Connect(Wanted {
             backend: id,
             server,
             fit: None,
             own: None,
             waits: self.lending.is_some(),
-        });
+        }));
         if paused {
             cx.out.push(Op::Pause(Side::Backend(id)));
         }
@@ -237,9 +237,9 @@ impl Session {
                 frame_into(own, &mut 0, &[&[Command::Query.byte()], NO_ROLE].concat());
             }
         });
-        cx.out.push(Op::Park {
+        cx.out.errand(Errand::Park {
             backend: id,
-            leftover: Box::new(leftover),
+            leftover,
         });
         self.forget_connection(id, false, cx);
     }

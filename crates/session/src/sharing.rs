@@ -20,7 +20,7 @@ use crate::backend::{Backend, State};
 use crate::fault::ErrReply;
 use crate::freeze::{Decoder, Encoder, FreezeError};
 use crate::ids::BackendId;
-use crate::output::Op;
+use crate::output::Errand;
 use crate::pooled::Owner;
 use crate::request::Request;
 use crate::router::Tie;
@@ -246,9 +246,9 @@ impl Session {
             backend: id,
             loan,
         });
-        cx.out.push(Op::Park {
+        cx.out.errand(Errand::Park {
             backend: id,
-            leftover: Box::new(leftover),
+            leftover,
         });
         let now = cx.now;
         if let Some(backend) = self.backend_mut(id) {
@@ -387,6 +387,7 @@ impl Session {
 
     /// Does a statement ask a connection for values that were left on another? The error that says so.
     pub(crate) fn values_lost(&self, id: BackendId, statement: &Statement) -> Option<ErrReply> {
+        self.lending.as_ref()?;
         let backend = self.backend(id)?;
         let what = if statement.previous && backend.lost_previous {
             "the statement before it"

@@ -23,9 +23,9 @@ use tidegate_session::question::{AccountAnswer, Answer};
 use tidegate_session::router::Router;
 use tidegate_session::world::{Counters, Rank, ServerStatus, ServerView, ServerViews};
 use tidegate_session::{
-    BackendId, Birth, DumpStatements, Env, GreetingFacts, HistoryLimits, Instant, LogSwitches,
-    LoginLog, Op, Origin, Output, ServerId, ServiceSpec, Session, SessionId, SessionTrace, Side,
-    TargetSpec, Token, WallTime,
+    BackendId, Birth, DumpStatements, Env, Errand, GreetingFacts, HistoryLimits, Instant,
+    LogSwitches, LoginLog, Op, Origin, Output, ServerId, ServiceSpec, Session, SessionId,
+    SessionTrace, Side, TargetSpec, Token, WallTime,
 };
 use tidegate_sql::Cache;
 use tidegate_wire::auth::native::NativeHash;
@@ -240,7 +240,10 @@ fn open(bench: &mut Bench, router: Arc<dyn Router>) -> Session {
     session.on_answer(Token(1), Answer::Account(answer), &mut bench.env());
     let opened: Vec<BackendId> = (bench.out.ops.iter())
         .filter_map(|op| match op {
-            Op::Connect { backend, .. } => Some(*backend),
+            Op::Errand(errand) => match &**errand {
+                Errand::Connect(wanted) => Some(wanted.backend),
+                _ => None,
+            },
             _ => None,
         })
         .collect();

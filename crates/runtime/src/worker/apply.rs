@@ -7,12 +7,12 @@
 use std::io::IoSlice;
 use std::sync::Arc;
 
-use tidegate_session::{BackendId, Op, Output, ServerId, Side};
+use tidegate_session::{BackendId, Errand, Op, Output, ServerId, Side, Wanted};
 use tidegate_wire::compress::Packing;
 
 use super::conn::{Conn, Transport};
 use super::desk::{Desk, Flow, Refusal};
-use super::lines::{Obtained, Wanted};
+use super::lines::Obtained;
 use super::seat::Seated;
 use crate::admission::{Admission, Place};
 use crate::config::Endpoint;
@@ -101,23 +101,6 @@ impl Desk {
                     conn.paused = true;
                 }
             }
-            Op::Ask { token, question } => self.ask(seated, token, question),
-            Op::Connect {
-                backend,
-                server,
-                fit,
-                own,
-                waits,
-            } => {
-                let wanted = Wanted {
-                    backend,
-                    server,
-                    fit,
-                    own,
-                };
-                self.connect(seated, wanted, waits);
-            }
-            Op::Park { backend, leftover } => self.park(seated, backend, *leftover),
             Op::StartTls(side) => self.start_tls(seated, side),
             Op::Compress {
                 side,
@@ -139,11 +122,20 @@ impl Desk {
             Op::AccountsChanged => self
                 .answers
                 .accounts_changed(&seated.session.service().name),
-            Op::LoginEnded { address, proven } => self.note_login(&address, proven),
+            Op::Errand(errand) => self.run(seated, *errand),
             Op::Finish(cause) => return Err(cause),
             Op::Forward { .. } | Op::Send { .. } => {}
         }
         Ok(())
+    }
+
+    fn run(&mut self, seated: &mut Seated, errand: Errand) {
+        match errand {
+            Errand::Ask { token, question } => self.ask(seated, token, question),
+            Errand::Connect(wanted) => self.connect(seated, wanted),
+            Errand::Park { backend, leftover } => self.park(seated, backend, leftover),
+            Errand::LoginEnded { address, proven } => self.note_login(&address, proven),
+        }
     }
 
     fn present_again(&mut self, seated: &mut Seated, side: Side, resume: bool) {
@@ -155,7 +147,7 @@ impl Desk {
         Desk::enqueue(&mut self.queue, conn);
     }
 
-    fn connect(&mut self, seated: &mut Seated, wanted: Wanted, waits: bool) {
+    fn connect(&mut self, seated: &mut Seated, wanted: Wanted) {
         let obtained = if self.lines.has_one_for(wanted.server) {
             Obtained::NoPlace
         } else {
@@ -163,7 +155,7 @@ impl Desk {
         };
         let reason = match obtained {
             Obtained::Connection => return,
-            Obtained::NoPlace if waits => {
+            Obtained::NoPlace if wanted.waits => {
                 self.lines.join(seated.client.key, wanted);
                 self.queued.push(wanted.backend);
                 return self.look_after_lines();
@@ -187,6 +179,7 @@ impl Desk {
             server,
             fit,
             own,
+            ..
         } = wanted;
         if let Some(conn) = fit.and_then(|fit| self.adopt(seated, backend, server, fit, own)) {
             seat(seated, backend, conn);

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use tidegate_session::{BackendId, Fit, Owner, ServerId};
+use tidegate_session::{BackendId, ServerId, Wanted};
 
 use super::Worker;
 use super::desk::Desk;
@@ -17,16 +17,6 @@ use crate::wheel::TimerId;
 
 /// How often the others are asked.
 const ASK_EVERY: Duration = Duration::from_millis(10);
-
-/// A connection that a session wants.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Wanted {
-    pub(crate) backend: BackendId,
-    pub(crate) server: ServerId,
-    pub(crate) fit: Option<Fit>,
-    /// The one that it has lent.
-    pub(crate) own: Option<Owner>,
-}
 
 /// What came of it.
 #[derive(Debug)]

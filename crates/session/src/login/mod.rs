@@ -24,7 +24,7 @@ use crate::compression;
 use crate::fault::{ErrReply, SessionFault};
 use crate::ids::{BackendId, Side, Token};
 use crate::origin::Told;
-use crate::output::{Event, Level, Op};
+use crate::output::{Errand, Event, Level, Op};
 use crate::question::{AccountAnswer, AccountQuery, Answer, Barred, Question};
 use crate::replay::Replay;
 use crate::session::{Birth, Cx, LOGIN_TIMEOUT, Phase, Session};
@@ -247,7 +247,7 @@ impl Session {
             handles_expired: hello.caps.contains(Caps::CAN_HANDLE_EXPIRED_PASSWORDS),
             after_failure,
         };
-        cx.out.push(Op::Ask {
+        cx.out.errand(Errand::Ask {
             token: dialogue.token,
             question: Question::Account(Box::new(query)),
         });

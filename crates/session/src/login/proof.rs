@@ -12,7 +12,7 @@ use tidegate_wire::login::{ServerLogin, Verify};
 use super::{Obstacle, Step};
 use crate::fault::ErrReply;
 use crate::ids::{Side, Token};
-use crate::output::Op;
+use crate::output::Errand;
 use crate::question::{AccountAnswer, Barred, Question, WorkOrder};
 use crate::session::{Cx, Phase, Session};
 
@@ -130,7 +130,7 @@ impl Session {
             address,
             work,
         };
-        cx.out.push(Op::Ask {
+        cx.out.errand(Errand::Ask {
             token: dialogue.token,
             question: Question::Work(Box::new(order)),
         });
@@ -152,7 +152,7 @@ impl Session {
 
     /// Tells whoever counts failures.
     pub(super) fn login_ended(&self, proven: bool, cx: &mut Cx<'_>) {
-        cx.out.push(Op::LoginEnded {
+        cx.out.errand(Errand::LoginEnded {
             address: self.client.address.clone(),
             proven,
         });

@@ -3,12 +3,11 @@
 
 use tidegate_session::question::Question;
 use tidegate_session::{
-    BackendId, Backlog, Cause, Env, Instant, Op, Output, ServerId, Session, Side,
+    BackendId, Backlog, Cause, Env, Errand, Instant, Op, Output, ServerId, Session, Side,
 };
 
 use super::World;
 use super::panics::guard;
-use super::shelf::Wanted;
 use super::slot::{Asked, Input, Link, Reach};
 use crate::client::Lent;
 use crate::coverage::Rare;
@@ -184,23 +183,12 @@ impl World {
                     input.paused = true;
                 }
             }
-            Op::Ask { token, question } => self.ask(ix, token, question),
-            Op::Connect {
-                backend,
-                server,
-                fit,
-                own,
-                waits,
-            } => {
-                let wanted = Wanted {
-                    backend,
-                    server,
-                    fit,
-                    own,
-                };
-                self.want(ix, wanted, waits);
-            }
-            Op::Park { backend, leftover } => self.park(ix, backend, *leftover),
+            Op::Errand(errand) => match *errand {
+                Errand::Ask { token, question } => self.ask(ix, token, question),
+                Errand::Connect(wanted) => self.want(ix, wanted),
+                Errand::Park { backend, leftover } => self.park(ix, backend, leftover),
+                Errand::LoginEnded { .. } => {}
+            },
             Op::Close(Side::Backend(backend)) => self.part(ix, backend),
             Op::Close(Side::Client) => self.slots[ix].closed = true,
             Op::WakeAt(at) => self.slots[ix].wake = Some(at),
@@ -211,7 +199,7 @@ impl World {
             Op::StartTls(_) => self
                 .model
                 .breach(format!("session {ix}: TLS that nobody asked for")),
-            Op::AccountsChanged | Op::LoginEnded { .. } | Op::Forward { .. } | Op::Send { .. } => {}
+            Op::AccountsChanged | Op::Forward { .. } | Op::Send { .. } => {}
         }
     }
 

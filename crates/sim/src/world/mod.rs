@@ -74,7 +74,7 @@ pub(crate) struct World {
     /// Connections that no session has.
     shelf: Vec<shelf::Shelved>,
     /// Sessions that wait for a connection, the longest first.
-    line: VecDeque<(usize, shelf::Wanted)>,
+    line: VecDeque<(usize, tidegate_session::Wanted)>,
     /// Those that do not know yet that they wait.
     queued: Vec<(usize, BackendId)>,
     pub(crate) model: Model,

@@ -1,20 +1,10 @@
 //! Connections that sessions have left behind, kept for others as a worker keeps them.
 
-use tidegate_session::{BackendId, Cause, Fit, Instant, Leftover, Owner, Said, ServerId};
+use tidegate_session::{BackendId, Cause, Fit, Instant, Leftover, Owner, Said, ServerId, Wanted};
 
 use super::World;
 use super::slot::{Input, Link, Reach, Slot};
 use crate::coverage::Rare;
-
-/// A connection that a session wants.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Wanted {
-    pub(super) backend: BackendId,
-    pub(super) server: ServerId,
-    pub(super) fit: Option<Fit>,
-    /// The one that it has lent.
-    pub(super) own: Option<Owner>,
-}
 
 /// One of them.
 #[derive(Debug)]
@@ -73,13 +63,13 @@ impl World {
     }
 
     /// A session wants a connection: one that is kept, a new one, or it waits.
-    pub(super) fn want(&mut self, ix: usize, wanted: Wanted, waits: bool) {
+    pub(super) fn want(&mut self, ix: usize, wanted: Wanted) {
         let others = self
             .line
             .iter()
             .any(|(_, other)| other.server == wanted.server);
-        if others && waits || !self.obtain(ix, wanted) {
-            if waits {
+        if others && wanted.waits || !self.obtain(ix, wanted) {
+            if wanted.waits {
                 self.coverage.count(Rare::Queued);
                 self.line.push_back((ix, wanted));
                 self.model
@@ -97,6 +87,7 @@ impl World {
             server,
             fit,
             own,
+            ..
         } = wanted;
         if let Some(link) = fit.and_then(|fit| self.adopt(ix, server, fit, own)) {
             self.seat(ix, usize::from(backend.0), link);

@@ -8,8 +8,8 @@ use tidegate_session::digests::DigestBook;
 use tidegate_session::question::{AccountAnswer, Answer, Barred, KillAnswer};
 use tidegate_session::world::ServerViews;
 use tidegate_session::{
-    BackendId, Backlog, Birth, Control, Env, ErrReply, Instant, LogSwitches, Op, Origin, Output,
-    ServiceSpec, Session, SessionId, Side, Thawing, Token, WallTime,
+    BackendId, Backlog, Birth, Control, Env, ErrReply, Errand, Instant, LogSwitches, Op, Origin,
+    Output, ServiceSpec, Session, SessionId, Side, Thawing, Token, WallTime,
 };
 use tidegate_sql::Cache;
 use tidegate_wire::auth::native::NativeHash;
@@ -473,18 +473,16 @@ impl World {
                         peer.paused = true;
                     }
                 }
-                Op::Ask { token, .. } => self.asked.push(token),
-                Op::Connect { backend, .. } => self.connect(backend),
+                Op::Errand(errand) => match *errand {
+                    Errand::Ask { token, .. } => self.asked.push(token),
+                    Errand::Connect(wanted) => self.connect(wanted.backend),
+                    Errand::Park { backend, .. } => self.close(backend),
+                    Errand::LoginEnded { .. } => {}
+                },
                 Op::Compress { side, .. } => panic!("{side:?}: compression that nobody offered"),
                 Op::StartTls(side) => panic!("{side:?}: TLS that nobody offered"),
-                Op::Close(Side::Client) | Op::AccountsChanged | Op::LoginEnded { .. } => {}
-                Op::Close(Side::Backend(backend)) | Op::Park { backend, .. } => {
-                    let closed = self.backends.get_mut(usize::from(backend.0));
-                    assert!(
-                        closed.is_some_and(|peer| peer.take().is_some()),
-                        "{backend:?}"
-                    );
-                }
+                Op::Close(Side::Client) | Op::AccountsChanged => {}
+                Op::Close(Side::Backend(backend)) => self.close(backend),
                 Op::WakeAt(at) => self.wake = Some(at),
                 Op::Finish(_) => self.over = true,
             }
@@ -493,6 +491,14 @@ impl World {
         self.out = out;
         assert_eq!(self.session.is_over(), self.over, "the end is said");
         self.session.check_invariants();
+    }
+
+    fn close(&mut self, backend: BackendId) {
+        let closed = self.backends.get_mut(usize::from(backend.0));
+        assert!(
+            closed.is_some_and(|peer| peer.take().is_some()),
+            "{backend:?}"
+        );
     }
 
     fn connect(&mut self, backend: BackendId) {

@@ -8,8 +8,8 @@ use tidegate_session::digests::DigestBook;
 use tidegate_session::question::{AccountAnswer, Answer};
 use tidegate_session::world::ServerViews;
 use tidegate_session::{
-    BackendId, Birth, Cause, Env, GreetingFacts, Instant, LogSwitches, Op, Origin, Output,
-    ServiceSpec, Session, SessionId, Side, Token, WallTime,
+    BackendId, Birth, Cause, Env, Errand, GreetingFacts, Instant, LogSwitches, Op, Origin, Output,
+    ServiceSpec, Session, SessionId, Side, Token, WallTime, Wanted,
 };
 use tidegate_sql::Cache;
 use tidegate_wire::Caps;
@@ -323,24 +323,16 @@ impl Stage {
                         kept.paused = true;
                     }
                 }
-                Op::Ask { token, .. } => self.asked.push(token),
-                Op::Connect {
-                    backend, server, ..
-                } => {
-                    let ix = usize::from(backend.0);
-                    if self.places.len() <= ix {
-                        self.places.resize_with(ix + 1, || None);
-                    }
-                    let server = server.0 as usize;
-                    self.places[ix] = Some(Place {
-                        link: Link::new(server, self.refusing[server]),
-                        kept: Kept::default(),
-                    });
-                }
+                Op::Errand(errand) => match *errand {
+                    Errand::Ask { token, .. } => self.asked.push(token),
+                    Errand::Connect(wanted) => self.connect(&wanted),
+                    Errand::Park { backend, .. } => self.places[usize::from(backend.0)] = None,
+                    Errand::LoginEnded { .. } => {}
+                },
                 Op::Compress { side, .. } => panic!("{side:?}: compression that nobody offered"),
                 Op::StartTls(side) => panic!("{side:?}: TLS that nobody offered"),
-                Op::Close(Side::Client) | Op::AccountsChanged | Op::LoginEnded { .. } => {}
-                Op::Close(Side::Backend(id)) | Op::Park { backend: id, .. } => {
+                Op::Close(Side::Client) | Op::AccountsChanged => {}
+                Op::Close(Side::Backend(id)) => {
                     self.places[usize::from(id.0)] = None;
                 }
                 Op::WakeAt(at) => self.wake = Some(at),
@@ -350,6 +342,18 @@ impl Stage {
         out.clear();
         self.out = out;
         self.session.check_invariants();
+    }
+
+    fn connect(&mut self, wanted: &Wanted) {
+        let ix = usize::from(wanted.backend.0);
+        if self.places.len() <= ix {
+            self.places.resize_with(ix + 1, || None);
+        }
+        let server = wanted.server.0 as usize;
+        self.places[ix] = Some(Place {
+            link: Link::new(server, self.refusing[server]),
+            kept: Kept::default(),
+        });
     }
 
     fn deliver(&mut self, to: Side, bytes: &[u8], span: Range<usize>) {
