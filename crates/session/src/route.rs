@@ -302,7 +302,7 @@ impl Session {
         self.decide(0, request, &mut leaves, cx)?;
         self.check_order(command, &leaves)?;
         if leaves.all {
-            self.check_openings(command)?;
+            self.check_openings(command, cx)?;
             if self.needs.reuses {
                 self.check_reuse(request, cx)?;
             }
@@ -577,12 +577,19 @@ impl Session {
     }
 
     /// A session command: a connection that is being opened cannot catch up with what is not in the
-    /// history, nor with the history's end.
-    fn check_openings(&self, command: Command) -> Result<(), Stop> {
+    /// history, nor with the history's end. Before that end, what is lent is fetched back: after it nothing
+    /// could come in its place.
+    fn check_openings(&self, command: Command, cx: &Cx<'_>) -> Result<(), Stop> {
         let opening = |backend: &Backend| backend.is_connected() && !backend.takes_commands();
-        let untold = command == Command::ResetConnection || !self.history.survives_one_more();
-        let late = self.needs.history && untold && self.backends.iter().any(opening);
-        if late { Err(Stop::Wait) } else { Ok(()) }
+        let resets = command == Command::ResetConnection;
+        let last = !resets && !self.history.survives_one_more();
+        if self.needs.history && (resets || last) && self.backends.iter().any(opening) {
+            return Err(Stop::Wait);
+        }
+        if last && let Some(lent) = self.lent_somewhere(cx) {
+            return Err(Stop::Connect(lent));
+        }
+        Ok(())
     }
 
     /// A prepared statement can be used only where it has been prepared.

@@ -316,6 +316,21 @@ impl Session {
         }
     }
 
+    /// A lent connection that can still be had again.
+    pub(crate) fn lent_somewhere(&self, cx: &Cx<'_>) -> Option<BackendId> {
+        if self.lending.is_none() || !self.recoverable() {
+            return None;
+        }
+        self.backend_ids().find(|id| {
+            let backend = self.backend(*id);
+            backend.is_some_and(|backend| {
+                let view = cx.servers.get(backend.server);
+                matches!(backend.state, State::Lent)
+                    && view.is_some_and(|view| view.status.connectable())
+            })
+        })
+    }
+
     /// A lent connection that its router does not want any more.
     pub(crate) fn renounce(&mut self, id: BackendId) -> bool {
         let Some(backend) = self.backend_mut(id) else {

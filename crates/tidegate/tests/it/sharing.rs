@@ -227,3 +227,26 @@ fn what_was_lent_before_a_restart_does_not_come_back_after_it() {
         assert_eq!(value(&mut client, both), "1,2");
     }
 }
+
+#[test]
+fn what_is_lent_is_fetched_back_before_the_state_cannot_be_told_any_more() {
+    let pool = format!("persistpoolmax={LIMIT}\npersistmaxtime=300s\n");
+    let service = format!("{SHARED}\nmax_sescmd_history=0\nprune_sescmd_history=false\n");
+    let tidegate = Plan::new(group())
+        .only(&["primary", "replica1"])
+        .every_server(&pool)
+        .split(&service)
+        .start();
+    let mut client = connect(&tidegate, "rw");
+    let path = format!("/v1/sessions/{}", client.connection_id());
+    wait_document(&tidegate, &path, |session| {
+        session["data"]["attributes"]["connection_sharing"]["lent_now"] == 2
+    });
+    run(&mut client, "START TRANSACTION READ ONLY");
+    run(&mut client, "SET @mine = 1");
+    run(&mut client, "COMMIT");
+    wait_kept(&tidegate, &client, "history");
+    run(&mut client, "BEGIN");
+    assert_eq!(value(&mut client, "SELECT @mine"), "1");
+    run(&mut client, "COMMIT");
+}
