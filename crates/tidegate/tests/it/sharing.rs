@@ -171,11 +171,9 @@ fn without_sharing_the_limit_is_told_at_once() {
     let mut third = RawClient::connect(tidegate.address("rw"), &login).expect("a login");
     let reply = third.query("SELECT 1").expect("a reply");
     assert!(reply.error_code().is_some(), "{reply:?}");
-    assert!(
-        tidegate.log().contains("max_routing_connections"),
-        "{}",
-        tidegate.log()
-    );
+    tidegate
+        .wait_log("max_routing_connections")
+        .expect("the limit in the log");
 }
 
 #[test]
