@@ -9,7 +9,7 @@ use super::ReplayRules;
 use super::bearing::Bearing;
 use super::record::Part;
 use super::store::{Marks, Place};
-use crate::backend::{Owed, OwedTo};
+use crate::backend::{Backend, Owed, OwedTo};
 use crate::dispatch::Body;
 use crate::fault::SessionFault;
 use crate::ids::{BackendId, ClientStmtId, Side};
@@ -91,7 +91,7 @@ pub(crate) enum Prospect {
     Repeat,
     /// Its COMMIT was under way: nobody can tell what became of it.
     Unknown,
-    /// It cannot be repeated.
+    /// It cannot be repeated, or nothing of it was there.
     None,
 }
 
@@ -162,24 +162,32 @@ impl Session {
         let recorded = owed == 1
             && self.tickets.len() == 1
             && front.is_some_and(|ticket| ticket.part == Part::Recorded);
+        let here = record.on == Some(id);
         if let Some(run) = &replay.run {
             let last = matches!(run.stage, Stage::Last { .. });
             return if last && recorded && self.is_committing() {
                 Prospect::Unknown
-            } else {
+            } else if owed > 0 || here || self.awaits(run, id) {
                 Prospect::Repeat
+            } else {
+                Prospect::None
             };
         }
         if recorded && self.is_committing() {
             return Prospect::Unknown;
         }
-        let here = record.on == Some(id);
         let idle = owed == 0 && self.tickets.is_empty() && self.trx.is_open() && here;
         if !record.stopped && (idle || recorded && record.store.has_open()) {
             Prospect::Repeat
         } else {
             Prospect::None
         }
+    }
+
+    /// Is that connection being opened while a statement of the replay waits for one?
+    fn awaits(&self, run: &Run, id: BackendId) -> bool {
+        let opening = |backend: &Backend| !backend.has_served;
+        run.waiting.is_some() && self.backend(id).is_some_and(opening)
     }
 
     /// Does the open transaction run on that connection?
