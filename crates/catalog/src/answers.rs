@@ -155,9 +155,9 @@ impl Decider {
             (Some(accounts), _) if !query.after_failure => self.answer(&accounts, query).await,
             (Some(_), _) => AccountAnswer::Unchanged,
             (None, Refresh::Failed(reason)) => {
-                AccountAnswer::denied(&format!("account data is not loaded yet: {reason}"))
+                AccountAnswer::Unready(format!("account data is not loaded yet: {reason}"))
             }
-            (None, _) => AccountAnswer::denied("account data is not loaded yet"),
+            (None, _) => AccountAnswer::Unready("account data is not loaded yet".to_owned()),
         }
     }
 

@@ -170,6 +170,8 @@ pub enum AccountAnswer {
     },
     /// It is not let in, whoever it is, and need not prove anything.
     Refused(Barred),
+    /// Nothing is known of any account, which is not the client's fault. For the log only: why.
+    Unready(String),
     /// Asked again after a failure: nothing new is known.
     Unchanged,
 }

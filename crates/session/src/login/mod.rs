@@ -78,6 +78,8 @@ enum Step {
 enum Obstacle {
     /// It is not who it says, or nobody knows whom it names: the client hears the same. For the log.
     Unproven(String),
+    /// Nobody's word can be checked; the client hears the same again. For the log.
+    Unready(String),
     /// It is who it says.
     Barred(Barred),
 }
@@ -324,7 +326,10 @@ impl Session {
                 ..
             }) => (*is_super, at_servers.take()),
             Some(
-                AccountAnswer::Denied { .. } | AccountAnswer::Refused(_) | AccountAnswer::Unchanged,
+                AccountAnswer::Denied { .. }
+                | AccountAnswer::Refused(_)
+                | AccountAnswer::Unready(_)
+                | AccountAnswer::Unchanged,
             )
             | None => (false, None),
         };

@@ -39,6 +39,10 @@ impl Session {
                 dialogue.obstacle = Some(Obstacle::Unproven(reason.clone()));
                 return self.turn_down(login, cx);
             }
+            AccountAnswer::Unready(reason) => {
+                dialogue.obstacle = Some(Obstacle::Unready(reason.clone()));
+                return self.turn_down(login, cx);
+            }
             AccountAnswer::Refused(barred) => {
                 dialogue.obstacle = Some(Obstacle::Barred(barred.clone()));
                 return self.turn_down(login, cx);
@@ -108,6 +112,7 @@ impl Session {
                 Some(
                     AccountAnswer::Denied { .. }
                     | AccountAnswer::Refused(_)
+                    | AccountAnswer::Unready(_)
                     | AccountAnswer::Unchanged,
                 )
                 | None => self.turn_down(login, cx),
@@ -170,14 +175,17 @@ impl Session {
                 let reason = format!("login of {who} refused: {reason}");
                 self.refuse_login(login, reply, &reason, cx);
             }
-            Some(Obstacle::Unproven(reason)) => self.deny(login, &who, &reason, cx),
+            Some(Obstacle::Unready(reason)) => self.deny(login, &who, &reason, cx),
+            Some(Obstacle::Unproven(reason)) => {
+                self.login_ended(false, cx);
+                self.deny(login, &who, &reason, cx);
+            }
             None => self.deny(login, &who, "nothing is known of the account", cx),
         }
     }
 
     fn deny(&mut self, login: ServerLogin, who: &str, reason: &str, cx: &mut Cx<'_>) {
         let with = if login.gave_proof() { "YES" } else { "NO" };
-        self.login_ended(false, cx);
         let text = format!("Access denied for user {who} (using password: {with})");
         let log = format!("login of {who} failed: {reason}");
         self.refuse_login(login, ErrReply::new(1045, b"28000", text), &log, cx);

@@ -143,21 +143,6 @@ fn the_connection_id_is_the_sessions() {
     assert_eq!(session["data"]["attributes"]["user"], "app");
 }
 
-/// The servers count their connections by themselves: what KILL would hit there is somebody else.
-#[test]
-fn kill_never_reaches_a_server_with_the_sessions_number() {
-    let tidegate = Plan::new(group()).start();
-    let mut client = connect(&tidegate, "rw");
-    let id = client.connection_id();
-    let reply = client.query(&format!("KILL {id}")).expect("a reply");
-    let Reply::Err { code, message, .. } = &reply else {
-        panic!("{reply:?}")
-    };
-    assert_eq!(*code, 1235);
-    assert!(message.contains("DELETE /v1/sessions/"), "{message}");
-    assert_eq!(value(&mut client, "SELECT 1"), "1");
-}
-
 #[test]
 fn statements_prepared_once_run_on_every_server() {
     let tidegate = Plan::new(group()).start();

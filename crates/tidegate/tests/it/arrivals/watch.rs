@@ -87,7 +87,8 @@ impl Watch {
     }
 
     /// Another mark; returns which servers were told something in between that is not `but`.
-    /// `hangs_up`: a server has closed its connection, and nobody waits for the mark.
+    /// `hangs_up`: a server has closed its connection, the others are left, and nobody waits for the
+    /// mark.
     ///
     /// # Errors
     /// A server was not told the mark.
@@ -110,7 +111,8 @@ impl Watch {
                 let texts = log.texts();
                 let marked = texts.iter().skip_while(|text| **text != opened).skip(1);
                 let between: Vec<&String> = marked.take_while(|text| **text != closed).collect();
-                arrived = between.iter().any(|text| **text != but);
+                let left = |text: &str| hangs_up && text == "Quit";
+                arrived = (between.iter()).any(|text| **text != but && !left(text));
                 whole = texts.contains(&closed);
                 whole || hangs_up
             };

@@ -28,6 +28,11 @@ const STATEMENTS_A_LOGIN: usize = 20;
 /// Those who attack at the same time.
 const ATTACKERS: usize = 2;
 
+/// Attackers and the other one have the same address here: it must not be blocked for the ones.
+pub(super) fn plan() -> Plan<'static> {
+    Plan::new(group()).globals("max_auth_errors_until_block=0\n")
+}
+
 /// A proxy with the log that it has where nobody asks for more.
 pub(super) fn start(plan: &Plan<'_>) -> Tidegate {
     let text = plan.text().replace("log_info=true\n", "");
