@@ -201,22 +201,18 @@ fn trace_files_hold_all_levels_whatever_the_log_holds() {
     drop(client);
     let traced = || newest().is_ok_and(|text| text.contains("session ended: "));
     tidegate_testkit::wait_until("the end of the session in a trace", traced).expect("a trace");
-    let text = newest().expect("a trace file");
-    let (time, line) = text
-        .lines()
-        .next()
-        .and_then(|it| it.split_once("   "))
-        .expect("a line");
-    assert!(time.parse::<f64>().is_ok_and(|time| time > 1.7e9), "{time}");
-    assert!(
-        line.starts_with("debug  : (") || line.starts_with("info   : ("),
-        "{line}"
-    );
-    let sizes = fs::read_dir(&folder).expect("a folder").map(|entry| {
-        let entry = entry.expect("an entry");
-        entry.metadata().expect("a size").len()
+    let files = fs::read_dir(&folder).expect("a folder").map(|entry| {
+        let path = entry.expect("an entry").path();
+        fs::read_to_string(path).expect("a trace file")
     });
-    let (count, total) = sizes.fold((0, 0), |(count, total), size| (count + 1, total + size));
+    let texts: Vec<String> = files.collect();
+    let lines = texts.iter().flat_map(|text| text.lines());
+    let (time, _) = lines
+        .filter_map(|line| line.split_once("   "))
+        .find(|(_, line)| line.starts_with("debug  : (") || line.starts_with("info   : ("))
+        .expect("a line that the log does not hold");
+    assert!(time.parse::<f64>().is_ok_and(|time| time > 1.7e9), "{time}");
+    let (count, total) = (texts.len(), texts.iter().map(String::len).sum::<usize>());
     assert!(
         count > 5 && count <= 10 && total <= 100 << 10,
         "{count} files, {total} bytes"
