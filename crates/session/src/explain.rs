@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tidegate_sql::hints::Hint;
 use tidegate_sql::{Modes, Statement, TrxTracker, classify};
-use tidegate_wire::{Caps, Command};
+use tidegate_wire::Caps;
 
 use crate::backend::State;
 use crate::chain::{Target, TreeNeeds, lay_out};
@@ -379,14 +379,9 @@ fn request<'a>(
     trx: &'a TrxTracker,
 ) -> Request<'a> {
     Request {
-        command: Command::Query,
-        payload: &[],
         complete: text.len() < Session::WINDOW,
-        text,
-        statement: Some(statement),
-        prepared: None,
         hints,
-        trx,
+        ..Request::of_text(text, statement, trx)
     }
 }
 

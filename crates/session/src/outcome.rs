@@ -3,8 +3,9 @@
 use tidegate_wire::Command;
 use tidegate_wire::reply::{ErrPacket, Kind, Summary};
 
-use crate::chain::Node;
+use crate::chain::{FilterSlot, Node};
 use crate::fault::ErrReply;
+use crate::filter::FilterScene;
 use crate::ids::{BackendId, TargetId};
 use crate::replay::Part;
 use crate::request::ReplySummary;
@@ -115,23 +116,9 @@ impl Session {
             let Some(node) = self.nodes.get_mut(ix) else {
                 continue;
             };
-            for slot in node
-                .filters
-                .iter_mut()
-                .rev()
-                .filter(|slot| slot.wants.replies)
-            {
-                slot.session.on_reply(reply, &scene);
-            }
+            tell(node.filters.iter_mut(), reply, &scene);
         }
-        for slot in self
-            .own_filters
-            .iter_mut()
-            .rev()
-            .filter(|slot| slot.wants.replies)
-        {
-            slot.session.on_reply(reply, &scene);
-        }
+        tell(self.own_filters.iter_mut(), reply, &scene);
     }
 
     /// Filters hear of an answer that no server gave: those that saw the command, but not the one
@@ -162,10 +149,18 @@ impl Session {
                 },
             };
             let seen = passed.filters - usize::from(passed.verdict.is_some());
-            let seen = slots.iter_mut().take(seen);
-            for slot in seen.rev().filter(|slot| slot.wants.replies) {
-                slot.session.on_reply(&reply, &scene);
-            }
+            tell(slots.iter_mut().take(seen), &reply, &scene);
         }
+    }
+}
+
+/// Tells these filters, the last first, how a command ended.
+fn tell<'a>(
+    slots: impl DoubleEndedIterator<Item = &'a mut FilterSlot>,
+    reply: &ReplySummary<'_>,
+    scene: &FilterScene<'_>,
+) {
+    for slot in slots.rev().filter(|slot| slot.wants.replies) {
+        slot.session.on_reply(reply, scene);
     }
 }

@@ -144,15 +144,10 @@ mod tests {
 
     fn check(command: Command, text: &str, look: impl Fn(Option<Business<'_>>) -> bool) {
         let statement = classify(text.as_bytes(), Modes::default());
+        let trx = TrxTracker::default();
         let request = Request {
             command,
-            payload: &[],
-            complete: true,
-            text: text.as_bytes(),
-            statement: Some(&statement),
-            prepared: None,
-            hints: &[],
-            trx: &TrxTracker::default(),
+            ..Request::of_text(text.as_bytes(), &statement, &trx)
         };
         let found = business(&request);
         assert!(look(found), "{command:?} {text}: {found:?}");

@@ -32,6 +32,21 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
+    /// A statement as text of which nothing else is known.
+    #[must_use]
+    pub fn of_text(text: &'a [u8], statement: &'a Statement, trx: &'a TrxTracker) -> Request<'a> {
+        Request {
+            command: Command::Query,
+            payload: &[],
+            complete: true,
+            text,
+            statement: Some(statement),
+            prepared: None,
+            hints: &[],
+            trx,
+        }
+    }
+
     /// The same with what filters said; `None` if they said nothing.
     #[inline]
     pub(crate) fn hinted(&self, hints: &'a [Hint]) -> Option<Request<'a>> {

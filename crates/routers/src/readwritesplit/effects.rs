@@ -105,7 +105,6 @@ mod tests {
     use std::time::Duration;
 
     use tidegate_sql::{Modes, classify};
-    use tidegate_wire::Command;
 
     use super::super::params::ReadWriteSplitParams;
     use super::super::settings::Settings;
@@ -119,16 +118,7 @@ mod tests {
             trx.predict(&classify(text.as_bytes(), Modes::default()));
         }
         let statement = classify(text.as_bytes(), Modes::default());
-        let request = Request {
-            command: Command::Query,
-            payload: &[],
-            complete: true,
-            text: text.as_bytes(),
-            statement: Some(&statement),
-            prepared: None,
-            hints: &[],
-            trx: &trx,
-        };
+        let request = Request::of_text(text.as_bytes(), &statement, &trx);
         let effects = Split::new(Settings::new(params), None).effects(&request);
         let said: Vec<_> = effects.iter().map(|effect| &effect.text).collect();
         assert_eq!(said.len(), expect.len(), "{text}: {said:?}");

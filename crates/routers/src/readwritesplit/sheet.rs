@@ -7,7 +7,6 @@ use tidegate_session::router::{Course, TargetSet};
 use tidegate_sql::hints::{Hint, Route};
 use tidegate_sql::{Modes, TempTables, TrxTracker, classify};
 use tidegate_testkit::statements::{Row, rows};
-use tidegate_wire::Command;
 
 use super::held::Held;
 use super::named::Named;
@@ -61,14 +60,8 @@ impl Session {
     fn class(&self, text: &str, hints: &[Hint]) -> Class {
         let statement = classify(text.as_bytes(), self.modes);
         let request = Request {
-            command: Command::Query,
-            payload: &[],
-            complete: true,
-            text: text.as_bytes(),
-            statement: Some(&statement),
-            prepared: None,
             hints,
-            trx: &self.trx,
+            ..Request::of_text(text.as_bytes(), &statement, &self.trx)
         };
         let pin = self.trx.is_serializable().then_some(Pin::Isolation);
         let pending = self.trx.is_next_pending().then_some(Pin::NextTransaction);

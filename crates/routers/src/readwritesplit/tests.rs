@@ -39,13 +39,9 @@ impl Bench {
         let statement = classify(text.as_bytes(), Modes::default());
         let request = Request {
             command,
-            payload: &[],
-            complete: true,
-            text: text.as_bytes(),
             statement: (!text.is_empty()).then_some(&statement),
-            prepared: None,
             hints: &self.hints,
-            trx: &self.trx,
+            ..Request::of_text(text.as_bytes(), &statement, &self.trx)
         };
         let state = State {
             temporary: &self.temporary,
@@ -204,13 +200,7 @@ fn only_what_is_executed_ties_a_session_to_a_server() {
             let mut split = Split::new(Settings::new(&ReadWriteSplitParams::default()), None);
             let request = Request {
                 command,
-                payload: &[],
-                complete: true,
-                text: text.as_bytes(),
-                statement: Some(&statement),
-                prepared: None,
-                hints: &[],
-                trx: &trx,
+                ..Request::of_text(text.as_bytes(), &statement, &trx)
             };
             split.note_effects(&request, Course::One(TargetId(0)), Some(b"test"));
             let is_bare = split.is_bare() && split.temporary_after.is_none();

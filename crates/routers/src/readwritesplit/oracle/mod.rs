@@ -92,14 +92,8 @@ fn route(text: &str, modes: Modes) -> (Class, Parsed) {
     let (temporary, trx) = (TempTables::default(), TrxTracker::new());
     let payload = [&[Command::Query.byte()], text.as_bytes()].concat();
     let request = Request {
-        command: Command::Query,
         payload: &payload,
-        complete: true,
-        text: text.as_bytes(),
-        statement: Some(&statement),
-        prepared: None,
-        hints: &[],
-        trx: &trx,
+        ..Request::of_text(text.as_bytes(), &statement, &trx)
     };
     let variables = Variables::default();
     let state = State {
