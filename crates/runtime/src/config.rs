@@ -25,8 +25,9 @@ pub struct RuntimeConfig {
     /// How many there may be in time to come. Counters must have room for as many.
     pub most_workers: usize,
     /// Each worker stays on one processor, if there are as many as processors
-    /// (`pin_threads`). A server's thread that a worker wakes then tends to run where the worker
-    /// runs: on a machine that is busy this saves interrupts between processors.
+    /// (`pin_threads`). It saves moves between processors where nothing else wants these; beside
+    /// servers and clients on the same machine it keeps workers waiting for a processor while
+    /// another is free.
     pub pin: bool,
     /// The number the first session gets.
     pub first_session: SessionId,

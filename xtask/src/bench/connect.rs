@@ -31,7 +31,7 @@ struct Sample {
 
 pub(super) fn run(settings: &Settings) -> Result<Vec<Row>> {
     let group = proxy::servers()?;
-    let haproxy = HaProxy::start_pinned(&group, settings.workers)?;
+    let haproxy = HaProxy::start(&group, settings.workers)?;
     let start = |servers| {
         let extras = proxy::Extras {
             servers,

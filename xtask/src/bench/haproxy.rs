@@ -20,25 +20,12 @@ impl HaProxy {
     /// Starts it with as many threads as the proxy it is compared with has workers, and otherwise
     /// as it comes: the system places the threads.
     pub(super) fn start(group: &ServerGroup, workers: usize) -> Result<Self> {
-        Self::start_with(group, &format!("nbthread {workers}"))
-    }
-
-    /// The same with each thread kept on one processor, as Tidegate does by itself.
-    pub(super) fn start_pinned(group: &ServerGroup, workers: usize) -> Result<Self> {
-        let last = workers - 1;
-        Self::start_with(
-            group,
-            &format!("nbthread {workers}\n    cpu-map auto:1/1-{workers} 0-{last}"),
-        )
-    }
-
-    fn start_with(group: &ServerGroup, threads: &str) -> Result<Self> {
         let replicas = PortLease::take()?;
         let primary = PortLease::take()?;
         let scratch: &Arc<Scratch> = group.scratch();
         let readers: Vec<SocketAddr> = group.replicas().iter().map(|r| r.address()).collect();
         let text = [
-            head(threads),
+            head(workers),
             section("replicas", replicas.address(), &readers),
             section("primary", primary.address(), &[group.primary().address()]),
         ]
@@ -78,10 +65,10 @@ impl HaProxy {
     }
 }
 
-fn head(threads: &str) -> String {
+fn head(workers: usize) -> String {
     format!(
         "global
-    {threads}
+    nbthread {workers}
     maxconn 4000
 defaults
     mode tcp

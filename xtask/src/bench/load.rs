@@ -13,8 +13,6 @@ use super::{Settings, proxy};
 
 const DIRECT: &str = "direct";
 const HAPROXY: &str = "HAProxy";
-/// HAProxy whose threads stay on one processor each, as those of Tidegate do.
-const PINNED: &str = "HAProxy pinned";
 const CONNECT: &str = "readconnroute";
 const SPLIT: &str = "readwritesplit";
 const POINT: &str = "oltp_point_select";
@@ -35,7 +33,6 @@ struct Cell {
 struct Field {
     account: Account,
     haproxy: HaProxy,
-    pinned: HaProxy,
     tidegate: tidegate_testkit::Tidegate,
     replicas: Vec<SocketAddr>,
     primary: SocketAddr,
@@ -54,7 +51,6 @@ pub(super) fn run(settings: &Settings) -> Result<Vec<Row>> {
     let field = Field {
         account: group.accounts().app.clone(),
         haproxy: HaProxy::start(&group, settings.workers)?,
-        pinned: HaProxy::start_pinned(&group, settings.workers)?,
         tidegate: proxy::start(&group, settings)?,
         replicas: group
             .replicas()
@@ -74,25 +70,19 @@ fn cells() -> Vec<Cell> {
     let mut cells = Vec::new();
     for mode in [Mode::Text, Mode::Binary] {
         for threads in [1, BUSY, 128] {
-            let contenders: &[&str] = if threads == BUSY {
-                &[DIRECT, HAPROXY, PINNED, CONNECT, SPLIT]
-            } else {
-                &[DIRECT, HAPROXY, CONNECT, SPLIT]
-            };
             cells.push(Cell {
                 script: POINT,
                 mode,
                 threads,
-                contenders,
+                contenders: &[DIRECT, HAPROXY, CONNECT, SPLIT],
             });
         }
         // Each session of readconnroute has a replica, which takes no writes.
-        let contenders = &[DIRECT, HAPROXY, SPLIT];
         cells.push(Cell {
             script: MIXED,
             mode,
             threads: BUSY,
-            contenders,
+            contenders: &[DIRECT, HAPROXY, SPLIT],
         });
     }
     cells
@@ -106,7 +96,6 @@ impl Field {
         match name {
             HAPROXY if writes => (vec![self.haproxy.primary()], Some(self.haproxy.pid())),
             HAPROXY => (vec![self.haproxy.replicas()], Some(self.haproxy.pid())),
-            PINNED => (vec![self.pinned.replicas()], Some(self.pinned.pid())),
             CONNECT => (
                 vec![proxy::connecting(&self.tidegate)],
                 Some(self.tidegate.pid()),
@@ -193,21 +182,13 @@ impl Cell {
             if !self.contenders.contains(&name) {
                 continue;
             }
-            let beside =
-                |other: &str, of: fn(&Sample) -> f64| ratios(&series(name, of), &series(other, of));
-            let compare = |of| beside(HAPROXY, of);
+            let compare = |of: fn(&Sample) -> f64| ratios(&series(name, of), &series(HAPROXY, of));
             rows.push(self.row(
                 name,
                 "CPU a query / HAProxy's",
                 compare(Sample::cpu),
                 self.cpu_bar(name),
             ));
-            if self.contenders.contains(&PINNED) {
-                let ratios = beside(PINNED, Sample::cpu);
-                rows.push(self.row(name, "CPU a query / pinned HAProxy's", ratios, None));
-                let ratios = beside(PINNED, Sample::per_second);
-                rows.push(self.row(name, "throughput / pinned HAProxy's", ratios, None));
-            }
             let throughput = compare(Sample::per_second);
             let bar = (name == SPLIT).then_some(Bar::AtLeast(1.0));
             rows.push(self.row(name, "throughput / HAProxy's", throughput, bar));

@@ -98,13 +98,12 @@ impl HaProxy {
             .map(|(ix, server)| format!("    server s{ix} {}\n", server.address()))
             .collect();
         let text = format!(
-            "global\n    nbthread {threads}\n    maxconn 4000\n    cpu-map auto:1/1-{threads} 0-{last}\n\
+            "global\n    nbthread {threads}\n    maxconn 4000\n\
              defaults\n    mode tcp\n    timeout connect 5s\n    timeout client 1h\n    timeout server 1h\n\
              listen servers\n    {}\n    balance leastconn\n{behind}\
              frontend closing\n    {}\n    tcp-request content reject\n",
             bind(&servers),
             bind(&closing),
-            last = threads - 1,
         );
         let file = scratch.write("haproxy-tls.cfg", &text)?;
         let mut command = Command::new(find_program(&["haproxy"])?);

@@ -13,7 +13,7 @@ crate::params! {
         /// Each routing worker stays on one processor, where there are exactly as many workers as
         /// processors (as with `threads=auto` outside a container with a quota). Otherwise the
         /// system places them.
-        pin_threads: bool = flag(true).since("tidegate"),
+        pin_threads: bool = flag(false).since("tidegate"),
         /// Most routing workers there may ever be.
         threads_max: u64 = count(256).range(1, 4096),
         /// How often the loads of the workers are compared. 0: never.

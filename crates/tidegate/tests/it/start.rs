@@ -400,13 +400,13 @@ fn processors_of_workers(tidegate: &Tidegate) -> Vec<usize> {
 }
 
 #[test]
-fn workers_stay_on_a_processor_each_unless_told_otherwise() {
+fn workers_stay_on_a_processor_each_when_told_to() {
     let available = rustix::thread::sched_getaffinity(None)
         .expect("processors")
         .count() as usize;
     let config =
         format!("[maxscale]\nthreads={available}\nadmin_host=127.0.0.1\nadmin_port=<port:admin>\n");
-    for (line, each) in [("", 1), ("pin_threads=false\n", available)] {
+    for (line, each) in [("", available), ("pin_threads=true\n", 1)] {
         let mut tidegate = Tidegate::builder(&format!("{config}{line}"))
             .start()
             .expect("a start");
