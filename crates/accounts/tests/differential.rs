@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tidegate_accounts::{
     AccountHost, AccountManager, AccountNote, AccountSettings, AccountSource, Accounts,
-    LoginDecision, LoginPolicy, LoginRequest, Refresh, check_after_password, decide,
+    LoginDecision, LoginPolicy, LoginRequest, Refresh, Trouble, check_after_password, decide,
 };
 use tidegate_sqlclient::{Address, Client, ConnectOptions, Credentials, Timeouts};
 use tidegate_testkit::{PATIENCE, Server, ServerGroup};
@@ -207,7 +207,9 @@ impl AccountHost for Service {
     fn sources(&self) -> Vec<AccountSource> {
         vec![self.source.clone()]
     }
-    fn replaced(&self, _: &Arc<Accounts>, _: Option<&str>) {}
+    fn replaced(&self, _: &Arc<Accounts>, _: Option<&str>) -> Vec<Trouble> {
+        Vec::new()
+    }
     fn noted(&self, note: &AccountNote) {
         self.said
             .lock()

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidegate_accounts::{
     AccountHost, AccountManager, AccountNote, AccountSettings, AccountSource, Accounts,
-    AccountsView, Expiry, Refresh, RefreshLimit, TlsDemand,
+    AccountsView, Expiry, Refresh, RefreshLimit, TlsDemand, Trouble,
 };
 use tidegate_sqlclient::{Address, Credentials};
 use tidegate_testkit::{PATIENCE, Server, ServerGroup};
@@ -23,8 +23,9 @@ impl AccountHost for Service {
     fn sources(&self) -> Vec<AccountSource> {
         self.sources.lock().expect("not poisoned").clone()
     }
-    fn replaced(&self, _: &Arc<Accounts>, _: Option<&str>) {
+    fn replaced(&self, _: &Arc<Accounts>, _: Option<&str>) -> Vec<Trouble> {
         *self.replaced.lock().expect("not poisoned") += 1;
+        Vec::new()
     }
     fn noted(&self, note: &AccountNote) {
         self.said

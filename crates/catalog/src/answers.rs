@@ -55,14 +55,13 @@ impl Answers for AccountAnswers {
                 }
                 let accounts = self.services.get(&*query.service)?.accounts()?;
                 let logins = self.logins.of(&query.listener)?;
-                let ip = query.address.socket().map(|socket| socket.ip());
-                let known = self.names.as_ref().zip(ip);
-                let known = known.and_then(|(names, ip)| names.known(ip));
-                let request = request(query, known.clone().flatten().as_deref());
-                let decision = decide(&accounts, &logins.policy, &request);
-                let must_look = self.names.is_some() && ip.is_some() && known.is_none();
-                if must_look && decision.wants_name() {
-                    return None;
+                let mut request = request(query);
+                let mut decision = decide(&accounts, &logins.policy, &request);
+                if let Some((names, ip)) = to_name(self.names.as_ref(), query, &decision)
+                    && let Some(name) = names.known(ip)?
+                {
+                    request.client = request.client.named(&name);
+                    decision = decide(&accounts, &logins.policy, &request);
                 }
                 let at_servers = logins.at_servers_at_once(&query.user)?;
                 let answer = answer(&accounts, logins, &request, decision, at_servers);
@@ -163,12 +162,9 @@ impl Decider {
 
     async fn answer(&self, accounts: &Accounts, query: &AccountQuery) -> AccountAnswer {
         let policy = &self.logins.policy;
-        let mut request = request(query, None);
+        let mut request = request(query);
         let mut decision = decide(accounts, policy, &request);
-        let ip = query.address.socket().map(|socket| socket.ip());
-        if let (Some(names), Some(ip)) = (&self.names, ip)
-            && decision.wants_name()
-        {
+        if let Some((names, ip)) = to_name(self.names.as_ref(), query, &decision) {
             let (name, warning) = names.look_up(ip).await;
             if let Some(warning) = warning {
                 self.log.say(Level::Warning, warning);
@@ -181,6 +177,16 @@ impl Decider {
         let at_servers = self.logins.at_servers(&query.user).await;
         answer(accounts, &self.logins, &request, decision, at_servers)
     }
+}
+
+/// The address whose name a decision wants to know before it stands, and who finds it.
+fn to_name<'a>(
+    names: Option<&'a Arc<Names>>,
+    query: &AccountQuery,
+    decision: &LoginDecision,
+) -> Option<(&'a Names, IpAddr)> {
+    let names = names.filter(|_| decision.wants_name())?;
+    Some((names, query.address.socket()?.ip()))
 }
 
 fn answer(
@@ -220,15 +226,12 @@ fn barred(refusal: &tidegate_accounts::Refusal) -> Barred {
     }
 }
 
-fn request(query: &AccountQuery, name: Option<&str>) -> LoginRequest {
+fn request(query: &AccountQuery) -> LoginRequest {
     let ip: Option<IpAddr> = match query.address {
         ClientAddress::Ip(ip, _) => Some(ip),
         ClientAddress::Unix => None,
     };
     let mut request = LoginRequest::new(&query.user, ip);
-    if let Some(name) = name {
-        request.client = request.client.named(name);
-    }
     request.database.clone_from(&query.database);
     request.tls = query.tls.as_deref().map(encryption);
     request.handles_expired = query.handles_expired;
@@ -330,17 +333,18 @@ impl AccountHost for Surroundings {
             .map(|entry| AccountSource {
                 name: entry.name.to_string(),
                 address: entry.address,
-                extra_port: None,
+                extra_port: entry.extra_port,
                 tls: entry.tls.now(),
             })
             .collect()
     }
 
-    fn replaced(&self, accounts: &Arc<Accounts>, seen_at: Option<&str>) {
+    fn replaced(&self, accounts: &Arc<Accounts>, seen_at: Option<&str>) -> Vec<Trouble> {
         let found = self.passages.troubles(accounts, seen_at);
         if let Some(text) = told(&self.passages.service, &found) {
             self.log.say(Level::Warning, text);
         }
+        found
     }
 
     fn noted(&self, note: &AccountNote) {

@@ -2,6 +2,7 @@
 //! the workers.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub struct BoardEntry {
     pub name: Arc<str>,
     /// Where it is configured to be.
     pub address: Address,
+    /// The port for the proxy's own looks at it, tried first.
+    pub extra_port: Option<u16>,
     /// Its rank.
     pub rank: Rank,
     /// The most connections of clients' traffic to it; 0: no limit.
@@ -62,6 +65,8 @@ pub struct Board {
     runtime: OnceLock<Runtime>,
     /// Sessions look at positions.
     positions: bool,
+    /// Where connections to servers come from; `None`: the system chooses.
+    local: Option<IpAddr>,
     /// Told of every change, in order.
     changed: tokio::sync::watch::Sender<u64>,
 }
@@ -75,8 +80,20 @@ impl Board {
             entries: Mutex::new(entries),
             runtime: OnceLock::new(),
             positions,
+            local: None,
             changed: tokio::sync::watch::channel(0).0,
         }
+    }
+
+    /// The same, connecting from this address (`local_address`).
+    #[must_use]
+    pub fn from(self, local: Option<IpAddr>) -> Board {
+        Board { local, ..self }
+    }
+
+    /// Where connections to servers come from; `None`: the system chooses.
+    pub(crate) fn local(&self) -> Option<IpAddr> {
+        self.local
     }
 
     /// The workers that are told from now on.
@@ -206,7 +223,7 @@ impl Board {
                 .iter()
                 .map(|entry| ServerEndpoint {
                     address: entry.endpoint.clone(),
-                    local: None,
+                    local: self.local.map(|local| SocketAddr::new(local, 0)),
                     tls: entry.tls.now(),
                     most_connections: entry.most_connections,
                     admission: Arc::clone(&entry.admission),

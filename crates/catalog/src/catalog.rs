@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use tidegate_accounts::{AccountManager, AccountsView, Refresh, Trouble};
+use tidegate_accounts::{AccountManager, AccountsView, Refresh};
 use tidegate_config::params::{ListenerParams, MonitorParams, ServiceParams};
 use tidegate_config::{Config, Object};
 use tidegate_monitors::mariadbmon::Note;
@@ -13,7 +13,7 @@ use tidegate_monitors::{AdminState, MonitorHandle, MonitorObserver, MonitorView,
 use tidegate_runtime::log::Log;
 use tidegate_runtime::{Endpoint, ListenerSpec, Runtime, RuntimeConfig};
 use tidegate_session::filter::Filter;
-use tidegate_session::{Level, ServiceSpec, SessionId};
+use tidegate_session::{Level, ServiceSpec, SessionId, Terms};
 use tidegate_tls::{SelfMade, ServerTlsSlot};
 use tidegate_wire::auth::NATIVE;
 use tokio::sync::Semaphore;
@@ -46,6 +46,9 @@ pub enum StartError {
     /// Files that logins need are wrong.
     #[error("{0}")]
     Logins(#[from] LoginErrors),
+    /// There is no such address to connect from.
+    #[error("local_address: {0}")]
+    Local(String),
     /// No workers.
     #[error(transparent)]
     Workers(#[from] tidegate_runtime::StartError),
@@ -157,10 +160,11 @@ impl Catalog {
         let mut ledger = Ledger::new(workers);
         let sink: Arc<dyn tidegate_filters::LineSink> = Arc::new(ThreadSink(log.clone()));
         let graph = Graph::build(&config, &mut ledger, &sink)?;
-        let board = Arc::new(Board::new(
-            entries(&config, &mut ledger, &tls).await,
-            graph.watches_positions(),
-        ));
+        let local = config.maxscale.params.accounts.local_address.as_deref();
+        let local = places::local(local).await.map_err(StartError::Local)?;
+        let entries = entries(&config, &mut ledger, &tls).await;
+        let board = Board::new(entries, graph.watches_positions()).from(local);
+        let board = Arc::new(board);
         let monitors = start_monitors(&config, &board, log);
         first_looks(&monitors).await;
         let accounts = Arc::new(start_accounts(&config, &board, &logins, log));
@@ -238,15 +242,20 @@ impl Catalog {
             listener: name.clone(),
             reason,
         })?;
+        let logins = self.logins.of(name);
+        let terms = Arc::new(Terms {
+            metadata: settings::metadata(&listener.params),
+            init: logins.map(|logins| logins.init.clone()).unwrap_or_default(),
+        });
         let spec = ListenerSpec {
             name: settings::shared(name),
             endpoint,
             service,
             tls: tls.listeners.get(name).cloned(),
             tellers: Arc::new(settings::networks(&listener.params.proxy_protocol_networks)),
-            plugin: self.logins.of(name).map_or(NATIVE, |logins| logins.plugin),
+            plugin: logins.map_or(NATIVE, |logins| logins.plugin),
             compression: settings::compression(listener),
-            metadata: settings::metadata(&listener.params),
+            terms,
             started: true,
         };
         let place = self
@@ -347,19 +356,6 @@ impl Catalog {
     #[must_use]
     pub fn accounts(&self, service: &str) -> Option<AccountsView> {
         self.accounts.get(service).map(|manager| manager.view())
-    }
-
-    /// The accounts that will not work through a service, and why.
-    #[must_use]
-    pub fn account_troubles(&self, service: &str) -> Vec<Trouble> {
-        let found = self.config.services.iter().find(|it| it.name == service);
-        let view = self.accounts(service);
-        let accounts = view.as_ref().and_then(|view| view.accounts.as_ref());
-        let (Some(found), Some(view), Some(accounts)) = (found, &view, accounts) else {
-            return Vec::new();
-        };
-        let passages = self.logins.passages(&self.config, found);
-        passages.troubles(accounts, view.seen_at.as_deref())
     }
 
     /// Loads a service's accounts now.
@@ -502,6 +498,7 @@ async fn entries(config: &Config, ledger: &mut Ledger, tls: &TlsSet) -> Vec<Boar
             endpoint: places::resolve(&address).await,
             tls: ServerTlsSlot::new(tls.servers.get(&server.name).cloned()),
             evicted: false,
+            extra_port: settings::extra_port(&server.params),
             address,
         });
     }
@@ -546,7 +543,7 @@ fn start_accounts(
             passages: logins.passages(config, service),
             log: log.clone(),
         });
-        let manager = AccountManager::spawn(settings::accounts(config, service), host);
+        let manager = AccountManager::spawn(settings::accounts(config, service, board), host);
         (service.name.clone(), Arc::new(manager))
     };
     // Only services that clients come to need accounts.

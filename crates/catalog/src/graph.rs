@@ -14,8 +14,8 @@ use tidegate_session::filter::Filter;
 use tidegate_session::position::ServicePosition;
 use tidegate_session::world::{Counters, Rank, ServerShard};
 use tidegate_session::{
-    DumpStatements, HistoryLimits, LineMatch, LogSwitches, LoginLog, ServerId, ServiceShard,
-    ServiceSpec, SessionTrace, Sharing, TargetShard, TargetSpec,
+    DumpStatements, HistoryLimits, Keepalive, LineMatch, LogSwitches, LoginLog, ServerId,
+    ServiceShard, ServiceSpec, SessionTrace, Sharing, TargetShard, TargetSpec,
 };
 
 /// Why a valid configuration could not be turned into running objects.
@@ -218,6 +218,12 @@ impl Builder<'_> {
             targets,
             rank: rank(params.rank),
             wait_timeout: Some(params.wait_timeout).filter(|limit| *limit > Duration::ZERO),
+            keepalive: Some(params.connection_keepalive)
+                .filter(|after| *after > Duration::ZERO)
+                .map(|after| Keepalive {
+                    after,
+                    always: params.force_connection_keepalive,
+                }),
             retain_last_statements: retained(params, globals),
             dump_last_statements: dump(globals),
             session_trace: trace(globals),

@@ -6,6 +6,7 @@
 //! the issuer has the privilege. Every KILL is logged.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +62,7 @@ pub(crate) async fn carry_out(order: KillOrder, board: Arc<Board>, log: Log) -> 
     }
     let verdicts = judge(&order, &found, &board).await;
     let mut killed = Vec::new();
+    let mut told = Vec::new();
     for (victim, may) in found.iter().zip(verdicts) {
         if may {
             killed.push(victim.session);
@@ -71,8 +73,11 @@ pub(crate) async fn carry_out(order: KillOrder, board: Arc<Board>, log: Log) -> 
             } else {
                 Control::Pardon
             };
-            tell(&runtime, victim.session, control).await;
+            told.push(tell(&runtime, victim.session, control));
         }
+    }
+    for heard in told {
+        heard.await;
     }
     log.say(Level::Notice, line(&order, &killed, own));
     match (&order.whom, found.first()) {
@@ -137,7 +142,7 @@ async fn on_servers(
     for (server, thread) in found.iter().flat_map(|victim| &victim.connections) {
         threads.entry(*server).or_default().push(*thread);
     }
-    let entries = board.entries();
+    let (entries, local) = (board.entries(), board.local());
     let mut tasks = JoinSet::new();
     for (server, threads) in threads {
         let Some(entry) = entries.get(server.0 as usize).cloned() else {
@@ -145,7 +150,7 @@ async fn on_servers(
         };
         let order = Arc::clone(order);
         tasks.spawn(async move {
-            let said = on_server(&order, &entry, &threads).await;
+            let said = on_server(&order, &entry, local, &threads).await;
             threads
                 .into_iter()
                 .zip(said)
@@ -160,9 +165,14 @@ async fn on_servers(
     all
 }
 
-async fn on_server(order: &KillOrder, entry: &BoardEntry, threads: &[u64]) -> Vec<Said> {
+async fn on_server(
+    order: &KillOrder,
+    entry: &BoardEntry,
+    local: Option<IpAddr>,
+    threads: &[u64],
+) -> Vec<Said> {
     let mut said = Vec::new();
-    let Ok(mut client) = connect(order, entry).await else {
+    let Ok(mut client) = connect(order, entry, local).await else {
         return vec![Said::Nothing; threads.len()];
     };
     for thread in threads {
@@ -193,7 +203,7 @@ async fn may_kill_anybody(order: &KillOrder, board: &Board) -> bool {
     let Some(entry) = usable.first() else {
         return false;
     };
-    let Ok(mut client) = connect(order, entry).await else {
+    let Ok(mut client) = connect(order, entry, board.local()).await else {
         return false;
     };
     let rows = client.rows(MAY_KILL_ANYBODY).await;
@@ -205,7 +215,11 @@ async fn may_kill_anybody(order: &KillOrder, board: &Board) -> bool {
 }
 
 /// A connection of the issuer's own.
-async fn connect(order: &KillOrder, entry: &BoardEntry) -> Result<Client, Error> {
+async fn connect(
+    order: &KillOrder,
+    entry: &BoardEntry,
+    local: Option<IpAddr>,
+) -> Result<Client, Error> {
     let timeouts = Timeouts::new(
         entry.state.connect_timeout,
         STATEMENT_TIMEOUT,
@@ -214,20 +228,24 @@ async fn connect(order: &KillOrder, entry: &BoardEntry) -> Result<Client, Error>
     // Who it is comes with the order.
     let nobody = Credentials::new("", "");
     let mut options = ConnectOptions::new(entry.address.clone(), nobody, timeouts);
+    options.local_address = local;
     options.tls = entry.tls.now();
     let header = entry.proxy_header.map(|version| order.header(version));
     Client::connect_as(order.login.clone(), &header.unwrap_or_default(), &options).await
 }
 
-async fn tell(runtime: &Runtime, session: SessionId, control: Control) {
+/// Tells a session at once; what is returned waits until it has heard.
+fn tell(runtime: &Runtime, session: SessionId, control: Control) -> impl Future<Output = ()> {
     let (send, receive) = oneshot::channel();
     let pending = runtime.control(session, control, move |result| {
         // Whoever asked may be gone.
         let _ = send.send(result);
     });
-    // One that has ended meanwhile is as dead as it was to be.
-    let _ = receive.await;
-    drop(pending);
+    async move {
+        // One that has ended meanwhile is as dead as it was to be.
+        let _ = receive.await;
+        drop(pending);
+    }
 }
 
 fn nobody(order: &KillOrder) -> KillAnswer {

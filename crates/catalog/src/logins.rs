@@ -11,12 +11,13 @@ use tidegate_config::{Authentication, Authenticator, Config, EdMode, Object, Rsa
 use tidegate_proofs::{Memory, RsaKey, Workshop};
 use tidegate_session::question::AtServers;
 use tidegate_wire::auth::{NATIVE, SHA2};
+use zeroize::Zeroizing;
 
 use crate::answers::Passages;
 use crate::mapping::Mapping;
 use crate::settings;
 
-/// What is wrong with files that listeners' logins need: one text each, with listener and option.
+/// What is wrong with files that listeners need: one text each, with listener and option.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginErrors(Vec<String>);
 
@@ -40,6 +41,8 @@ pub(crate) struct ListenerLogins {
     pub(crate) plugin: &'static [u8],
     /// Who its clients are to servers, if somebody else.
     mapping: Option<Arc<Mapping>>,
+    /// What the connections of its clients' sessions begin with.
+    pub(crate) init: Vec<String>,
 }
 
 impl ListenerLogins {
@@ -160,7 +163,9 @@ fn logins(
             _ => DatabaseCase::Ignore,
         },
     };
+    let init = params.connection_init_sql_file.as_deref();
     Ok(ListenerLogins {
+        init: init.map(statements).transpose()?.unwrap_or_default(),
         plugin: greeting_plugin(&authentication),
         mapping,
         policy,
@@ -169,6 +174,14 @@ fn logins(
             memory: Arc::clone(memory),
         },
     })
+}
+
+/// The statements of a `connection_init_sql_file`, one a line.
+fn statements(path: &Path) -> Result<Vec<String>, String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("connection_init_sql_file: {}: {error}", path.display()))?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    Ok(lines.map(str::to_owned).collect())
 }
 
 fn ways(authentication: &Authentication, sealing: &Sealing, seed: [u8; 32]) -> Ways {
@@ -226,6 +239,7 @@ fn key(authentication: &Authentication) -> Result<Option<RsaKey>, String> {
 fn read_key(private: &Path, files: &RsaFiles, name: &str) -> Result<RsaKey, String> {
     let read = |path: &Path| {
         std::fs::read_to_string(path)
+            .map(Zeroizing::new)
             .map_err(|error| format!("{} cannot be read: {error}", path.display()))
     };
     let key = RsaKey::parse(&read(private)?)

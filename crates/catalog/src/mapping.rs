@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use tidegate_session::question::AtServers;
 use tidegate_wire::SecretBytes;
 use tidegate_wire::auth::Secret;
+use zeroize::Zeroizing;
 
 const PASSWD: &str = "/etc/passwd";
 const GROUP: &str = "/etc/group";
@@ -42,6 +43,7 @@ impl Mapping {
             return Err(place(text));
         }
         let text = std::fs::read_to_string(path).map_err(|error| place(error.to_string()))?;
+        let text = Zeroizing::new(text);
         Self::parse(&text).map_err(place)
     }
 

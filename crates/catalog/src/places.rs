@@ -38,6 +38,23 @@ async fn lookup(host: &str, port: u16) -> Option<SocketAddr> {
     found.ok()?.ok()?.min_by_key(SocketAddr::is_ipv6)
 }
 
+/// The address that connections to servers come from; a name is looked up once.
+///
+/// # Errors
+/// A text that says what is wrong with it.
+pub(crate) async fn local(configured: Option<&str>) -> Result<Option<IpAddr>, String> {
+    let Some(text) = configured else {
+        return Ok(None);
+    };
+    if let Ok(ip) = text.parse() {
+        return Ok(Some(ip));
+    }
+    match lookup(text, 0).await {
+        Some(found) => Ok(Some(found.ip())),
+        None => Err(format!("'{text}' is no address, and no name of one")),
+    }
+}
+
 /// Where a listener listens.
 pub(crate) fn listening(listener: &ListenerParams) -> Result<Endpoint, String> {
     if let Some(socket) = &listener.socket {

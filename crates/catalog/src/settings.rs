@@ -37,6 +37,7 @@ pub(crate) fn monitor(
         params.backend_read_timeout,
         params.backend_write_timeout,
     );
+    settings.local_address = board.local();
     settings.connect_attempts = u32::try_from(params.backend_connect_attempts).unwrap_or(u32::MAX);
     settings.tracked_variables = announced_variables(config);
     settings.rules = Rules::from_params(&monitor.module_params::<MariadbMonParams>());
@@ -85,6 +86,7 @@ fn watched(server: &Object<ServerParams>, board: &Board) -> MonitoredServer {
         .entry(&server.name)
         .map(|entry| entry.tls)
         .unwrap_or_default();
+    watched.extra_port = extra_port(params);
     watched.private_host.clone_from(&params.private_address);
     watched.credentials = params.monitoruser.as_ref().map(|user| {
         Credentials::new(
@@ -98,12 +100,22 @@ fn watched(server: &Object<ServerParams>, board: &Board) -> MonitoredServer {
     watched
 }
 
+/// The port for the proxy's own looks at a server, if it has one of its own.
+pub(crate) fn extra_port(server: &ServerParams) -> Option<u16> {
+    Some(server.extra_port).filter(|port| *port != 0)
+}
+
 /// The settings of a service's account manager.
-pub(crate) fn accounts(config: &Config, service: &Object<ServiceParams>) -> AccountSettings {
+pub(crate) fn accounts(
+    config: &Config,
+    service: &Object<ServiceParams>,
+    board: &Board,
+) -> AccountSettings {
     let globals = &config.maxscale.params.accounts;
     let credentials = Credentials::new(&service.params.user, service.params.password.reveal());
     let mut settings = AccountSettings::new(&service.name, credentials);
     settings.timeout = globals.auth_connect_timeout;
+    settings.local_address = board.local();
     settings.file = service.params.user_accounts_file.as_ref().map(|path| {
         let usage = service.params.user_accounts_file_usage;
         AccountsFile {
@@ -211,8 +223,11 @@ pub(crate) fn compression(listener: &Object<ListenerParams>) -> CompressionOffer
 /// What stands for the value that the servers have.
 const AUTO: &str = "auto";
 
+/// The variable that sends clients to another address.
+const REDIRECT: &str = "redirect_url";
+
 /// What a listener's clients are told when their login ends.
-pub(crate) fn metadata(listener: &ListenerParams) -> Arc<[Announcement]> {
+pub(crate) fn metadata(listener: &ListenerParams) -> Vec<Announcement> {
     let announced = listener.connection_metadata.iter().filter_map(|entry| {
         let (name, value) = entry.split_once('=')?;
         let value = match (name.trim(), value.trim()) {
@@ -226,7 +241,14 @@ pub(crate) fn metadata(listener: &ListenerParams) -> Arc<[Announcement]> {
             value: value.map(Arc::from),
         })
     });
-    announced.collect()
+    let redirect = listener.redirect_url.as_deref().map(|url| Announcement {
+        name: Arc::from(REDIRECT),
+        value: Some(Arc::from(url)),
+    });
+    let overridden = |told: &Announcement| redirect.is_some() && &*told.name == REDIRECT;
+    let mut told: Vec<_> = announced.filter(|it| !overridden(it)).collect();
+    told.extend(redirect);
+    told
 }
 
 /// The variables of servers that some listener tells its clients.
@@ -234,7 +256,7 @@ fn announced_variables(config: &Config) -> BTreeSet<String> {
     let mut names: BTreeSet<String> = config
         .listeners
         .iter()
-        .flat_map(|listener| metadata(&listener.params).to_vec())
+        .flat_map(|listener| metadata(&listener.params))
         .filter(|told| told.value.is_none() && !told.name.starts_with("character_set_"))
         .map(|told| told.name.to_string())
         .collect();

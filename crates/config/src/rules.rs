@@ -100,6 +100,13 @@ fn listener(object: &Checked, report: &mut Report) {
         let text = format!("'{entry}' is not of the form name=value");
         refuse(object, "connection_metadata", text, report);
     }
+    if let Some(url) = &params.redirect_url
+        && !is_redirect(url)
+    {
+        let text =
+            format!("'{url}' is not of the form mariadb://host[:port] or mysql://host[:port]");
+        refuse(object, "redirect_url", text, report);
+    }
     if silent || !object.is_sound(&["port", "socket"]) {
         return;
     }
@@ -124,6 +131,27 @@ fn listener(object: &Checked, report: &mut Report) {
         (0, Some(_)) | (_, None) => {}
         (_, Some(_)) => only_one(object, ["port", "socket"], report),
     }
+}
+
+/// Can clients be sent there?
+fn is_redirect(url: &str) -> bool {
+    let rest = url
+        .strip_prefix("mariadb://")
+        .or_else(|| url.strip_prefix("mysql://"));
+    let Some(rest) = rest else {
+        return false;
+    };
+    let place = rest.split(['/', '?']).next().unwrap_or_default();
+    let host = match place.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => {
+            if port.parse::<u16>().is_err() {
+                return false;
+            }
+            host
+        }
+        _ => place,
+    };
+    !host.is_empty()
 }
 
 fn monitor(object: &Checked, report: &mut Report) {
@@ -207,4 +235,30 @@ fn debug_options(object: &Checked, debug: Option<&str>, report: &mut Report) {
 pub(crate) fn duplicate_servers_allowed(globals: &Checked) -> bool {
     let debug = globals.params::<MaxScaleParams>().process.debug;
     option_names(debug.as_deref()).any(|name| name == ALLOW_DUPLICATE_SERVERS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_redirect;
+
+    #[test]
+    fn where_clients_can_be_sent() {
+        for good in [
+            "mariadb://db",
+            "mysql://10.0.0.1:3306",
+            "mariadb://[::1]",
+            "mariadb://[::1]:4006",
+        ] {
+            assert!(is_redirect(good), "{good}");
+        }
+        for bad in [
+            "db:3306",
+            "http://db",
+            "mariadb://",
+            "mysql://:3306",
+            "mysql://db:many",
+        ] {
+            assert!(!is_redirect(bad), "{bad}");
+        }
+    }
 }

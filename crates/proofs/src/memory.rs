@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use tidegate_wire::SecretBytes;
 use tidegate_wire::auth::PasswordCheck;
 use tidegate_wire::auth::sha2::{Stage, check, stages};
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroize as _;
 
 /// How many are remembered; the one that was remembered first is forgotten then.
 const LIMIT: usize = 16_384;
@@ -38,12 +38,6 @@ impl std::fmt::Debug for Entry {
     }
 }
 
-impl Drop for Entry {
-    fn drop(&mut self) {
-        self.stage2.zeroize();
-    }
-}
-
 /// Passwords that were found right, by what they were checked against.
 #[derive(Debug, Default)]
 pub struct Memory(Mutex<Entries>);
@@ -58,7 +52,7 @@ impl Memory {
     ) -> Option<SecretBytes> {
         let entries = self.entries();
         let entry = entries.by_check.get(against)?;
-        let stage1 = Zeroizing::new(check(response, scramble, &entry.stage2)?);
+        let stage1 = check(response, scramble, &entry.stage2)?;
         let mut bytes = entry.sealed.clone();
         let opened = key(&entry.salt, &stage1)?
             .open_in_place(nonce(), Aad::empty(), &mut bytes)
@@ -71,7 +65,6 @@ impl Memory {
     /// Remembers a password that is right.
     pub(crate) fn remember(&self, against: &PasswordCheck, password: &[u8]) {
         let (stage1, stage2) = stages(password);
-        let stage1 = Zeroizing::new(stage1);
         let mut salt = [0; 16];
         // Without random numbers nothing is remembered, and the next login takes the slow way.
         if aws_lc_rs::rand::fill(&mut salt).is_err() {
@@ -123,7 +116,7 @@ fn key(salt: &[u8; 16], stage1: &Stage) -> Option<LessSafeKey> {
     let mut bytes: [u8; 32] = Sha256::new()
         .chain_update(b"tidegate: a remembered password")
         .chain_update(salt)
-        .chain_update(stage1)
+        .chain_update(stage1.as_slice())
         .finalize()
         .into();
     let key = UnboundKey::new(&AES_256_GCM, &bytes).ok();

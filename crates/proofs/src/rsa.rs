@@ -101,7 +101,8 @@ impl RsaKey {
         let opened = self
             .key
             .decrypt(&OAEP_SHA1_MGF1SHA1, sealed, &mut room, None);
-        let mut password = Vec::new();
+        // With room for all of it: growing would leave copies behind.
+        let mut password = Vec::with_capacity(sealed.len());
         if let Ok(masked) = opened {
             let masks = scramble.iter().cycle();
             password.extend(masked.iter().zip(masks).map(|(byte, mask)| byte ^ mask));

@@ -48,24 +48,27 @@ impl<'a> Stored<'a> {
         })
     }
 
-    /// Is it made of this password? Takes the same time wherever the digests differ.
+    /// Is it made of this password? Takes the same time wherever the digests differ, and no less for
+    /// a password that is too long to be anybody's.
     pub(crate) fn matches(&self, password: &[u8]) -> bool {
-        if password.len() > MAX_PASSWORD_LEN {
-            return false;
-        }
-        let found = digest(password, self.salt, self.rounds);
+        let found = digest(longest(password), self.salt, self.rounds);
         let difference = found
             .iter()
             .zip(self.digest)
             .fold(0, |all, (a, b)| all | (a ^ b));
-        std::hint::black_box(difference) == 0
+        let same = std::hint::black_box(difference) == 0;
+        same && password.len() <= MAX_PASSWORD_LEN
     }
 
     /// Works as long as for an account with the usual number of rounds.
     pub(crate) fn waste_time(password: &[u8]) {
-        let password = password.get(..MAX_PASSWORD_LEN).unwrap_or(password);
-        std::hint::black_box(digest(password, &[b'.'; SALT_LEN], 5000));
+        std::hint::black_box(digest(longest(password), &[b'.'; SALT_LEN], 5000));
     }
+}
+
+/// As much of a password as is hashed at most.
+fn longest(password: &[u8]) -> &[u8] {
+    password.get(..MAX_PASSWORD_LEN).unwrap_or(password)
 }
 
 type Block = Zeroizing<[u8; 32]>;

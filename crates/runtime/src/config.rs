@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_session::world::ServerViews;
-use tidegate_session::{Announcement, LogSwitches, ServerId, ServiceSpec, SessionId};
+use tidegate_session::{LogSwitches, ServerId, ServiceSpec, SessionId, Terms};
 use tidegate_tls::{ListenerTls, ServerTls};
 use tidegate_wire::compress::CompressionOffer;
 
@@ -197,8 +197,8 @@ pub struct ListenerSpec {
     pub plugin: &'static [u8],
     /// How its clients may have their bytes compressed.
     pub compression: CompressionOffer,
-    /// What they are told when their login ends.
-    pub metadata: Arc<[Announcement]>,
+    /// What their sessions are told and begin with.
+    pub terms: Arc<Terms>,
     /// Does it accept at once? A stopped listener lets clients queue in the kernel.
     pub started: bool,
 }

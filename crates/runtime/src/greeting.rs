@@ -33,7 +33,7 @@ pub(crate) fn facts(
         collation: sum.oldest.map_or(COLLATION, |oldest| oldest.collation),
         mysql_family: sum.oldest.is_some() && sum.all_mysql,
         compression,
-        metadata: Arc::default(),
+        terms: Arc::default(),
     }
 }
 

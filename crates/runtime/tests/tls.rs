@@ -121,7 +121,7 @@ impl Secure {
                 tellers: Arc::default(),
                 plugin: tidegate_wire::auth::NATIVE,
                 compression: tidegate_wire::compress::CompressionOffer::NONE,
-                metadata: Arc::default(),
+                terms: Arc::default(),
                 started: true,
             })
             .unwrap()

@@ -66,6 +66,8 @@ pub(crate) enum OwedTo {
     Replay { ok: bool },
     /// Dropped: a statement of our own, which must succeed.
     Setup,
+    /// Dropped: a statement of `connection_init_sql_file`, which must succeed and return no rows.
+    Init { index: usize },
     /// Dropped: whether a position was reached in time.
     Wait,
     /// Looked at, then dropped: how far the server is.
@@ -258,6 +260,7 @@ impl Backend {
             deadline: self.deadline,
             paused: self.paused,
             opened: self.opened,
+            busy_since: self.busy_since,
             lent: true,
             lost_insert_id: generated,
             lost_previous: true,

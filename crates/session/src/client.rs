@@ -7,10 +7,10 @@ use tidegate_wire::compress::CompressionOffer;
 use crate::encryption::Encryption;
 use crate::filter::{FilterScene, Who};
 use crate::ids::SessionId;
-use crate::metadata::Announcement;
 use crate::origin::{Origin, Told};
 use crate::question::{AtServers, ClientAddress};
 use crate::session::Cx;
+use crate::terms::Terms;
 use crate::time::{Instant, WallTime};
 use crate::wishes::Wishes;
 use std::net::SocketAddr;
@@ -47,8 +47,8 @@ pub(crate) struct Client {
     pub(crate) database: Option<Vec<u8>>,
     /// How its bytes may be compressed.
     pub(crate) compression: CompressionOffer,
-    /// What it is told when its login ends.
-    pub(crate) metadata: Arc<[Announcement]>,
+    /// What its listener's parameters say.
+    pub(crate) terms: Arc<Terms>,
     /// What it wants servers to report.
     pub(crate) wishes: Wishes,
     /// When the connection was accepted.
@@ -85,7 +85,7 @@ impl Client {
             caps: Caps::empty(),
             database: None,
             compression: CompressionOffer::NONE,
-            metadata: Arc::default(),
+            terms: Arc::default(),
             wishes: Wishes::default(),
             started: now,
             connected: wall,

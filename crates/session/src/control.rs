@@ -122,6 +122,7 @@ impl Session {
                 }
             }
             self.end_put_off(cx.now);
+            self.keep_alive(cx);
             self.check_connects(cx);
         }
     }
@@ -172,7 +173,7 @@ impl Session {
     /// one comes; only one that came nearer needs a new wish.
     #[inline]
     pub(crate) fn arm(&mut self, now: Instant, out: &mut Output) {
-        let is_armed = matches!(self.phase, Phase::Commands) && !self.nearer;
+        let is_armed = matches!(self.phase, Phase::Commands) && !self.nearer && !self.dozes;
         if !is_armed {
             return self.arm_anew(now, out);
         }
@@ -190,6 +191,7 @@ impl Session {
         }
         // In a dialogue every event looks at the deadlines.
         self.nearer &= !matches!(self.phase, Phase::Commands);
+        self.dozes = self.service.keepalive.is_some() && self.keepalive_deadline(now).is_none();
         let next = self.next_deadline(now);
         if let Some(next) = next
             && self.armed.is_none_or(|armed| next < armed)
@@ -222,6 +224,7 @@ impl Session {
             self.replay_due(now),
             self.sync_deadline(),
             self.lending_deadline(now),
+            self.keepalive_deadline(now),
             idle,
         ]
         .into_iter()

@@ -190,7 +190,7 @@ impl<'a> Imagined<'a> {
                 collation: 0,
                 mysql_family: false,
                 compression: tidegate_wire::compress::CompressionOffer::NONE,
-                metadata: Arc::default(),
+                terms: Arc::default(),
             },
         };
         let mut session = Session::empty(&birth, now, WallTime::default(), 0);

@@ -325,6 +325,7 @@ impl Session {
                 OwedTo::Client
                 | OwedTo::Replay { .. }
                 | OwedTo::Setup
+                | OwedTo::Init { .. }
                 | OwedTo::Wait
                 | OwedTo::Position
                 | OwedTo::Kept

@@ -33,7 +33,7 @@ impl Session {
             put_change(&mut block, &Change::Variable { name, value });
         };
         let server = telling(&self.service, cx.servers);
-        for Announcement { name, value } in &*self.client.metadata {
+        for Announcement { name, value } in &self.client.terms.metadata {
             match value {
                 Some(value) => put(name, value),
                 None => {
@@ -44,7 +44,7 @@ impl Session {
             }
         }
         let announced =
-            |name: &str| (self.client.metadata.iter()).any(|told| told.name.as_ref() == name);
+            |name: &str| (self.client.terms.metadata.iter()).any(|told| told.name.as_ref() == name);
         if !announced("threads_connected") {
             let open = self.service.counters.now(|shard| &shard.sessions);
             put("threads_connected", &open.to_string());

@@ -348,6 +348,9 @@ impl Session {
         backend.info = Some(Box::new(server));
         if history {
             self.send_setup(id, cx);
+        }
+        self.send_init(id, cx);
+        if history {
             self.replay_history(id, cx);
             self.say_next_transaction(id, cx);
         }
@@ -395,6 +398,24 @@ impl Session {
         );
         cx.out
             .send_with(Side::Backend(id), |own| frame_into(own, &mut 0, &payload));
+    }
+
+    /// What every connection of the listener's sessions begins with.
+    fn send_init(&mut self, id: BackendId, cx: &mut Cx<'_>) {
+        let terms = Arc::clone(&self.client.terms);
+        let Some(backend) = self.backend_mut(id) else {
+            return;
+        };
+        for (index, text) in terms.init.iter().enumerate() {
+            let payload = [&[Command::Query.byte()], text.as_bytes()].concat();
+            let owed = Owed {
+                to: OwedTo::Init { index },
+                stmt: None,
+            };
+            backend.expect(Shape::Query, payload.len(), owed);
+            cx.out
+                .send_with(Side::Backend(id), |own| frame_into(own, &mut 0, &payload));
+        }
     }
 
     /// The history, in one go: each command under the default database it was issued under, and at
@@ -447,10 +468,13 @@ impl Session {
         let Some(backend) = self.backend_mut(id) else {
             return;
         };
-        let preparing = backend
-            .owed
-            .iter()
-            .any(|owed| matches!(owed.to, OwedTo::Replay { .. } | OwedTo::Setup));
+        let prepares = |to: OwedTo| {
+            matches!(
+                to,
+                OwedTo::Replay { .. } | OwedTo::Setup | OwedTo::Init { .. }
+            )
+        };
+        let preparing = backend.owed.iter().any(|owed| prepares(owed.to));
         if matches!(backend.state, State::Replaying) && !preparing {
             backend.state = State::Ready;
             backend.has_served = true;
@@ -478,6 +502,7 @@ impl Session {
             if self.needs.history {
                 self.send_setup(id, cx);
             }
+            self.send_init(id, cx);
         }
     }
 

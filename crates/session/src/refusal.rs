@@ -84,7 +84,7 @@ impl Session {
         };
         let dropped = matches!(
             to,
-            OwedTo::Compare { .. } | OwedTo::Replay { .. } | OwedTo::Setup
+            OwedTo::Compare { .. } | OwedTo::Replay { .. } | OwedTo::Setup | OwedTo::Init { .. }
         );
         if !leaves || !dropped {
             return false;

@@ -447,6 +447,7 @@ impl Session {
                 }
                 self.replay_progress(id, cx);
             }
+            OwedTo::Init { index } => self.init_done(id, index, &summary, last, cx),
             OwedTo::Setup => {
                 if ok {
                     self.moved = true;
@@ -461,6 +462,33 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// A statement of `connection_init_sql_file` was answered.
+    fn init_done(
+        &mut self,
+        id: BackendId,
+        index: usize,
+        summary: &Summary,
+        last: &[u8],
+        cx: &mut Cx<'_>,
+    ) {
+        let trouble = match summary.kind {
+            Kind::Ok => {
+                self.moved = true;
+                self.replay_progress(id, cx);
+                return;
+            }
+            Kind::Err => error_text(last),
+            Kind::ResultSet | Kind::Unknown => "it returns rows".to_owned(),
+        };
+        let terms = std::sync::Arc::clone(&self.client.terms);
+        let text = terms.init.get(index).map_or("", String::as_str);
+        self.spoiled(
+            id,
+            format!("the statement '{text}' of connection_init_sql_file: {trouble}"),
+            cx,
+        );
     }
 
     /// The client has its answer.

@@ -7,6 +7,7 @@ use crate::cause::Cause;
 use crate::filter::Filter;
 use crate::histogram::Histogram;
 use crate::ids::ServerId;
+use crate::keepalive::Keepalive;
 use crate::position::ServicePosition;
 use crate::router::Router;
 use crate::time::Instant;
@@ -36,6 +37,8 @@ pub struct ServiceSpec {
     pub rank: Rank,
     /// Idle limit of a client; `None`: no limit.
     pub wait_timeout: Option<Duration>,
+    /// Connections that are idle are pinged; `None`: they are not.
+    pub keepalive: Option<Keepalive>,
     /// How many statements a session keeps for `queries[]`.
     pub retain_last_statements: usize,
     /// What a session keeps for `log[]`.

@@ -19,7 +19,6 @@ use crate::history::History;
 use crate::ids::{BackendId, SessionId, Side, Token};
 use crate::login::Dialogue;
 use crate::losses::Retries;
-use crate::metadata::Announcement;
 use crate::observe::Observe;
 use crate::origin::Origin;
 use crate::output::{Event, Level, LogLine, Op, Output};
@@ -31,6 +30,7 @@ use crate::service::{Counted, LogSwitches, ServiceShard, ServiceSpec};
 use crate::sharing::Lending;
 use crate::stmts::Statements;
 use crate::sync::Syncing;
+use crate::terms::Terms;
 use crate::ticket::{Passed, Stream, Ticket, Verdicts};
 use crate::time::{Instant, WallTime};
 use crate::waiting::Waiting;
@@ -132,8 +132,8 @@ pub struct GreetingFacts {
     pub mysql_family: bool,
     /// How the client may have its bytes compressed.
     pub compression: CompressionOffer,
-    /// What the OK that ends the login tells.
-    pub metadata: Arc<[Announcement]>,
+    /// What its listener's parameters say.
+    pub terms: Arc<Terms>,
 }
 
 /// Whether one side's unsent bytes are above the high or below the low water mark.
@@ -241,6 +241,8 @@ pub struct Session {
     pub(crate) armed: Option<Instant>,
     /// There may be a deadline before that.
     pub(crate) nearer: bool,
+    /// No connection is pinged until the client says something.
+    pub(crate) dozes: bool,
     /// The client waits for a KILL to be carried out.
     pub(crate) killing: bool,
     /// It is being killed: nothing is repeated any more.
@@ -326,6 +328,7 @@ impl Session {
             heads: 0,
             armed: None,
             nearer: true,
+            dozes: false,
             killing: false,
             condemned: false,
             aimed_at: false,

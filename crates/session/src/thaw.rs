@@ -30,6 +30,7 @@ use crate::service::{LogSwitches, ServiceSpec};
 use crate::session::{Birth, Env, GreetingFacts, Phase, Session};
 use crate::stmts::{Statements, StmtMap};
 use crate::tally::{Counting, Tally};
+use crate::terms::Terms;
 use crate::time::{Instant, WallTime};
 use crate::wishes::{Transactions, Wishes};
 
@@ -115,6 +116,9 @@ impl Session {
         into.u32(client.changes);
         into.u32(client.failed_changes);
         into.option(client.encryption.as_deref(), freeze_encryption);
+        into.list(client.terms.init.iter(), |into, text| {
+            into.bytes(text.as_bytes())
+        });
         let told = client.address.socket();
         let told = told.filter(|_| client.told == Told::Address);
         into.option(told.map(|address| address.to_string()), |into, address| {
@@ -172,7 +176,7 @@ impl Session {
                 collation: 0,
                 mysql_family: false,
                 compression: tidegate_wire::compress::CompressionOffer::NONE,
-                metadata: Arc::default(),
+                terms: Arc::default(),
             },
         };
         let mut session = Session::empty(&birth, env.now, env.wall, env.worker);
@@ -278,6 +282,11 @@ impl Session {
         self.client.changes = from.u32()?;
         self.client.failed_changes = from.u32()?;
         self.client.encryption = from.option(thaw_encryption)?.map(Arc::new);
+        // What it was told when its login ended is told.
+        self.client.terms = Arc::new(Terms {
+            init: from.list(Decoder::text)?,
+            metadata: Vec::new(),
+        });
         self.client.told = Told::Nothing;
         if let Some(address) = from.option(Decoder::text)? {
             let address: SocketAddr = address.parse().map_err(|_| FreezeError::Value {

@@ -175,6 +175,7 @@ fn service(router: Arc<dyn Router>) -> Arc<ServiceSpec> {
         targets: (0..3).map(|ix| TargetSpec::Server(ServerId(ix))).collect(),
         rank: Rank::Primary,
         wait_timeout: None,
+        keepalive: None,
         retain_last_statements: 0,
         dump_last_statements: DumpStatements::Never,
         session_trace: SessionTrace::default(),
@@ -229,7 +230,7 @@ fn open(bench: &mut Bench, router: Arc<dyn Router>) -> Session {
             collation: 45,
             mysql_family: false,
             compression: tidegate_wire::compress::CompressionOffer::NONE,
-            metadata: Arc::default(),
+            terms: Arc::default(),
         },
     };
     let mut session = Session::start(birth, &mut bench.env());

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tidegate_routers::readwritesplit::{CausalReads, MasterFailureMode, SelectionCriteria};
 
+use tidegate_session::Keepalive;
 use tidegate_session::world::PoolRules;
 
 use crate::caps;
@@ -101,6 +102,7 @@ pub(crate) struct Plan {
     /// High and low water marks.
     pub(crate) marks: (usize, usize),
     pub(crate) wait_timeout: Option<Duration>,
+    pub(crate) keepalive: Option<Keepalive>,
     pub(crate) retain: usize,
     pub(crate) trace: usize,
     /// History limits: how many, and whether the oldest are forgotten.
@@ -170,6 +172,12 @@ impl Plan {
             } else {
                 *rng.pick(&[(512, 100), (4096, 1024), (65_536, 16_384)])
             },
+            // Not drawn: all other choices stay what they were for a seed.
+            keepalive: (seed % 4 == 1).then(|| Keepalive {
+                after: Duration::from_secs(1 + seed / 4 % 40),
+                // The world would never come to rest.
+                always: false,
+            }),
             wait_timeout: rng.one_in(8).then(|| Duration::from_secs(60)),
             retain: if rng.one_in(4) { 5 } else { 0 },
             trace: if rng.one_in(4) { 10 } else { 0 },

@@ -36,7 +36,6 @@ mod lexer;
 mod mask;
 mod modes;
 mod prefix;
-
 mod statement;
 mod steps;
 mod temporary;

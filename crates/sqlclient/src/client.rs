@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tidegate_wire::auth::Secret;
+use tidegate_proofs::{answer_server, is_quick};
+use tidegate_wire::auth::{Done, Secret, Work};
 use tidegate_wire::login::{Identity, ServerInfo};
 use tidegate_wire::reply::{EOF, ERR, LOCAL_INFILE, OK};
 use tidegate_wire::resultset::ColumnDef;
@@ -247,9 +248,8 @@ async fn log_in(
         match step {
             ClientStep::NeedMore => {}
             ClientStep::Work(work) => {
-                // At most some milliseconds, once a connection.
                 let mut answer = Vec::new();
-                login.worked(tidegate_proofs::answer_server(&work), &mut answer)?;
+                login.worked(prove(*work).await, &mut answer)?;
                 packets.send_framed(&answer, deadline).await?;
             }
             ClientStep::StartTls => {
@@ -271,6 +271,15 @@ async fn log_in(
             }
         }
     }
+}
+
+/// Does what the server's plugin asks; what takes long is kept from the thread that serves others too.
+async fn prove(work: Work) -> Done {
+    if is_quick(&work) {
+        return answer_server(&work);
+    }
+    let done = tokio::task::spawn_blocking(move || answer_server(&work)).await;
+    done.unwrap_or_else(|_| Err("a defect in Tidegate: the work panicked".to_owned()))
 }
 
 fn identity(options: &ConnectOptions) -> Identity {

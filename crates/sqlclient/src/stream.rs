@@ -103,7 +103,7 @@ async fn connect_tcp(address: SocketAddr, local: Option<IpAddr>) -> io::Result<T
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    if let Some(local) = local {
+    if let Some(local) = local.filter(|local| local.is_ipv4() == address.is_ipv4()) {
         socket.bind(SocketAddr::new(local, 0))?;
     }
     let stream = socket.connect(address).await?;

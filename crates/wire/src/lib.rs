@@ -5,7 +5,7 @@
 //! result sets and session tracking. Sockets, TLS, clocks, random numbers and account data belong to
 //! the callers; what needs one of them takes it as an argument.
 //!
-//! Left out: compression, the authentication plugin `auth_gssapi_client`, MySQL's query attributes.
+//! Left out: the authentication plugin `auth_gssapi_client`.
 //!
 //! The invariant: no input, however malformed, panics, or allocates more than a small
 //! multiple of its own size.

@@ -155,8 +155,14 @@ pub fn put_change(out: &mut Vec<u8>, change: &Change<'_>) {
     put_lenenc_bytes(out, &data);
 }
 
+/// The variable with which a server sends its clients elsewhere, and what a client reads in its place:
+/// it is not to be led past the proxy.
+const REDIRECT: &[u8] = b"redirect_url";
+const HIDDEN_REDIRECT: &[u8] = b"mxs_rdir_url";
+
 /// Makes a server's OK packet what a client reads: without the changes that `keep` refuses, without
-/// any for a client that did not negotiate [`Caps::SESSION_TRACK`].
+/// any for a client that did not negotiate [`Caps::SESSION_TRACK`]. A `redirect_url` is renamed
+/// `mxs_rdir_url`.
 ///
 /// # Errors
 /// What is wrong with the packet's layout or with one of its entries.
@@ -181,14 +187,23 @@ pub fn rewrite_ok(
         return Ok(Rewrite::Written);
     }
     let mut kept = Vec::with_capacity(packet.changes.len());
+    let mut same = true;
     let mut entries = changes(packet.changes);
     while let Some(entry) = entries.next_raw() {
         let (change, bytes) = entry?;
-        if keep(&change) {
+        if !keep(&change) {
+            same = false;
+        } else if let Change::Variable { name, value } = change
+            && name == REDIRECT
+        {
+            let name = HIDDEN_REDIRECT;
+            put_change(&mut kept, &Change::Variable { name, value });
+            same = false;
+        } else {
             kept.extend_from_slice(bytes);
         }
     }
-    if kept.len() == packet.changes.len() {
+    if same {
         return Ok(Rewrite::Unchanged);
     }
     OkPacket {
@@ -218,6 +233,28 @@ mod tests {
             put_change(&mut out, change);
         }
         assert_eq!(out, raw);
+    }
+
+    #[test]
+    fn a_servers_redirection_is_renamed_and_the_rest_stays() {
+        let variable = |name| Change::Variable { name, value: b"v" };
+        let packet = |name| {
+            let mut changes = Vec::new();
+            put_change(&mut changes, &variable(b"autocommit"));
+            put_change(&mut changes, &variable(name));
+            let mut payload = Vec::new();
+            OkPacket {
+                changes: &changes,
+                ..OkPacket::new(Status::SESSION_STATE_CHANGED)
+            }
+            .encode(TRACKED, &mut payload);
+            payload
+        };
+        let mut out = Vec::new();
+        let told = packet(b"redirect_url");
+        let done = rewrite_ok(&told, TRACKED, TRACKED, |_| true, &mut out);
+        assert_eq!(done, Ok(Rewrite::Written));
+        assert_eq!(out, packet(b"mxs_rdir_url"));
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub use note::AccountNote;
 pub use settings::{AccountSettings, AccountSource, RefreshLimit};
 
 use crate::snapshot::Accounts;
+use crate::troubles::Trouble;
 use task::Task;
 
 /// How many sessions may wait for a refresh; beyond it a failed login is not tried again.
@@ -33,8 +34,9 @@ const REQUEST_QUEUE: usize = 1024;
 pub trait AccountHost: Send + Sync + 'static {
     /// The servers to load from, the best first: the primary, then other running ones.
     fn sources(&self) -> Vec<AccountSource>;
-    /// There is a new snapshot. `seen_at`: where its server sees us.
-    fn replaced(&self, accounts: &Arc<Accounts>, seen_at: Option<&str>);
+    /// There is a new snapshot, or another place where its server sees us (`seen_at`). Returns the
+    /// accounts that will not work.
+    fn replaced(&self, accounts: &Arc<Accounts>, seen_at: Option<&str>) -> Vec<Trouble>;
     /// Something for the log.
     fn noted(&self, note: &AccountNote);
 }
@@ -50,6 +52,8 @@ pub struct AccountsView {
     pub servers: Vec<String>,
     /// Where the server it was read from sees us: an address, or a name that it has looked up.
     pub seen_at: Option<String>,
+    /// The accounts that will not work, and why.
+    pub troubles: Arc<[Trouble]>,
     /// Why the last load failed, if it did.
     pub failure: Option<String>,
 }

@@ -205,23 +205,27 @@ impl Task {
         self.tell_gaps(gathered.loaded.gaps);
         let fresh = Accounts::new(gathered.loaded.tables);
         let accounts = fresh.len();
-        let known = self.views.borrow().accounts.clone();
+        let before = self.views.borrow().clone();
+        let known = before.accounts;
         let changed = known.as_deref() != Some(&fresh);
         let snapshot = match known {
             Some(known) if !changed => known,
             Some(_) | None => Arc::new(fresh),
         };
+        let seen_at = gathered.loaded.seen_at;
+        let troubles = if changed || seen_at != before.seen_at {
+            self.host.replaced(&snapshot, seen_at.as_deref()).into()
+        } else {
+            before.troubles
+        };
         self.views.send_replace(AccountsView {
-            accounts: Some(Arc::clone(&snapshot)),
+            accounts: Some(snapshot),
             loaded_at: Some(SystemTime::now()),
             servers: gathered.servers.clone(),
-            seen_at: gathered.loaded.seen_at.clone(),
+            seen_at,
+            troubles,
             failure: None,
         });
-        if changed {
-            let seen_at = gathered.loaded.seen_at.as_deref();
-            self.host.replaced(&snapshot, seen_at);
-        }
         self.host.noted(&AccountNote::Loaded {
             service,
             servers: gathered.servers,

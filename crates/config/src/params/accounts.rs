@@ -27,8 +27,8 @@ crate::params! {
         host_cache_size: u64 = count(128).at_once().since("24.08"),
         /// Failed logins in a row after which an address is refused for a minute. 0: never.
         max_auth_errors_until_block: i64 = int(10).at_least(0).at_once(),
-        /// Source address of connections to servers.
-        local_address: Option<String> = optional_text().reserved(),
+        /// Address that connections to servers come from. A name is looked up once, at the start.
+        local_address: Option<String> = optional_text(),
         /// Without effect.
         skip_permission_checks: bool = flag(false).runtime()
             .ignored().deprecated(WITHOUT_EFFECT),

@@ -44,8 +44,9 @@ crate::params! {
         sql_mode: SqlMode = SqlMode::Default.param().runtime().reserved(),
         /// Addresses that may tell the client's address in a PROXY header.
         proxy_protocol_networks: Networks = networks().runtime(),
-        /// File of statements run on every new connection to a server.
-        connection_init_sql_file: Option<PathBuf> = optional_path().runtime().reserved(),
+        /// File of statements run on every new connection to a server, one a line. Each must succeed and
+        /// return no rows, else the connection is not used.
+        connection_init_sql_file: Option<PathBuf> = optional_path().runtime(),
         /// File that maps clients' accounts to servers' accounts.
         user_mapping_file: Option<PathBuf> = optional_path().runtime(),
         /// Variables told to clients when they log in.
@@ -59,8 +60,8 @@ crate::params! {
             "tx_isolation=auto",
             "maxscale=auto",
         ]).runtime(),
-        /// URL that clients are sent to.
-        redirect_url: Option<String> = optional_text().runtime().since("25.10").reserved(),
+        /// URL that clients are sent to when they log in, `mariadb://host[:port]` or `mysql://host[:port]`.
+        redirect_url: Option<String> = optional_text().runtime().since("25.10"),
         /// PEM file of revocation lists: clients' certificates that are in one are refused.
         ssl_crl: Option<String> = optional_text().runtime(),
         ..tls: TlsParams,

@@ -47,7 +47,7 @@ crate::params! {
         /// Address that the servers use among themselves.
         private_address: Option<String> = optional_text().runtime(),
         /// Port for monitoring and fetching accounts. 0: the ordinary one.
-        extra_port: u16 = port(0).runtime().reserved(),
+        extra_port: u16 = port(0).runtime(),
         /// Account of the monitor on this server, instead of the monitor's own.
         monitoruser: Option<String> = optional_text().runtime(),
         /// Password of that account.

@@ -74,9 +74,9 @@ crate::params! {
         /// Statements kept per session. -1: as the global parameter says.
         retain_last_statements: i64 = int(-1).at_least(-1).runtime(),
         /// Ping idle connections to servers after this time. 0: never.
-        connection_keepalive: Duration = seconds(300).at_once().reserved(),
+        connection_keepalive: Duration = seconds(300).runtime(),
         /// Ping them even when the client has been idle for as long.
-        force_connection_keepalive: bool = flag(false).runtime().reserved(),
+        force_connection_keepalive: bool = flag(false).runtime(),
         /// Drop a client that has not taken any of its data for this long. 0: never.
         net_write_timeout: Duration = seconds(0).runtime().reserved(),
         /// Most statement digests that each worker keeps for the service. 0: none. Where nothing

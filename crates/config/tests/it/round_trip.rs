@@ -89,6 +89,9 @@ fn any_value(decl: &ParamDecl) -> Option<BoxedStrategy<Value>> {
         Kind::Text if decl.name == "authenticator_options" => Just("match_host=false")
             .prop_map(|text| Value::Text(text.to_owned()))
             .boxed(),
+        Kind::Text if decl.name == "redirect_url" => Just("mariadb://[::1]:3306")
+            .prop_map(|text| Value::Text(text.to_owned()))
+            .boxed(),
         Kind::Text | Kind::Path => {
             let optional = decl.default == Given::Nothing && !decl.mandatory;
             let value = move |text: String| match text.as_str() {

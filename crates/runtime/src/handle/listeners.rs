@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use tidegate_session::{Announcement, ServiceSpec};
+use tidegate_session::{ServiceSpec, Terms};
 use tidegate_tls::ListenerTls;
 use tidegate_wire::compress::CompressionOffer;
 
@@ -27,7 +27,7 @@ pub(super) struct Listener {
     tellers: Arc<Networks>,
     plugin: &'static [u8],
     compression: CompressionOffer,
-    metadata: Arc<[Announcement]>,
+    terms: Arc<Terms>,
     started: bool,
     /// Removed with the listener.
     _file: Option<SocketFile>,
@@ -46,7 +46,7 @@ impl Listener {
             tellers: Arc::clone(&self.tellers),
             plugin: self.plugin,
             compression: self.compression,
-            metadata: Arc::clone(&self.metadata),
+            terms: Arc::clone(&self.terms),
             started: self.started,
         })
     }
@@ -110,7 +110,7 @@ impl Runtime {
             tellers: Arc::clone(&spec.tellers),
             plugin: spec.plugin,
             compression: spec.compression,
-            metadata: Arc::clone(&spec.metadata),
+            terms: Arc::clone(&spec.terms),
             started: spec.started,
             _file: opened.file,
         };

@@ -13,7 +13,7 @@ use mio::{Interest, Registry};
 use rustix::io::Errno;
 use rustix::net::{SendFlags, SocketAddrAny, SocketFlags};
 use tidegate_session::question::ClientAddress;
-use tidegate_session::{Announcement, Level, Origin, ServiceSpec};
+use tidegate_session::{Level, Origin, ServiceSpec, Terms};
 use tidegate_tls::ListenerTls;
 use tidegate_wire::compress::CompressionOffer;
 
@@ -47,7 +47,7 @@ pub(crate) struct Opening {
     pub(crate) tellers: Arc<Networks>,
     pub(crate) plugin: &'static [u8],
     pub(crate) compression: CompressionOffer,
-    pub(crate) metadata: Arc<[Announcement]>,
+    pub(crate) terms: Arc<Terms>,
     pub(crate) started: bool,
 }
 
@@ -71,7 +71,7 @@ pub(crate) struct Arrival {
     pub(crate) tls: Option<Arc<ListenerTls>>,
     pub(crate) plugin: &'static [u8],
     pub(crate) compression: CompressionOffer,
-    pub(crate) metadata: Arc<[Announcement]>,
+    pub(crate) terms: Arc<Terms>,
     pub(crate) place: Place,
 }
 
@@ -211,7 +211,7 @@ impl Door {
             tls: self.opening.tls.clone(),
             plugin: self.opening.plugin,
             compression: self.opening.compression,
-            metadata: Arc::clone(&self.opening.metadata),
+            terms: Arc::clone(&self.opening.terms),
             place,
         };
         let best = colleagues.loads.best(desk.index);

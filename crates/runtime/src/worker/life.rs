@@ -25,7 +25,7 @@ impl Worker {
             tls,
             plugin,
             compression,
-            metadata,
+            terms,
             place,
         } = arrival;
         let tcp = origin.peer != ClientAddress::Unix;
@@ -49,7 +49,7 @@ impl Worker {
             tls.is_some(),
             compression,
         );
-        greeting.metadata = metadata;
+        greeting.terms = terms;
         let ip = origin.peer.socket().map(|peer| peer.ip());
         let birth = Birth {
             id,

@@ -167,7 +167,7 @@ impl House {
                 tellers: Arc::default(),
                 plugin: tidegate_wire::auth::NATIVE,
                 compression: plan.compression,
-                metadata: Arc::default(),
+                terms: Arc::default(),
                 started: true,
             })
             .unwrap();
@@ -300,6 +300,7 @@ pub fn service(servers: usize, workers: usize) -> ServiceSpec {
             .collect(),
         rank: Rank::Primary,
         wait_timeout: None,
+        keepalive: None,
         retain_last_statements: 0,
         session_trace: SessionTrace::default(),
         dump_last_statements: DumpStatements::Never,

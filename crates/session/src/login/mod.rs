@@ -119,7 +119,7 @@ impl Session {
         };
         self.client.scramble = birth.scramble;
         self.client.compression = birth.greeting.compression;
-        self.client.metadata = std::sync::Arc::clone(&birth.greeting.metadata);
+        self.client.terms = std::sync::Arc::clone(&birth.greeting.terms);
         self.modes.mysql_family = birth.greeting.mysql_family;
         let mut login = None;
         cx.out.send_with(Side::Client, |own| {

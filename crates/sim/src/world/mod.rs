@@ -339,7 +339,7 @@ impl World {
                 collation: 45,
                 mysql_family: false,
                 compression: tidegate_wire::compress::CompressionOffer::NONE,
-                metadata: Arc::default(),
+                terms: Arc::default(),
             },
         };
         let worker = self.rng.below(WORKERS);

@@ -188,6 +188,7 @@ fn service(
         targets,
         rank: Rank::Primary,
         wait_timeout: plan.wait_timeout,
+        keepalive: plan.keepalive,
         retain_last_statements: plan.retain,
         session_trace: SessionTrace {
             lines: plan.trace,

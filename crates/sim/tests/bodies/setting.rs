@@ -69,7 +69,7 @@ pub(super) fn greeting(caps: Caps) -> GreetingFacts {
         collation: 45,
         mysql_family: false,
         compression: tidegate_wire::compress::CompressionOffer::NONE,
-        metadata: Arc::default(),
+        terms: Arc::default(),
     }
 }
 
@@ -176,6 +176,7 @@ fn spec(
         targets,
         rank: Rank::Primary,
         wait_timeout: has(3).then_some(Duration::from_secs(5)),
+        keepalive: None,
         retain_last_statements: if has(4) { 3 } else { 0 },
         session_trace: SessionTrace {
             lines: if has(4) { 5 } else { 0 },

@@ -110,7 +110,7 @@ impl Stage {
                 collation: 45,
                 mysql_family: false,
                 compression: tidegate_wire::compress::CompressionOffer::NONE,
-                metadata: Arc::default(),
+                terms: Arc::default(),
             },
         };
         let now = Instant(1_000_000);

@@ -56,15 +56,14 @@ impl Live {
                 .and_then(|view| view.accounts.as_deref())
                 .map(|accounts| accounts.rows().iter().map(account).collect())
                 .unwrap_or_default(),
-            users_last_update: accounts.and_then(|view| view.loaded_at),
-            users_troubles: self
-                .catalog
-                .account_troubles(&service.name)
-                .into_iter()
+            users_last_update: accounts.as_ref().and_then(|view| view.loaded_at),
+            users_troubles: accounts
+                .iter()
+                .flat_map(|view| view.troubles.iter())
                 .map(|found| AccountTroubleView {
-                    user: found.user,
-                    host: found.host,
-                    reason: found.reason,
+                    user: found.user.clone(),
+                    host: found.host.clone(),
+                    reason: found.reason.clone(),
                 })
                 .collect(),
             source: super::json::source(&service.source),

@@ -203,6 +203,15 @@ fn what_is_told_can_be_chosen() {
 }
 
 #[test]
+fn clients_can_be_sent_elsewhere() {
+    let lines =
+        "connection_metadata=redirect_url=nowhere\nredirect_url=mariadb://db.example:3307\n";
+    let tidegate = start(lines);
+    let (_, told) = begin(tidegate.address("rw"), 45, None).settled_ok();
+    assert_eq!(told["redirect_url"], "mariadb://db.example:3307");
+}
+
+#[test]
 fn a_changed_variable_is_told_to_new_clients() {
     let tidegate = start("connection_metadata=wait_timeout=auto\n");
     let told = || begin(tidegate.address("rw"), 45, None).settled_ok().1;

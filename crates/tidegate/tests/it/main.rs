@@ -39,3 +39,4 @@ mod threads;
 mod tls;
 mod traces;
 mod trouble;
+mod upkeep;

@@ -7,11 +7,12 @@
 //! Source: MySQL internals manual, "Caching_sha2_password information".
 
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 
 use super::native::SCRAMBLE_LEN;
 
-/// SHA256(password).
-pub type Stage = [u8; 32];
+/// SHA256(password), or the hash of that.
+pub type Stage = Zeroizing<[u8; 32]>;
 
 /// What a server says before its OK when the fast way succeeded.
 pub const FAST_OK: u8 = 3;
@@ -27,7 +28,7 @@ pub fn scramble_response(password: &[u8], scramble: &[u8; SCRAMBLE_LEN]) -> Vec<
         return vec![0];
     }
     let stage1 = hash(&[password]);
-    let mask = hash(&[&hash(&[&stage1]), scramble]);
+    let mask = hash(&[&*hash(&[&*stage1]), scramble]);
     xor(stage1, &mask).to_vec()
 }
 
@@ -35,9 +36,9 @@ pub fn scramble_response(password: &[u8], scramble: &[u8; SCRAMBLE_LEN]) -> Vec<
 /// `stored`. The comparison takes the same time wherever the bytes differ.
 #[must_use]
 pub fn check(response: &[u8], scramble: &[u8; SCRAMBLE_LEN], stored: &Stage) -> Option<Stage> {
-    let response: Stage = response.try_into().ok()?;
-    let stage1 = xor(response, &hash(&[stored, scramble]));
-    let found = hash(&[&stage1]);
+    let response = Stage::new(response.try_into().ok()?);
+    let stage1 = xor(response, &hash(&[&**stored, scramble]));
+    let found = hash(&[&*stage1]);
     let difference = xor(found, stored).iter().fold(0, |all, byte| all | byte);
     (std::hint::black_box(difference) == 0).then_some(stage1)
 }
@@ -46,7 +47,8 @@ pub fn check(response: &[u8], scramble: &[u8; SCRAMBLE_LEN], stored: &Stage) -> 
 #[must_use]
 pub fn stages(password: &[u8]) -> (Stage, Stage) {
     let stage1 = hash(&[password]);
-    (stage1, hash(&[&stage1]))
+    let stage2 = hash(&[&*stage1]);
+    (stage1, stage2)
 }
 
 /// Is this the answer of a client without password?
@@ -59,11 +61,11 @@ fn hash(parts: &[&[u8]]) -> Stage {
     for part in parts {
         hasher.update(part);
     }
-    hasher.finalize().into()
+    Stage::new(hasher.finalize().into())
 }
 
 fn xor(mut left: Stage, right: &Stage) -> Stage {
-    for (byte, other) in left.iter_mut().zip(right) {
+    for (byte, other) in left.iter_mut().zip(right.iter()) {
         *byte ^= other;
     }
     left

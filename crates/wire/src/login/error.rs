@@ -46,12 +46,6 @@ pub enum LoginError {
     /// We want TLS and the server has none.
     #[error("the server does not offer tls")]
     TlsUnavailable,
-    /// The client needs another plugin and cannot switch.
-    #[error("the client cannot switch to {plugin}")]
-    CannotSwitch {
-        /// The plugin that its account needs.
-        plugin: String,
-    },
     /// The server asks for a plugin that is not known here.
     #[error("the server wants {0}, which is not supported")]
     UnsupportedPlugin(String),
@@ -86,7 +80,6 @@ impl LoginError {
             | Self::OldProtocol
             | Self::TlsNotOffered
             | Self::TlsUnavailable
-            | Self::CannotSwitch { .. }
             | Self::UnsupportedPlugin(_)
             | Self::Work(_)
             | Self::CannotAnswer { .. } => (1043, b"08S01", b"Bad handshake"),

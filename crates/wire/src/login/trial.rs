@@ -88,9 +88,11 @@ enum Due {
     Code { password: SecretBytes },
     /// Outside: was the client here before?
     Recall,
-    /// Outside: is it right? `None`: it proves the client and tells nothing.
+    /// Outside: is it right?
     Check {
+        /// What the client said besides its password.
         code: Option<SecretBytes>,
+        /// Is what comes back the password? Else it proves the client and tells nothing.
         tells: bool,
     },
 }
