@@ -173,7 +173,7 @@ impl Session {
     /// one comes; only one that came nearer needs a new wish.
     #[inline]
     pub(crate) fn arm(&mut self, now: Instant, out: &mut Output) {
-        let is_armed = matches!(self.phase, Phase::Commands) && !self.nearer && !self.dozes;
+        let is_armed = matches!(self.phase, Phase::Commands) && !self.nearer;
         if !is_armed {
             return self.arm_anew(now, out);
         }
@@ -189,9 +189,8 @@ impl Session {
         if self.is_over() {
             return;
         }
-        // In a dialogue every event looks at the deadlines.
-        self.nearer &= !matches!(self.phase, Phase::Commands);
-        self.dozes = self.service.keepalive.is_some() && self.keepalive_deadline(now).is_none();
+        // In a dialogue every event looks at the deadlines, and where pings wait for the client.
+        self.nearer = !matches!(self.phase, Phase::Commands) || self.dozes(now);
         let next = self.next_deadline(now);
         if let Some(next) = next
             && self.armed.is_none_or(|armed| next < armed)

@@ -46,6 +46,11 @@ impl Session {
             .min()
     }
 
+    /// Is nothing pinged until the client says something?
+    pub(crate) fn dozes(&self, now: Instant) -> bool {
+        self.service.keepalive.is_some() && self.keepalive_deadline(now).is_none()
+    }
+
     fn client_is_idle_for(&self, limit: Duration, now: Instant) -> bool {
         self.client_is_idle() && now.since(self.client.last_active) >= limit
     }

@@ -241,8 +241,6 @@ pub struct Session {
     pub(crate) armed: Option<Instant>,
     /// There may be a deadline before that.
     pub(crate) nearer: bool,
-    /// No connection is pinged until the client says something.
-    pub(crate) dozes: bool,
     /// The client waits for a KILL to be carried out.
     pub(crate) killing: bool,
     /// It is being killed: nothing is repeated any more.
@@ -328,7 +326,6 @@ impl Session {
             heads: 0,
             armed: None,
             nearer: true,
-            dozes: false,
             killing: false,
             condemned: false,
             aimed_at: false,
@@ -584,10 +581,12 @@ impl Session {
     /// What every entry point ends with.
     #[inline]
     pub(crate) fn finish_event(&mut self, env: &mut Env<'_>) {
-        let is_waited_for = self.needs.follows || self.held || !self.pending.is_empty();
-        let is_quiet = env.out.warnings.get_mut().is_empty()
-            && !self.awaits_rest()
-            && !(self.moved && is_waited_for);
+        let is_waited_for = |session: &Session| {
+            session.needs.follows || session.held || !session.pending.is_empty()
+        };
+        let is_quiet = !(self.moved && is_waited_for(self))
+            && env.out.warnings.get_mut().is_empty()
+            && !self.awaits_rest();
         if is_quiet {
             self.moved = false;
         } else {
