@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tidegate_wire::auth::{Done, Work};
-use tidegate_wire::frame::{frame_into, split_packet};
+use tidegate_wire::frame::{frame_into, frame_with, split_packet};
 use tidegate_wire::login::{
     ClientLogin, ClientStep, Identity, LoginError, MAX_PACKET, Refusal, ServerInfo,
 };
@@ -449,7 +449,7 @@ impl Session {
                 self.verdicts.join(seq);
             }
             repeat(backend, id, &entry, to, cx);
-            undone |= crate::setup::may_be_undone_by(entry.payload);
+            undone |= !entry.rest.is_empty() || crate::setup::may_be_undone_by(entry.payload);
         }
         if !schema_pending
             && let Some(needed) = self.client.database.as_deref()
@@ -565,16 +565,18 @@ fn repeat(backend: &mut Backend, id: BackendId, entry: &Entry<'_>, to: OwedTo, c
         KeyRef::Statement(stmt) => Some(stmt),
         _ => None,
     };
-    backend.expect(
-        command.reply_shape(),
-        entry.payload.len(),
-        Owed { to, stmt },
-    );
+    backend.expect(command.reply_shape(), entry.len(), Owed { to, stmt });
     if to.is_command() {
         backend.begin_operation(cx.now);
     }
     cx.out.send_with(Side::Backend(id), |own| {
-        frame_into(own, &mut 0, entry.payload);
+        frame_with(own, &mut 0, |own| {
+            own.extend_from_slice(entry.payload);
+            entry
+                .rest
+                .iter()
+                .for_each(|piece| own.extend_from_slice(piece));
+        });
     });
 }
 

@@ -1,10 +1,16 @@
 //! The entries of a history one behind the other in one piece of memory: a session may keep a
-//! thousand of them, and most are some dozens of bytes.
+//! thousand of them, and most are some dozens of bytes. What is long has its rest elsewhere, in
+//! pieces, for it would be moved again and again while it comes.
 //!
 //! The invariant: the records, in order, partition `bytes`; each begins with its key (the byte that
-//! says of which kind it is holds the outcome too), and its payload follows.
+//! says of which kind it is holds the outcome too), and the head of its payload follows, which is all
+//! of it up to [`HEAD_BYTES`].
+
+mod rest;
 
 use std::ops::Range;
+
+use rest::Rests;
 
 use crate::key::{Key, KeyRef};
 
@@ -13,6 +19,9 @@ const NO_SCHEMA: u16 = u16::MAX;
 
 /// The piece of memory grows by this part of itself: little is unused, and little is moved.
 const GROWTH: usize = 32;
+
+/// A longer payload has a rest.
+const HEAD_BYTES: usize = 64 * 1024;
 
 /// Where the outcome stands in the first byte of a key, and the rest of that byte.
 const OUTCOME_SHIFT: u8 = 4;
@@ -24,12 +33,21 @@ pub(crate) struct Entry<'a> {
     /// The session command's number in the session.
     pub(crate) seq: u64,
     pub(crate) key: KeyRef<'a>,
-    /// From the command byte on, without packet headers.
+    /// From the command byte on, without packet headers; of a long command its head.
     pub(crate) payload: &'a [u8],
+    /// What follows the head, in pieces.
+    pub(crate) rest: &'a [Vec<u8>],
     /// Did it succeed? `None`: not answered yet.
     pub(crate) ok: Option<bool>,
     /// The default database it was issued under; of a command that changes it, the new one.
     pub(crate) schema: Option<&'a [u8]>,
+}
+
+impl Entry<'_> {
+    /// The length of the whole command.
+    pub(crate) fn len(&self) -> usize {
+        self.payload.len() + self.rest.iter().map(Vec::len).sum::<usize>()
+    }
 }
 
 /// What is known of one command besides its bytes.
@@ -37,7 +55,8 @@ pub(crate) struct Entry<'a> {
 struct Record {
     /// The low half of its number.
     seq: u32,
-    payload: u32,
+    /// The length of its payload's head.
+    head: u32,
     key: u16,
     /// The place of its schema among the schemas.
     schema: u16,
@@ -45,7 +64,7 @@ struct Record {
 
 impl Record {
     fn len(self) -> usize {
-        usize::from(self.key) + self.payload as usize
+        usize::from(self.key) + self.head as usize
     }
 }
 
@@ -54,6 +73,7 @@ impl Record {
 pub(super) struct Log {
     records: Vec<Record>,
     bytes: Vec<u8>,
+    rests: Rests,
     /// Default databases that commands were issued under, each once.
     schemas: Vec<Box<[u8]>>,
     /// The newest number that was recorded.
@@ -70,6 +90,7 @@ impl Log {
     pub(super) fn capacity(&self) -> usize {
         self.records.capacity() * size_of::<Record>()
             + self.bytes.capacity()
+            + self.rests.capacity()
             + self.schemas.iter().map(|name| name.len()).sum::<usize>()
     }
 
@@ -85,10 +106,8 @@ impl Log {
         payload: &[u8],
         schema: Option<&[u8]>,
     ) -> bool {
-        let (Ok(key_len), Ok(payload_len)) = (
-            u16::try_from(key.encoded_len()),
-            u32::try_from(payload.len()),
-        ) else {
+        let (head, rest) = payload.split_at(payload.len().min(HEAD_BYTES));
+        let Ok(key_len) = u16::try_from(key.encoded_len()) else {
             return false;
         };
         let Some(schema) = self.place_of(schema) else {
@@ -96,43 +115,43 @@ impl Log {
         };
         let record = Record {
             seq: low(seq),
-            payload: payload_len,
+            head: head.len() as u32,
             key: key_len,
             schema,
         };
         grow(&mut self.bytes, record.len());
         key.encode(&mut self.bytes);
-        self.bytes.extend_from_slice(payload);
+        self.bytes.extend_from_slice(head);
+        self.rests.append(low(seq), rest);
         grow(&mut self.records, 1);
         self.records.push(record);
         self.newest = self.newest.max(seq);
         true
     }
 
-    /// More bytes of the payload at `ix`. `false`: it is too long to be kept.
-    pub(super) fn extend(&mut self, ix: usize, more: &[u8]) -> bool {
-        let span = self.span(ix);
+    /// More bytes of the payload at `ix`.
+    pub(super) fn extend(&mut self, ix: usize, more: &[u8]) {
+        let end = self.span(ix).end;
         let Some(record) = self.records.get_mut(ix) else {
-            return false;
+            return;
         };
-        let length = record.payload as usize + more.len();
-        let Ok(length) = u32::try_from(length) else {
-            return false;
-        };
-        record.payload = length;
-        if span.end == self.bytes.len() {
-            grow(&mut self.bytes, more.len());
-            self.bytes.extend_from_slice(more);
+        let room = HEAD_BYTES.saturating_sub(record.head as usize);
+        let (head, rest) = more.split_at(more.len().min(room));
+        record.head += head.len() as u32;
+        self.rests.append(record.seq, rest);
+        if end == self.bytes.len() {
+            grow(&mut self.bytes, head.len());
+            self.bytes.extend_from_slice(head);
         } else {
-            self.bytes.splice(span.end..span.end, more.iter().copied());
+            self.bytes.splice(end..end, head.iter().copied());
         }
-        true
     }
 
     pub(super) fn remove(&mut self, ix: usize) {
         if ix < self.records.len() {
             self.bytes.drain(self.span(ix));
-            self.records.remove(ix);
+            let record = self.records.remove(ix);
+            self.rests.remove(record.seq);
         }
     }
 
@@ -209,6 +228,7 @@ impl Log {
             seq: self.newest - u64::from(low(self.newest).wrapping_sub(record.seq)),
             key: KeyRef::decode(kind & KIND, key.get(1..)?)?,
             payload,
+            rest: self.rests.get(record.seq),
             ok: match kind >> OUTCOME_SHIFT {
                 0 => None,
                 outcome => Some(outcome == 2),

@@ -65,10 +65,8 @@ impl History {
 
     /// More bytes of a command that is longer than what was recorded of it.
     pub(crate) fn append(&mut self, seq: u64, bytes: &[u8]) {
-        if let Some(ix) = self.log.find(seq)
-            && !self.log.extend(ix, bytes)
-        {
-            self.give_up();
+        if let Some(ix) = self.log.find(seq) {
+            self.log.extend(ix, bytes);
         }
     }
 
@@ -180,7 +178,7 @@ impl History {
         }
         // None that stands before something that may depend on it.
         let superfluous = |older: &Entry<'_>| {
-            twin && older.payload == entry.payload
+            twin && older.payload == entry.payload && older.rest == entry.rest
                 || replaces && older.ok == Some(true) && entry.key.covers(&older.key)
         };
         let gone: Vec<usize> = self
@@ -253,7 +251,7 @@ impl History {
             |into, entry| {
                 into.u64(entry.seq);
                 entry.key.owned().freeze(into);
-                into.bytes(entry.payload);
+                into.bytes(&[entry.payload, &entry.rest.concat()].concat());
                 into.option(entry.ok, Encoder::flag);
                 into.option(entry.schema, Encoder::bytes);
             },
@@ -317,7 +315,8 @@ mod tests {
     fn texts(history: &History) -> Vec<String> {
         history
             .entries()
-            .map(|entry| String::from_utf8_lossy(entry.payload).into_owned())
+            .map(|entry| [entry.payload, &entry.rest.concat()].concat())
+            .map(|text| String::from_utf8_lossy(&text).into_owned())
             .collect()
     }
 
@@ -489,6 +488,23 @@ mod tests {
     }
 
     #[test]
+    fn a_long_command_is_kept_whole_and_costs_its_bytes() {
+        let mut history = history(10, true);
+        let (head, more) = ("a".repeat(100_000), "b".repeat(1000));
+        history.record(1, &TEXT, head.as_bytes(), None);
+        history.record(2, &TEXT, b"c", None);
+        for _ in 0..10_000 {
+            history.append(1, more.as_bytes());
+        }
+        history.append(2, b"d");
+        assert!(history.bytes() < 10_100_000 + 256 * 1024);
+        assert!(texts(&history) == [head + &more.repeat(10_000), "cd".to_owned()]);
+        history.forget(1);
+        assert!(history.bytes() < 256 * 1024);
+        assert_eq!(texts(&history), ["cd"]);
+    }
+
+    #[test]
     fn frozen_and_thawed_it_is_the_same() {
         let mut history = history(10, true);
         history.record(1, &Key::Schema, b"\x02db", Some(b"old"));
@@ -501,6 +517,7 @@ mod tests {
         );
         done(&mut history, 3, named("s"), "\x03prepare s from 'x'");
         done(&mut history, 4, vars(&["a", "b"]), "\x03set a = 1, b = 2");
+        done(&mut history, 5, TEXT, &"long".repeat(100_000));
         let mut encoder = Encoder::default();
         history.freeze(&mut encoder);
         let bytes = encoder.into_bytes();

@@ -5,6 +5,7 @@ mod siege;
 
 use std::io::Read as _;
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Mutex;
 
 use tidegate_testkit::mariadb::Account;
 use tidegate_testkit::raw::{
@@ -12,7 +13,7 @@ use tidegate_testkit::raw::{
 };
 use tidegate_testkit::{Count, PATIENCE};
 
-use crate::house::{connect, group};
+use crate::house::{connect, group, value};
 use crate::protocol::change_user;
 use siege::{besiege, plan, start};
 
@@ -126,6 +127,29 @@ fn packets_that_are_too_long() {
             packets.write_bytes(&filler).expect("sent");
         }
         packets.shutdown(std::net::Shutdown::Both);
+    });
+}
+
+/// The text of a preparation is kept while it comes, for later connections. It is kept once.
+#[test]
+fn preparations_that_never_end() {
+    let tidegate = start(&plan());
+    let filler = vec![b'x'; 1 << 20];
+    let begun = Mutex::new(Vec::new());
+    besiege(&tidegate, 60, |round| {
+        let mut client = connect(&tidegate, "rw");
+        if round > 0 {
+            assert_eq!(value(&mut client, "SELECT 1"), "1");
+            return;
+        }
+        let packets = client.packets();
+        packets
+            .write_bytes(b"\xFF\xFF\xFF\0\x16SELECT '")
+            .expect("sent");
+        for _ in 0..15 {
+            packets.write_bytes(&filler).expect("sent");
+        }
+        begun.lock().expect("no panic").push(client);
     });
 }
 
