@@ -218,6 +218,8 @@ impl Builder<'_> {
             targets,
             rank: rank(params.rank),
             wait_timeout: Some(params.wait_timeout).filter(|limit| *limit > Duration::ZERO),
+            net_write_timeout: Some(params.net_write_timeout)
+                .filter(|limit| *limit > Duration::ZERO),
             keepalive: Some(params.connection_keepalive)
                 .filter(|after| *after > Duration::ZERO)
                 .map(|after| Keepalive {

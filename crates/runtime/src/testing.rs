@@ -20,6 +20,7 @@ pub(crate) fn service(targets: Vec<TargetSpec>) -> ServiceSpec {
         targets,
         rank: Rank::Primary,
         wait_timeout: None,
+        net_write_timeout: None,
         keepalive: None,
         retain_last_statements: 0,
         session_trace: SessionTrace::default(),

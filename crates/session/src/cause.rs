@@ -10,6 +10,8 @@ pub enum Cause {
     ClientLost,
     /// The client was idle for longer than `wait_timeout`.
     ClientIdle,
+    /// The client took none of its data for longer than `net_write_timeout`.
+    ClientStalled,
     /// The client sent something that is not the protocol.
     ClientProtocol,
     /// The login did not finish in time.
@@ -42,10 +44,11 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause, for tables, counters and documentation.
-    pub const ALL: [Cause; 17] = [
+    pub const ALL: [Cause; 18] = [
         Cause::ClientQuit,
         Cause::ClientLost,
         Cause::ClientIdle,
+        Cause::ClientStalled,
         Cause::ClientProtocol,
         Cause::LoginTimeout,
         Cause::LoginFailed,
@@ -69,6 +72,7 @@ impl Cause {
             Cause::ClientQuit => "client_quit",
             Cause::ClientLost => "client_lost",
             Cause::ClientIdle => "client_idle",
+            Cause::ClientStalled => "client_stalled",
             Cause::ClientProtocol => "client_protocol",
             Cause::LoginTimeout => "login_timeout",
             Cause::LoginFailed => "login_failed",

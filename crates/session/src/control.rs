@@ -111,6 +111,9 @@ impl Session {
                 },
                 cx,
             );
+        } else if due(self.stall_deadline()) {
+            let seconds = self.service.net_write_timeout.unwrap_or_default().as_secs();
+            self.fail(&SessionFault::Stalled { seconds }, cx);
         } else if due(self.idle_deadline()) {
             let seconds = self.service.wait_timeout.unwrap_or_default().as_secs();
             self.fail(&SessionFault::Idle { seconds }, cx);
@@ -160,6 +163,13 @@ impl Session {
                 return;
             }
         }
+    }
+
+    /// When a client is disconnected that takes nothing.
+    fn stall_deadline(&self) -> Option<Instant> {
+        let limit = self.service.net_write_timeout?;
+        self.client_backlogged
+            .then(|| self.stalled_since.after(limit))
     }
 
     /// When an idle client is disconnected. A command in progress is not idleness.
@@ -224,6 +234,7 @@ impl Session {
             self.sync_deadline(),
             self.lending_deadline(now),
             self.keepalive_deadline(now),
+            self.stall_deadline(),
             idle,
         ]
         .into_iter()

@@ -159,6 +159,12 @@ pub enum SessionFault {
         /// The limit.
         seconds: u64,
     },
+    /// Its client took nothing for too long.
+    #[error("the client took none of its data for {seconds} seconds, see net_write_timeout")]
+    Stalled {
+        /// The limit.
+        seconds: u64,
+    },
     /// Killed.
     #[error("connection was killed")]
     Killed,
@@ -189,6 +195,7 @@ impl SessionFault {
             SessionFault::ServerLogin { .. } => Cause::ServerLogin,
             SessionFault::SessionCommand { .. } => Cause::SessionCommand,
             SessionFault::Idle { .. } => Cause::ClientIdle,
+            SessionFault::Stalled { .. } => Cause::ClientStalled,
             SessionFault::Killed => Cause::Killed,
             SessionFault::Shutdown => Cause::Shutdown,
             SessionFault::Module(_) => Cause::Filter,
@@ -205,7 +212,8 @@ impl Fault for SessionFault {
             | SessionFault::TooLarge { .. }
             | SessionFault::LoginRefused { .. }
             | SessionFault::LoginTimeout { .. }
-            | SessionFault::Idle { .. } => Blame::Client,
+            | SessionFault::Idle { .. }
+            | SessionFault::Stalled { .. } => Blame::Client,
             SessionFault::NoServer(_)
             | SessionFault::ServerLost { .. }
             | SessionFault::ServerProtocol { .. }
@@ -235,6 +243,7 @@ impl Fault for SessionFault {
             | SessionFault::CommitUnknown { .. }
             | SessionFault::Replay(_)
             | SessionFault::Idle { .. }
+            | SessionFault::Stalled { .. }
             | SessionFault::Killed
             | SessionFault::Shutdown
             | SessionFault::Module(_) => Retry::Never,
@@ -269,6 +278,11 @@ impl Fault for SessionFault {
                 format!(
                     "The client was disconnected because of inactivity ({word}): no statement for {seconds} seconds, see wait_timeout"
                 ),
+            ),
+            SessionFault::Stalled { .. } => ErrReply::new(
+                1161,
+                b"08S01",
+                format!("Got timeout writing communication packets ({word}): {self}"),
             ),
             SessionFault::ServerLogin {
                 code,

@@ -37,6 +37,8 @@ pub struct ServiceSpec {
     pub rank: Rank,
     /// Idle limit of a client; `None`: no limit.
     pub wait_timeout: Option<Duration>,
+    /// A client that takes none of its data for so long is disconnected; `None`: never.
+    pub net_write_timeout: Option<Duration>,
     /// Connections that are idle are pinged; `None`: they are not.
     pub keepalive: Option<Keepalive>,
     /// How many statements a session keeps for `queries[]`.

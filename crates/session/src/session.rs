@@ -229,6 +229,8 @@ pub struct Session {
     pub(crate) moved: bool,
     /// The client has more unsent bytes than the high water mark.
     pub(crate) client_backlogged: bool,
+    /// Since when it has taken none of what waits for it.
+    pub(crate) stalled_since: Instant,
     /// The client is not read.
     pub(crate) client_paused: bool,
     /// Look for connections to let go at the next rest: the servers changed, or a router wants it.
@@ -320,6 +322,7 @@ impl Session {
             held: false,
             moved: false,
             client_backlogged: false,
+            stalled_since: Instant::default(),
             client_paused: false,
             look_for_spare: Cell::new(false),
             put_off: None,
@@ -416,7 +419,8 @@ impl Session {
         self.finish_event(env);
     }
 
-    /// One side's unsent bytes crossed a water mark: whoever feeds it is paused or resumed.
+    /// One side's unsent bytes crossed a water mark: whoever feeds it is paused or resumed. Told again
+    /// that they are above it: some of them have gone.
     pub fn on_backlog(&mut self, side: Side, backlog: Backlog, env: &mut Env<'_>) {
         if self.is_over() {
             return;
@@ -426,6 +430,8 @@ impl Session {
             Side::Client => {
                 self.client_backlogged = high;
                 self.moved = !high;
+                self.stalled_since = env.now;
+                self.nearer = true;
             }
             Side::Backend(id) => {
                 if let Some(backend) = self.backend_mut(id) {

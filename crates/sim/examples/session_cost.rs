@@ -175,6 +175,7 @@ fn service(router: Arc<dyn Router>) -> Arc<ServiceSpec> {
         targets: (0..3).map(|ix| TargetSpec::Server(ServerId(ix))).collect(),
         rank: Rank::Primary,
         wait_timeout: None,
+        net_write_timeout: None,
         keepalive: None,
         retain_last_statements: 0,
         dump_last_statements: DumpStatements::Never,

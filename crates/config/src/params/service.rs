@@ -78,7 +78,7 @@ crate::params! {
         /// Ping them even when the client has been idle for as long.
         force_connection_keepalive: bool = flag(false).runtime(),
         /// Drop a client that has not taken any of its data for this long. 0: never.
-        net_write_timeout: Duration = seconds(0).runtime().reserved(),
+        net_write_timeout: Duration = seconds(0).runtime(),
         /// Most statement digests that each worker keeps for the service. 0: none. Where nothing
         /// looks at statements, as in readconnroute without such filters, there are none either.
         statement_digests: u64 = count(200).range(0, 1000).since("tidegate").runtime(),

@@ -68,13 +68,19 @@ impl Desk {
         let Some(conn) = seated.named(key) else {
             return Ok(());
         };
+        let before = conn.unsent();
         conn.flush(&mut bench);
-        if !conn.swollen || conn.unsent() > low {
+        if !conn.swollen {
             return Ok(());
         }
-        conn.swollen = false;
+        let backlog = match conn.unsent() {
+            after if after <= low => Backlog::Low,
+            after if after < before => Backlog::High,
+            _ => return Ok(()),
+        };
+        conn.swollen = backlog == Backlog::High;
         self.event(seated, |session, env| {
-            session.on_backlog(key.side(), Backlog::Low, env);
+            session.on_backlog(key.side(), backlog, env);
         })
     }
 

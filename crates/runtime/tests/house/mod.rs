@@ -300,6 +300,7 @@ pub fn service(servers: usize, workers: usize) -> ServiceSpec {
             .collect(),
         rank: Rank::Primary,
         wait_timeout: None,
+        net_write_timeout: None,
         keepalive: None,
         retain_last_statements: 0,
         session_trace: SessionTrace::default(),

@@ -188,6 +188,7 @@ fn service(
         targets,
         rank: Rank::Primary,
         wait_timeout: plan.wait_timeout,
+        net_write_timeout: None,
         keepalive: plan.keepalive,
         retain_last_statements: plan.retain,
         session_trace: SessionTrace {

@@ -176,6 +176,7 @@ fn spec(
         targets,
         rank: Rank::Primary,
         wait_timeout: has(3).then_some(Duration::from_secs(5)),
+        net_write_timeout: None,
         keepalive: None,
         retain_last_statements: if has(4) { 3 } else { 0 },
         session_trace: SessionTrace {

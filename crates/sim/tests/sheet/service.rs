@@ -39,6 +39,7 @@ pub(crate) fn service(servers: usize, mode: &str, script: &Script) -> Arc<Servic
         target_counters: (0..servers).map(|_| Arc::new(Counters::new(1))).collect(),
         rank: Rank::Primary,
         wait_timeout: None,
+        net_write_timeout: None,
         keepalive: None,
         retain_last_statements: 0,
         session_trace: SessionTrace::default(),

@@ -160,6 +160,26 @@ fn connections_come_from_the_chosen_address() {
 }
 
 #[test]
+fn a_client_that_takes_nothing_is_disconnected() {
+    let mut tidegate = Plan::new(group()).split("net_write_timeout=1s\n").start();
+    tidegate.wait_ready().expect("ready");
+    let mut stalled = connect(&tidegate, "rw");
+    let (server, number) = reader(&mut stalled);
+    let much = "SELECT REPEAT('x', 1000) FROM seq_1_to_100000";
+    stalled.send_query(much).expect("sent");
+    tidegate
+        .wait_log("the client took none of its data for 1 seconds, see net_write_timeout")
+        .expect("it is told");
+    let sql = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {number}");
+    let gone = || server.value(&sql).is_ok_and(|count| count == "0");
+    wait_until("the server to be free of it", gone).expect("it is");
+    // Another that takes it in time gets all of it.
+    let mut reading = connect(&tidegate, "rw");
+    reading.send_query(much).expect("sent");
+    assert_eq!(reading.count_rows().expect("rows").0, 100_000);
+}
+
+#[test]
 fn the_extra_port_is_tried_first() {
     let nobody = PortLease::take().expect("a port");
     let tidegate = Plan::new(group())
