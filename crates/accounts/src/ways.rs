@@ -29,6 +29,8 @@ pub struct Ways {
     pub ed25519: Option<Ed25519Way>,
     /// `parsec`.
     pub parsec: bool,
+    /// Passwords that clients hand over are not checked: the servers will (`skip_authentication`).
+    pub unchecked: bool,
     /// Random bytes that decoys are chosen with.
     pub seed: [u8; 32],
 }
@@ -88,7 +90,7 @@ impl Ways {
         {
             stored::is_sha2(text.as_bytes()).then(|| Dialogue::Password {
                 asking: Asking::Sha2 { key: key.clone() },
-                check: PasswordCheck::Sha2(text.as_bytes().into()),
+                check: self.check(PasswordCheck::Sha2(text.as_bytes().into())),
             })
         } else if is("ed25519")
             && let Some(way) = &self.ed25519
@@ -99,7 +101,7 @@ impl Ways {
                     asking: Asking::Sha2 {
                         key: sealing.clone(),
                     },
-                    check: PasswordCheck::Ed25519(key),
+                    check: self.check(PasswordCheck::Ed25519(key)),
                 },
             })
         } else if is("parsec") && self.parsec {
@@ -108,6 +110,14 @@ impl Ways {
             return Use::NotEnabled;
         };
         dialogue.map_or(Use::Unusable, Use::Dialogue)
+    }
+
+    fn check(&self, stored: PasswordCheck) -> PasswordCheck {
+        if self.unchecked {
+            PasswordCheck::AtServers
+        } else {
+            stored
+        }
     }
 
     /// The methods of an account that can be used here, in its order.
@@ -154,9 +164,10 @@ impl Ways {
                 asking,
                 check: match check {
                     PasswordCheck::Ed25519(_) => PasswordCheck::Ed25519(key()),
-                    PasswordCheck::Sha2(_) | PasswordCheck::Pam(_) | PasswordCheck::Nobody => {
-                        PasswordCheck::Nobody
-                    }
+                    PasswordCheck::Sha2(_)
+                    | PasswordCheck::Pam(_)
+                    | PasswordCheck::AtServers
+                    | PasswordCheck::Nobody => PasswordCheck::Nobody,
                 },
             },
         }
@@ -184,6 +195,7 @@ mod tests {
             sha2: Some(None),
             ed25519: Some(Ed25519Way::Sign),
             parsec: true,
+            unchecked: false,
             seed: [3; 32],
         }
     }
@@ -264,5 +276,29 @@ mod tests {
         assert_eq!(seen.len(), 3);
         let nobody = all().decoy(&Accounts::default(), b"u");
         assert_eq!(nobody, [Dialogue::Native(NativeHash::UNKNOWN_USER)]);
+    }
+
+    #[test]
+    fn servers_are_left_the_check_but_nobody_is_let_in_that_names_no_account() {
+        let ways = Ways {
+            unchecked: true,
+            ed25519: Some(Ed25519Way::Password(None)),
+            ..all()
+        };
+        let accounts = Accounts::new(Tables {
+            accounts: vec![row("u", vec![Method::new("ed25519", KEY)])],
+            ..Tables::default()
+        });
+        let checks = |dialogues: Vec<Dialogue>| -> Vec<PasswordCheck> {
+            let check = |dialogue| match dialogue {
+                Dialogue::Password { check, .. } => Some(check),
+                _ => None,
+            };
+            dialogues.into_iter().filter_map(check).collect()
+        };
+        let real = ways.of_account(&accounts.rows()[0]);
+        assert_eq!(checks(real), [PasswordCheck::AtServers]);
+        let decoy = ways.decoy(&accounts, b"nobody");
+        assert_eq!(checks(decoy), [PasswordCheck::Nobody]);
     }
 }

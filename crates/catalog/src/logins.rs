@@ -198,6 +198,7 @@ fn ways(authentication: &Authentication, sealing: &Sealing, seed: [u8; 32]) -> W
             .has(Authenticator::Ed25519)
             .then_some(ed25519),
         parsec: authentication.has(Authenticator::Parsec),
+        unchecked: authentication.skip,
         seed,
     }
 }

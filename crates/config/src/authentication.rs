@@ -91,6 +91,8 @@ pub struct Authentication {
     pub match_host: bool,
     /// How database names are compared at the login: 0, 1 or 2.
     pub lower_case_table_names: u8,
+    /// Passwords that clients hand over are not checked: the servers will.
+    pub skip: bool,
     /// How accounts with `ed25519` prove themselves.
     pub ed_mode: EdMode,
     /// The key for passwords of accounts with `ed25519`.
@@ -105,6 +107,7 @@ impl Default for Authentication {
             authenticators: vec![Authenticator::MariaDb],
             match_host: true,
             lower_case_table_names: 0,
+            skip: false,
             ed_mode: EdMode::Ed25519,
             ed_rsa: RsaFiles::default(),
             sha2_rsa: RsaFiles::default(),
@@ -204,6 +207,7 @@ impl Authentication {
                         .to_owned(),
                 );
             }
+            "skip_authentication" => self.skip = true,
             _ => return Err(format!("{name}=true is not yet supported")),
         }
         Ok(())
@@ -314,14 +318,15 @@ mod tests {
                 "authenticator_options: 'match_host' is not of the form name=value",
             ),
             (
-                "ed25519",
-                "skip_authentication=true",
-                "authenticator_options: skip_authentication=true is not yet supported",
+                "",
+                "clear_pw_passthrough=true",
+                "authenticator_options: clear_pw_passthrough=true is not yet supported",
             ),
         ] {
             assert_eq!(of(authenticator, options), Err(expect.to_owned()));
         }
         assert!(of("", "skip_authentication=true").is_err());
         assert!(of("", "skip_authentication=false").is_ok());
+        assert!(of("ed25519", "skip_authentication=true").is_ok_and(|made| made.skip));
     }
 }

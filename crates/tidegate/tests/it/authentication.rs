@@ -107,6 +107,26 @@ fn a_client_that_hands_its_password_over_is_answered_for_with_signatures() {
 }
 
 #[test]
+fn a_password_is_left_to_the_servers_where_that_is_wanted() {
+    let servers = servers();
+    let listener = "authenticator=Ed25519Auth\n\
+                    authenticator_options=ed_mode=sha256,skip_authentication=true\n";
+    let tidegate = Plan::new(&servers.group).listener(listener).start();
+    let ask = |user: &str, password: &str| ask(&tidegate, user, password, &["--skip-ssl"], WHO);
+    assert_eq!(ask("signs", &servers.signs).as_deref(), Ok("signs@%"));
+    let wrong = ask("signs", "wrong").expect_err("a wrong password");
+    assert!(wrong.contains("ERROR"), "{wrong}");
+    tidegate
+        .wait_log("server 'primary' refused the login")
+        .expect("a server has found it");
+    let nobody = ask("no_such_account", "any").expect_err("no account");
+    assert!(nobody.contains("1045"), "{nobody}");
+    tidegate
+        .wait_log("login of 'no_such_account'@'127.0.0.1' failed")
+        .expect("the proxy has refused it");
+}
+
+#[test]
 fn a_client_that_signs_is_let_in_and_told_why_servers_do_not() {
     let servers = servers();
     let listener = "authenticator=Ed25519Auth,MariaDBAuth\n";

@@ -87,6 +87,8 @@ pub enum PasswordCheck {
     Ed25519([u8; 32]),
     /// The system's login service of this name.
     Pam(Arc<str>),
+    /// Not here: the servers will say (`skip_authentication`).
+    AtServers,
     /// Nobody's: it takes as long as a hash, and is never right.
     Nobody,
 }
@@ -97,6 +99,7 @@ impl std::fmt::Debug for PasswordCheck {
             Self::Sha2(_) => f.write_str("Sha2(..)"),
             Self::Ed25519(_) => f.write_str("Ed25519(..)"),
             Self::Pam(service) => write!(f, "Pam({service})"),
+            Self::AtServers => f.write_str("AtServers"),
             Self::Nobody => f.write_str("Nobody"),
         }
     }
