@@ -253,7 +253,7 @@ fn open(bench: &mut Bench, router: Arc<dyn Router>) -> Session {
         bench.out.clear();
         session.on_backend_up(backend, &mut bench.env());
         let mut greeting = Vec::new();
-        ServerLogin::start(&login_config(u32::from(backend.0) + 10), &mut greeting);
+        ServerLogin::start(login_config(u32::from(backend.0) + 10), &mut greeting);
         bench.feed(&mut session, Side::Backend(backend), &mut greeting);
         bench.feed(&mut session, Side::Backend(backend), &mut ok(2));
         // What the proxy asks of a connection of its own accord, where it keeps a history.
@@ -270,7 +270,7 @@ fn client_response() -> Vec<u8> {
     identity.caps = caps().difference(Caps::SESSION_TRACK);
     let mut login = ClientLogin::new(identity);
     let mut greeting = Vec::new();
-    ServerLogin::start(&login_config(1), &mut greeting);
+    ServerLogin::start(login_config(1), &mut greeting);
     let mut response = Vec::new();
     let step = login.on_packet(&greeting[4..], 0, &mut response);
     assert!(step.is_ok(), "{step:?}");

@@ -117,7 +117,7 @@ fn attributes_are_counted() {
 /// The server's side with a real client's bytes.
 fn identify(response: &[u8], caps: Caps) -> Result<(ServerLogin, Box<ClientHello>), LoginError> {
     let mut out = Vec::new();
-    let login = ServerLogin::start(&config(caps), &mut out);
+    let login = ServerLogin::start(config(caps), &mut out);
     assert_eq!(login.seq(), 1);
     match login.on_packet(payload(response), response[3])? {
         ServerStep::Identify(login, hello) => Ok((login, hello)),
@@ -128,7 +128,7 @@ fn identify(response: &[u8], caps: Caps) -> Result<(ServerLogin, Box<ClientHello
 #[test]
 fn our_greeting_is_the_servers() {
     let mut out = Vec::new();
-    ServerLogin::start(&config(offered()), &mut out);
+    ServerLogin::start(config(offered()), &mut out);
     assert_eq!(out, GREETING);
 }
 
@@ -327,7 +327,7 @@ fn both_sides_agree() {
             } else {
                 offered()
             };
-            let server = ServerLogin::start(&config(offer), &mut greeting);
+            let server = ServerLogin::start(config(offer), &mut greeting);
             let mut identity = app(password(given));
             if tls {
                 identity.caps = identity.caps | Caps::SSL;
@@ -457,7 +457,7 @@ fn bad_clients_are_refused_with_the_right_number() {
     };
     check_refused(http, offered(), LoginError::Malformed(short), 1043);
 
-    let login = ServerLogin::start(&config(offered()), &mut Vec::new());
+    let login = ServerLogin::start(config(offered()), &mut Vec::new());
     let error = login.on_packet(real, 0).unwrap_err();
     assert_eq!(
         error,
@@ -472,7 +472,7 @@ fn bad_clients_are_refused_with_the_right_number() {
 #[test]
 fn an_ssl_request_is_answered_once() {
     let tls = offered() | Caps::SSL;
-    let login = ServerLogin::start(&config(tls), &mut Vec::new());
+    let login = ServerLogin::start(config(tls), &mut Vec::new());
     let mut request = payload(RESPONSE)[..32].to_vec();
     request[1] |= 0x08;
     let Ok(ServerStep::StartTls(login)) = login.on_packet(&request, 1) else {

@@ -127,7 +127,7 @@ fn log_in(methods: Vec<Method>, identity: Identity, private: bool, mut workshop:
         nonces: Nonces::new([5; 32]),
     };
     let mut to_client = Vec::new();
-    let mut server = Some(ServerLogin::start(&config, &mut to_client));
+    let mut server = Some(ServerLogin::start(config, &mut to_client));
     let mut client = ClientLogin::new(identity);
     let (mut caps, mut secret) = (Caps::empty(), None);
     loop {

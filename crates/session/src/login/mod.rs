@@ -123,7 +123,7 @@ impl Session {
         self.modes.mysql_family = birth.greeting.mysql_family;
         let mut login = None;
         cx.out.send_with(Side::Client, |own| {
-            login = Some(ServerLogin::start(&config, own));
+            login = Some(ServerLogin::start(config, own));
         });
         let Some(login) = login else { return };
         self.phase = Phase::Dialogue(Box::new(Dialogue {

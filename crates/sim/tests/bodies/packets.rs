@@ -73,7 +73,7 @@ pub(super) fn greeting(id: u32, caps: Caps) -> Vec<u8> {
         default_plugin: b"mysql_native_password".to_vec(),
         nonces: tidegate_wire::auth::Nonces::default(),
     };
-    ServerLogin::start(&config, &mut bytes);
+    ServerLogin::start(config, &mut bytes);
     bytes
 }
 

@@ -8,7 +8,7 @@ use zeroize::Zeroize;
 use super::NONCE_LEN;
 
 /// Makes bytes that nobody can tell who does not know the seed: SHA-256(seed, count).
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Nonces {
     seed: [u8; 32],
     made: u32,

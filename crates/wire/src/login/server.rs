@@ -9,7 +9,7 @@ use crate::handshake::{Attributes, ChangeUser, Greeting, HandshakeResponse, is_s
 use crate::{Caps, ErrPacket, OkPacket, SecretBytes, Status};
 
 /// What the greeting says.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ServerLoginConfig {
     /// The version string.
     pub version: Vec<u8>,
@@ -84,23 +84,23 @@ pub struct ServerLogin {
 
 impl ServerLogin {
     /// Appends the greeting.
-    pub fn start(config: &ServerLoginConfig, out: &mut Vec<u8>) -> Self {
+    pub fn start(config: ServerLoginConfig, out: &mut Vec<u8>) -> Self {
         let mut seq = 0;
         let greeting = Greeting {
-            version: config.version.clone(),
+            version: config.version,
             conn_id: config.conn_id,
             scramble: config.scramble,
             caps: config.caps_offered,
             collation: config.collation,
             status: Status::AUTOCOMMIT,
-            plugin: config.default_plugin.clone(),
+            plugin: config.default_plugin,
         };
         frame_with(out, &mut seq, |out| greeting.encode(out));
         Self {
             state: State::Greeted { tls: false },
             offered: config.caps_offered,
             seq,
-            trial: Trial::new(config.scramble, config.nonces.clone()),
+            trial: Trial::new(config.scramble, config.nonces),
         }
     }
 

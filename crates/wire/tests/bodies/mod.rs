@@ -279,7 +279,7 @@ fn server_login(caps: Caps, dialogue: Dialogue<'_>) {
         nonces: Nonces::new([5; 32]),
     };
     let mut out = Vec::new();
-    let mut login = ServerLogin::start(&config, &mut out);
+    let mut login = ServerLogin::start(config, &mut out);
     assert_framed(&out);
     for payload in dialogue {
         let seq = login.seq();
