@@ -14,6 +14,7 @@ use aws_lc_rs::rsa::{
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tidegate_wire::SecretBytes;
+use tidegate_wire::auth::sha2::mask;
 use zeroize::Zeroize as _;
 
 const PRIVATE: &str = "PRIVATE KEY";
@@ -101,16 +102,10 @@ impl RsaKey {
         let opened = self
             .key
             .decrypt(&OAEP_SHA1_MGF1SHA1, sealed, &mut room, None);
-        // With room for all of it: growing would leave copies behind.
-        let mut password = Vec::with_capacity(sealed.len());
-        if let Ok(masked) = opened {
-            let masks = scramble.iter().cycle();
-            password.extend(masked.iter().zip(masks).map(|(byte, mask)| byte ^ mask));
-        }
+        let text = opened.map(|masked| mask(masked, scramble));
         room.zeroize();
-        let nul = password.pop();
-        let password = SecretBytes::from(password);
-        (nul == Some(0)).then_some(password)
+        let password = text.ok()?;
+        password.strip_suffix(&[0]).map(SecretBytes::new)
     }
 }
 
@@ -153,12 +148,8 @@ mod tests {
 
     const SCRAMBLE: [u8; 20] = *b"01234567890123456789";
 
-    fn masked(password: &[u8]) -> Vec<u8> {
-        let bytes = password.iter().chain(&[0]);
-        bytes
-            .zip(SCRAMBLE.iter().cycle())
-            .map(|(byte, mask)| byte ^ mask)
-            .collect()
+    fn masked(password: &[u8]) -> SecretBytes {
+        mask(&[password, &[0]].concat(), &SCRAMBLE)
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! "Caching SHA-2 Pluggable Authentication".
 
 use sha2::{Digest as _, Sha256};
+use tidegate_wire::auth;
 use zeroize::Zeroizing;
 
 use crate::stored::SHA2_PREFIX;
@@ -52,12 +53,7 @@ impl<'a> Stored<'a> {
     /// a password that is too long to be anybody's.
     pub(crate) fn matches(&self, password: &[u8]) -> bool {
         let found = digest(longest(password), self.salt, self.rounds);
-        let difference = found
-            .iter()
-            .zip(self.digest)
-            .fold(0, |all, (a, b)| all | (a ^ b));
-        let same = std::hint::black_box(difference) == 0;
-        same && password.len() <= MAX_PASSWORD_LEN
+        auth::same(&found, self.digest) && password.len() <= MAX_PASSWORD_LEN
     }
 
     /// Works as long as for an account with the usual number of rounds.

@@ -126,7 +126,7 @@ fn mismatch() -> String {
 
 #[cfg(test)]
 mod tests {
-    use tidegate_wire::auth::sha2::scramble_response;
+    use tidegate_wire::auth::sha2::{mask, scramble_response};
 
     use super::*;
     use crate::sha_crypt::store;
@@ -179,14 +179,9 @@ mod tests {
             key: Some(RsaKey::generate().unwrap()),
             ..Workshop::default()
         };
-        let masked: Vec<u8> = b"secret\0"
-            .iter()
-            .zip(SCRAMBLE)
-            .map(|(byte, mask)| byte ^ mask)
-            .collect();
         let sealed = answer_server(&Work::Seal {
             key: workshop.key.as_ref().unwrap().public().to_vec(),
-            masked: masked.into(),
+            masked: mask(b"secret\0", &SCRAMBLE),
         });
         let work = |scramble| Work::Check {
             password: Sealed::Rsa {

@@ -37,3 +37,11 @@ pub const DIALOG: &[u8] = b"dialog";
 pub const NONCE_LEN: usize = 32;
 /// Bytes of an Ed25519 signature.
 pub const SIGNATURE_LEN: usize = 64;
+
+/// Are they the same bytes? Takes the same time wherever bytes of equal length differ.
+#[must_use]
+pub fn same(left: &[u8], right: &[u8]) -> bool {
+    let bytes = left.iter().zip(right);
+    let difference = bytes.fold(0, |all, (left, right)| all | (left ^ right));
+    std::hint::black_box(difference) == 0 && left.len() == right.len()
+}

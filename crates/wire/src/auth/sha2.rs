@@ -10,6 +10,8 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::native::SCRAMBLE_LEN;
+use super::same;
+use crate::SecretBytes;
 
 /// SHA256(password), or the hash of that.
 pub type Stage = Zeroizing<[u8; 32]>;
@@ -39,8 +41,7 @@ pub fn check(response: &[u8], scramble: &[u8; SCRAMBLE_LEN], stored: &Stage) -> 
     let response = Stage::new(response.try_into().ok()?);
     let stage1 = xor(response, &hash(&[&**stored, scramble]));
     let found = hash(&[&*stage1]);
-    let difference = xor(found, stored).iter().fold(0, |all, byte| all | byte);
-    (std::hint::black_box(difference) == 0).then_some(stage1)
+    same(&*found, &**stored).then_some(stage1)
 }
 
 /// SHA256(password) and SHA256(SHA256(password)).
@@ -49,6 +50,17 @@ pub fn stages(password: &[u8]) -> (Stage, Stage) {
     let stage1 = hash(&[password]);
     let stage2 = hash(&[&*stage1]);
     (stage1, stage2)
+}
+
+/// A text, each byte xor one of the scramble's in turn: what is sealed with an RSA key, and, once more,
+/// what was opened with it.
+#[must_use]
+pub fn mask(text: &[u8], scramble: &[u8; SCRAMBLE_LEN]) -> SecretBytes {
+    let mut masked = text.to_vec();
+    for (byte, mask) in masked.iter_mut().zip(scramble.iter().cycle()) {
+        *byte ^= mask;
+    }
+    masked.into()
 }
 
 /// Is this the answer of a client without password?

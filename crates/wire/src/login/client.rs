@@ -1,6 +1,6 @@
 //! We are the client: the login to a server.
 
-use super::{LoginError, check_len};
+use super::{LoginError, MORE_DATA, PARSEC_KIND, check_len};
 use crate::auth::native::{self, Proof, SCRAMBLE_LEN};
 use crate::auth::{
     CLEAR, DIALOG, Done, ED25519, NATIVE, NONCE_LEN, PARSEC, SHA2, Secret, Work, sha2,
@@ -12,9 +12,6 @@ use crate::handshake::{
 };
 use crate::reply::{EOF, ERR, OK};
 use crate::{Caps, ErrPacket, SecretBytes, Status};
-
-/// What comes before data that a plugin sends after its first packet.
-const MORE_DATA: u8 = 1;
 
 /// Who we are to a server.
 #[derive(Debug, Clone)]
@@ -482,13 +479,13 @@ impl ClientLogin {
                 key,
             ) => {
                 *asked_key = false;
-                let masked = mask(self.identity.password("caching_sha2_password")?, scramble);
+                let password = self.identity.password("caching_sha2_password")?;
                 Ok(Answer::Work(Work::Seal {
                     key: key.to_vec(),
-                    masked,
+                    masked: sha2::mask(&with_nul(password), scramble),
                 }))
             }
-            (Plugin::Parsec { nonce }, [b'P', factor, salt @ ..]) => {
+            (Plugin::Parsec { nonce }, [PARSEC_KIND, factor, salt @ ..]) => {
                 Ok(Answer::Work(Work::SignSlowly {
                     password: SecretBytes::new(self.identity.password("parsec")?),
                     factor: *factor,
@@ -538,18 +535,6 @@ fn with_nul(password: &[u8]) -> SecretBytes {
     let mut answer = Vec::with_capacity(password.len() + 1);
     put_nul_bytes(&mut answer, password);
     answer.into()
-}
-
-/// The password and its NUL, each byte xor one of the scramble's in turn.
-fn mask(password: &[u8], scramble: &[u8; SCRAMBLE_LEN]) -> SecretBytes {
-    let mut masked = Vec::with_capacity(password.len() + 1);
-    let bytes = password.iter().chain(&[0]);
-    masked.extend(
-        bytes
-            .zip(scramble.iter().cycle())
-            .map(|(byte, mask)| byte ^ mask),
-    );
-    masked.into()
 }
 
 fn unexpected(due: &'static str, payload: &[u8]) -> LoginError {

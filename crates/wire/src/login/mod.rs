@@ -26,6 +26,12 @@ pub use crate::auth::Secret;
 /// The longest packet of a login: connection attributes may be many, an attack must not be large.
 pub const MAX_PACKET: usize = 1024 * 1024;
 
+/// What comes before data that a plugin sends after its first packet.
+const MORE_DATA: u8 = 1;
+
+/// What `parsec` begins its salt with.
+const PARSEC_KIND: u8 = b'P';
+
 fn check_len(payload: &[u8]) -> Result<(), LoginError> {
     if payload.len() <= MAX_PACKET {
         return Ok(());

@@ -25,6 +25,7 @@
 //! Sources: MariaDB manual, "Connection" and the plugins' pages; MySQL internals manual,
 //! "Caching_sha2_password information".
 
+use super::{MORE_DATA, PARSEC_KIND};
 use crate::SecretBytes;
 use crate::auth::native::{self, SCRAMBLE_LEN};
 use crate::auth::{
@@ -34,17 +35,11 @@ use crate::auth::{
 use crate::frame::frame_with;
 use crate::handshake::AuthSwitch;
 
-/// What comes before data that a plugin sends after its first packet.
-const MORE_DATA: u8 = 1;
-
 /// A question whose answer is not shown on the terminal.
 const HIDDEN_QUESTION: u8 = 4;
 
 /// Bytes of a password that is sealed with the shortest RSA key there is, one of 2048 bits.
 const SHORTEST_SEAL: usize = 256;
-
-/// What `parsec` begins its salt with.
-const PARSEC_KIND: u8 = b'P';
 
 /// The verdict on a client's answers so far.
 #[derive(Debug)]
