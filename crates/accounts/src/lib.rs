@@ -53,4 +53,4 @@ pub use manager::{
 pub use refusal::{Refusal, check_after_password, check_database};
 pub use snapshot::{Account, Accounts, Tables};
 pub use troubles::{Passage, Trouble, troubles};
-pub use ways::{Ed25519Way, Sealing, Ways};
+pub use ways::{Decoys, Ed25519Way, Sealing, Ways};

@@ -46,7 +46,9 @@ pub struct Passage<'a> {
 /// Finds the accounts that will not work, in the order of the snapshot.
 #[must_use]
 pub fn troubles(accounts: &Accounts, passage: Passage<'_>) -> Vec<Trouble> {
-    let rows = accounts.rows().iter().filter(|row| is_meant(row));
+    let native = Ways::native();
+    let rows = accounts.rows().iter();
+    let rows = rows.filter(|row| is_meant(row, &native));
     rows.filter_map(|row| {
         reason(accounts, row, passage).map(|reason| Trouble {
             user: row.user.clone(),
@@ -59,11 +61,10 @@ pub fn troubles(accounts: &Accounts, passage: Passage<'_>) -> Vec<Trouble> {
 
 /// Is it meant for clients over the network? What is locked, has a hash that nothing matches, or is for
 /// processes of the server's own machine is not.
-fn is_meant(row: &AccountRow) -> bool {
-    let all = Ways::native();
+fn is_meant(row: &AccountRow, native: &Ways) -> bool {
     let usable = |method: &Method| {
         !method.plugin().eq_ignore_ascii_case("unix_socket")
-            && all.of_method(method) != Use::Unusable
+            && native.of_method(method) != Use::Unusable
     };
     !row.is_role && !row.locked && row.methods.iter().any(usable)
 }

@@ -19,7 +19,7 @@ use crate::snapshot::Accounts;
 const DECOY_TRIES: usize = 16;
 
 /// What a listener has enabled.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Ways {
     /// `mysql_native_password`.
     pub native: bool,
@@ -31,8 +31,27 @@ pub struct Ways {
     pub parsec: bool,
     /// Passwords that clients hand over are not checked: the servers will (`skip_authentication`).
     pub unchecked: bool,
-    /// Random bytes that decoys are chosen with.
-    pub seed: [u8; 32],
+    /// What clients are asked with that name no account.
+    pub decoys: Decoys,
+}
+
+/// What decoys are chosen and made with.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Decoys {
+    seed: [u8; 32],
+    /// A public key that nobody has the other one of.
+    key: [u8; 32],
+}
+
+impl Decoys {
+    /// From random bytes, which make them different at each start.
+    #[must_use]
+    pub fn new(seed: [u8; 32]) -> Self {
+        Self {
+            seed,
+            key: ed25519_public_key(&seed),
+        }
+    }
 }
 
 /// How a password gets here over a connection that others can read: the RSA key (PEM) that it is
@@ -76,7 +95,11 @@ impl Ways {
     pub fn native() -> Self {
         Self {
             native: true,
-            ..Self::default()
+            sha2: None,
+            ed25519: None,
+            parsec: false,
+            unchecked: false,
+            decoys: Decoys::new([0; 32]),
         }
     }
 
@@ -148,22 +171,22 @@ impl Ways {
 
     /// The same dialogue with something that nobody knows.
     fn disarm(&self, dialogue: Dialogue, chosen: &[u8; 32]) -> Dialogue {
-        let key = || ed25519_public_key(&self.seed);
+        let key = self.decoys.key;
         match dialogue {
             Dialogue::Native(_) => Dialogue::Native(NativeHash::UNKNOWN_USER),
-            Dialogue::Ed25519(_) => Dialogue::Ed25519(key()),
+            Dialogue::Ed25519(_) => Dialogue::Ed25519(key),
             Dialogue::Parsec(like) => {
                 let bytes = chosen.iter().copied().cycle();
                 Dialogue::Parsec(ParsecKey {
                     salt: bytes.take(like.salt.len()).collect(),
-                    key: key(),
+                    key,
                     ..like
                 })
             }
             Dialogue::Password { asking, check } => Dialogue::Password {
                 asking,
                 check: match check {
-                    PasswordCheck::Ed25519(_) => PasswordCheck::Ed25519(key()),
+                    PasswordCheck::Ed25519(_) => PasswordCheck::Ed25519(key),
                     PasswordCheck::Sha2(_)
                     | PasswordCheck::Pam(_)
                     | PasswordCheck::AtServers
@@ -175,7 +198,7 @@ impl Ways {
 
     fn hash(&self, user: &[u8]) -> [u8; 32] {
         Sha256::new()
-            .chain_update(self.seed)
+            .chain_update(self.decoys.seed)
             .chain_update(user)
             .finalize()
             .into()
@@ -196,7 +219,7 @@ mod tests {
             ed25519: Some(Ed25519Way::Sign),
             parsec: true,
             unchecked: false,
-            seed: [3; 32],
+            decoys: Decoys::new([3; 32]),
         }
     }
 

@@ -1,11 +1,12 @@
 //! How the clients of each listener prove who they are: from parameters and the files they name.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use tidegate_accounts::{DatabaseCase, Ed25519Way, LoginPolicy, Sealing, Ways};
+use tidegate_accounts::{DatabaseCase, Decoys, Ed25519Way, LoginPolicy, Sealing, Ways};
 use tidegate_config::params::{ListenerParams, ServiceParams};
 use tidegate_config::{Authentication, Authenticator, Config, EdMode, Object, RsaFiles};
 use tidegate_proofs::{Memory, RsaKey, Workshop};
@@ -77,26 +78,12 @@ impl Logins {
     /// # Errors
     /// All that is wrong.
     pub(crate) fn build(config: &Config) -> Result<Self, LoginErrors> {
-        let mut made = Self::default();
-        let mut errors = Vec::new();
-        let seed = seed();
-        let memory = Arc::new(Memory::default());
-        for listener in &config.listeners {
-            if listener.module.is_some_and(|module| !module.opens_socket) {
-                continue;
-            }
-            match logins(config, listener, seed, &memory) {
-                Ok(logins) => {
-                    made.0.insert(listener.name.clone(), Arc::new(logins));
-                }
-                Err(error) => errors.push(format!("listener '{}': {error}", listener.name)),
-            }
-        }
-        if errors.is_empty() {
-            Ok(made)
-        } else {
-            Err(LoginErrors(errors))
-        }
+        let shared = Shared::new();
+        let made = of_listeners(config, |listener| {
+            let logins = logins(config, listener, Files::read(&listener.params)?, &shared)?;
+            Ok((listener.name.clone(), Arc::new(logins)))
+        });
+        Ok(Self(made?.into_iter().collect()))
     }
 
     /// The ways from a service's clients to its servers.
@@ -133,28 +120,101 @@ impl Logins {
 /// # Errors
 /// All that is wrong, each with listener and option.
 pub fn check_logins(config: &Config) -> Result<(), LoginErrors> {
-    Logins::build(config).map(drop)
+    of_listeners(config, |listener| Files::read(&listener.params)).map(drop)
+}
+
+/// What is made of each listener that has clients, or all that is wrong.
+fn of_listeners<T>(
+    config: &Config,
+    make: impl Fn(&Object<ListenerParams>) -> Result<T, String>,
+) -> Result<Vec<T>, LoginErrors> {
+    let mut made = Vec::new();
+    let mut errors = Vec::new();
+    for listener in &config.listeners {
+        if listener.module.is_some_and(|module| !module.opens_socket) {
+            continue;
+        }
+        match make(listener) {
+            Ok(one) => made.push(one),
+            Err(error) => errors.push(format!("listener '{}': {error}", listener.name)),
+        }
+    }
+    if errors.is_empty() {
+        Ok(made)
+    } else {
+        Err(LoginErrors(errors))
+    }
+}
+
+/// What a listener's parameters and the files they name say.
+struct Files {
+    authentication: Authentication,
+    key: Option<Arc<RsaKey>>,
+    mapping: Option<Mapping>,
+    init: Vec<String>,
+}
+
+impl Files {
+    fn read(params: &ListenerParams) -> Result<Self, String> {
+        // What is wrong with them was said when the configuration was checked.
+        let authentication = Authentication::of(params).unwrap_or_default();
+        let key = key_of_files(&authentication)?.map(Arc::new);
+        let mapping = params.user_mapping_file.as_deref();
+        let init = params.connection_init_sql_file.as_deref();
+        Ok(Self {
+            authentication,
+            key,
+            mapping: mapping.map(Mapping::read).transpose()?,
+            init: init.map(statements).transpose()?.unwrap_or_default(),
+        })
+    }
+}
+
+/// What all listeners have in common.
+struct Shared {
+    memory: Arc<Memory>,
+    decoys: Decoys,
+    /// The key of those that name no file of one: made when the first needs it.
+    key: OnceCell<Arc<RsaKey>>,
+}
+
+impl Shared {
+    fn new() -> Self {
+        Self {
+            memory: Arc::default(),
+            decoys: Decoys::new(seed()),
+            key: OnceCell::new(),
+        }
+    }
+
+    fn key(&self) -> Result<Arc<RsaKey>, String> {
+        if let Some(key) = self.key.get() {
+            return Ok(Arc::clone(key));
+        }
+        let made = RsaKey::generate().map_err(|error| error.to_string())?;
+        Ok(Arc::clone(self.key.get_or_init(|| Arc::new(made))))
+    }
 }
 
 fn logins(
     config: &Config,
     listener: &Object<ListenerParams>,
-    seed: [u8; 32],
-    memory: &Arc<Memory>,
+    files: Files,
+    shared: &Shared,
 ) -> Result<ListenerLogins, String> {
     let params = &listener.params;
-    // What is wrong with them was said when the configuration was checked.
-    let authentication = Authentication::of(params).unwrap_or_default();
-    let key = key(&authentication)?;
-    let mapping = params.user_mapping_file.as_deref();
-    let mapping = mapping.map(Mapping::read).transpose()?.map(Arc::new);
-    let sealing: Sealing = key.as_ref().map(RsaKey::public);
+    let authentication = files.authentication;
+    let key = match files.key {
+        None if wants_key(&authentication) => Some(shared.key()?),
+        key => key,
+    };
+    let sealing: Sealing = key.as_ref().map(|key| key.public());
     let service = config
         .services
         .iter()
         .find(|service| service.name == params.service);
     let policy = LoginPolicy {
-        ways: ways(&authentication, &sealing, seed),
+        ways: ways(&authentication, &sealing, &shared.decoys),
         match_host: authentication.match_host,
         enable_root_user: service.is_some_and(|service| service.params.enable_root_user),
         database_case: match authentication.lower_case_table_names {
@@ -163,15 +223,14 @@ fn logins(
             _ => DatabaseCase::Ignore,
         },
     };
-    let init = params.connection_init_sql_file.as_deref();
     Ok(ListenerLogins {
-        init: init.map(statements).transpose()?.unwrap_or_default(),
+        init: files.init,
         plugin: greeting_plugin(&authentication),
-        mapping,
+        mapping: files.mapping.map(Arc::new),
         policy,
         workshop: Workshop {
             key,
-            memory: Arc::clone(memory),
+            memory: Arc::clone(&shared.memory),
         },
     })
 }
@@ -184,7 +243,7 @@ fn statements(path: &Path) -> Result<Vec<String>, String> {
     Ok(lines.map(str::to_owned).collect())
 }
 
-fn ways(authentication: &Authentication, sealing: &Sealing, seed: [u8; 32]) -> Ways {
+fn ways(authentication: &Authentication, sealing: &Sealing, decoys: &Decoys) -> Ways {
     let ed25519 = match authentication.ed_mode {
         EdMode::Ed25519 => Ed25519Way::Sign,
         EdMode::Sha256 => Ed25519Way::Password(sealing.clone()),
@@ -199,7 +258,7 @@ fn ways(authentication: &Authentication, sealing: &Sealing, seed: [u8; 32]) -> W
             .then_some(ed25519),
         parsec: authentication.has(Authenticator::Parsec),
         unchecked: authentication.skip,
-        seed,
+        decoys: decoys.clone(),
     }
 }
 
@@ -216,10 +275,15 @@ fn greeting_plugin(authentication: &Authentication) -> &'static [u8] {
     }
 }
 
-/// The key that passwords are sealed with: of the files, or a new one where a client may need it.
-fn key(authentication: &Authentication) -> Result<Option<RsaKey>, String> {
+/// May clients need a key that they seal their passwords with?
+fn wants_key(authentication: &Authentication) -> bool {
     let by_password =
         authentication.has(Authenticator::Ed25519) && authentication.ed_mode == EdMode::Sha256;
+    by_password || authentication.has(Authenticator::Sha2)
+}
+
+/// The key that passwords are sealed with, if it is in a file.
+fn key_of_files(authentication: &Authentication) -> Result<Option<RsaKey>, String> {
     let of_files = [
         (&authentication.sha2_rsa, "sha2_rsa"),
         (&authentication.ed_rsa, "ed_rsa"),
@@ -229,12 +293,7 @@ fn key(authentication: &Authentication) -> Result<Option<RsaKey>, String> {
             return read_key(private, files, name).map(Some);
         }
     }
-    if !by_password && !authentication.has(Authenticator::Sha2) {
-        return Ok(None);
-    }
-    RsaKey::generate()
-        .map(Some)
-        .map_err(|error| error.to_string())
+    Ok(None)
 }
 
 fn read_key(private: &Path, files: &RsaFiles, name: &str) -> Result<RsaKey, String> {

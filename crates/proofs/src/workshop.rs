@@ -14,7 +14,7 @@ use crate::{ed25519, parsec, rsa};
 #[derive(Debug, Default)]
 pub struct Workshop {
     /// What clients seal their passwords with.
-    pub key: Option<RsaKey>,
+    pub key: Option<Arc<RsaKey>>,
     /// Who was here before; shared by all listeners.
     pub memory: Arc<Memory>,
 }
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn a_sealed_password_is_opened_with_our_key() {
         let workshop = Workshop {
-            key: Some(RsaKey::generate().unwrap()),
+            key: Some(Arc::new(RsaKey::generate().unwrap())),
             ..Workshop::default()
         };
         let sealed = answer_server(&Work::Seal {
