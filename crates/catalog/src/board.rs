@@ -13,6 +13,7 @@ use tidegate_session::world::{
 };
 use tidegate_sqlclient::Address;
 use tidegate_tls::{ServerTls, ServerTlsSlot};
+use tidegate_wire::compress::Method;
 
 /// Why a state could not be changed by hand.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +45,8 @@ pub struct BoardEntry {
     pub pool: Option<PoolRules>,
     /// The form of the PROXY header it is sent; `None`: it is sent none.
     pub proxy_header: Option<ProxyHeader>,
+    /// How bytes are compressed on its connections.
+    pub compression: Option<Method>,
     /// Its counters.
     pub counters: Arc<Counters<ServerShard>>,
     /// What is known of it.
@@ -294,6 +297,7 @@ fn view(entry: &BoardEntry) -> ServerView {
         connect_timeout: Some(state.connect_timeout),
         pool: entry.pool,
         proxy_header: entry.proxy_header,
+        compression: entry.compression,
         counters: Arc::clone(&entry.counters),
     }
 }

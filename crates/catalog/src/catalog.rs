@@ -492,6 +492,7 @@ async fn entries(config: &Config, ledger: &mut Ledger, tls: &TlsSet) -> Vec<Boar
             admission: Arc::default(),
             pool: settings::pool(&server.params),
             proxy_header: settings::proxy_header(&server.params),
+            compression: settings::compression_towards(&server.params),
             counters: ledger.server(&server.name),
             state: Arc::new(ServerState::unknown(&server.name)),
             monitor: monitor.map(|monitor| monitor.name.clone()),

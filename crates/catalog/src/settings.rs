@@ -7,7 +7,7 @@ use std::time::Duration;
 use tidegate_accounts::{AccountSettings, AccountsFile, RefreshLimit};
 use tidegate_config::params::{
     AccountsFileUsage, HeaderVersion, ListenerParams, MariadbProtocolParams, MaxScaleParams,
-    MonitorParams, ProtocolCompression, ServerParams, ServiceParams,
+    MonitorParams, ProtocolCompression, ServerCompression, ServerParams, ServiceParams,
 };
 use tidegate_config::{Config, Object};
 use tidegate_monitors::mariadbmon::Rules;
@@ -17,7 +17,7 @@ use tidegate_runtime::{Networks, Tuning};
 use tidegate_session::world::{PoolRules, ProxyHeader};
 use tidegate_session::{Announcement, LogSwitches};
 use tidegate_sqlclient::{Credentials, Timeouts};
-use tidegate_wire::compress::CompressionOffer;
+use tidegate_wire::compress::{CompressionOffer, Method};
 
 use crate::board::Board;
 use crate::places;
@@ -58,6 +58,17 @@ pub(crate) fn proxy_header(server: &ServerParams) -> Option<ProxyHeader> {
             HeaderVersion::V1 => ProxyHeader::V1,
             HeaderVersion::V2 => ProxyHeader::V2,
         })
+}
+
+/// How bytes are compressed on connections to a server, if it offers that.
+pub(crate) fn compression_towards(server: &ServerParams) -> Option<Method> {
+    match server.compression {
+        ServerCompression::None => None,
+        ServerCompression::Zlib => Some(Method::Zlib),
+        ServerCompression::Zstd => Some(Method::Zstd {
+            level: Method::DEFAULT_LEVEL,
+        }),
+    }
 }
 
 /// How connections to a server are kept that no session has, if they are.

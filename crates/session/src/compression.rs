@@ -1,11 +1,11 @@
-//! Which compression is agreed with a client. The compressing itself is the worker's: it is asked for with
-//! [`Op::Compress`](crate::Op::Compress), and what it makes of the client's bytes comes like any others.
+//! Which compression is agreed with a client, and with a server. The compressing itself is the worker's: it is asked for with
+//! [`Op::Compress`](crate::Op::Compress), and what it makes of the peer's bytes comes like any others.
 
 use tidegate_wire::Caps;
 use tidegate_wire::compress::{CompressionOffer, Method};
 
 use crate::fault::SessionFault;
-use crate::ids::Side;
+use crate::ids::{BackendId, Side};
 use crate::output::Op;
 use crate::session::{Cx, Env, Phase, Session};
 
@@ -23,16 +23,26 @@ pub(crate) fn offered(offer: CompressionOffer) -> Caps {
     }
 }
 
+/// What is asked of a server so that it compresses.
+pub(crate) fn asked(method: Option<Method>) -> Caps {
+    match method {
+        None => Caps::empty(),
+        Some(Method::Zlib) => Caps::COMPRESS,
+        Some(Method::Zstd { .. }) => Caps::ZSTD_COMPRESSION,
+    }
+}
+
+/// What is so short goes to servers as it is: the default towards clients too.
+const THRESHOLD_TOWARDS_SERVERS: usize = 50;
+
 /// What was agreed. With both it is zlib (MySQL internals, `page_protocol_basic_compression`).
 fn agreed(caps: Caps, zstd_level: u8) -> Option<Method> {
-    /// What zstd itself takes for its default.
-    const DEFAULT_LEVEL: u8 = 3;
     if caps.contains(Caps::COMPRESS) {
         return Some(Method::Zlib);
     }
     let level = match zstd_level {
         1..=22 => zstd_level,
-        _ => DEFAULT_LEVEL,
+        _ => Method::DEFAULT_LEVEL,
     };
     caps.contains(Caps::ZSTD_COMPRESSION)
         .then_some(Method::Zstd { level })
@@ -46,6 +56,17 @@ impl Session {
                 side: Side::Client,
                 method,
                 threshold: self.client.compression.threshold,
+            });
+        }
+    }
+
+    /// A server has let the session in: what follows is compressed, if that was agreed.
+    pub(crate) fn begin_backend_compression(&mut self, id: BackendId, caps: Caps, cx: &mut Cx<'_>) {
+        if let Some(method) = agreed(caps, Method::DEFAULT_LEVEL) {
+            cx.out.push(Op::Compress {
+                side: Side::Backend(id),
+                method,
+                threshold: THRESHOLD_TOWARDS_SERVERS,
             });
         }
     }

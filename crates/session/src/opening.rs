@@ -10,6 +10,7 @@ use tidegate_wire::login::{
 use tidegate_wire::{Caps, Command, ReplyTracker, Shape};
 
 use crate::backend::{Backend, Owed, OwedTo, State};
+use crate::compression;
 use crate::fault::SessionFault;
 use crate::history::Entry;
 use crate::ids::{BackendId, Side, Token};
@@ -88,9 +89,9 @@ impl Session {
     /// The socket is connected: the server speaks first, but for a PROXY header.
     pub(crate) fn connected(&mut self, id: BackendId, cx: &mut Cx<'_>) {
         let server = self.backend(id).map(|backend| backend.server);
-        let tls = server
-            .and_then(|server| cx.servers.get(server))
-            .is_some_and(|view| view.tls);
+        let view = server.and_then(|server| cx.servers.get(server));
+        let tls = view.is_some_and(|view| view.tls);
+        let compression = view.and_then(|view| view.compression);
         let Some(mut identity) = self.identity() else {
             return;
         };
@@ -98,6 +99,7 @@ impl Session {
             return;
         };
         if matches!(backend.state, State::Connecting) {
+            identity.caps = identity.caps | compression::asked(compression);
             if tls {
                 identity.caps = identity.caps | Caps::SSL;
                 identity.private = true;
@@ -299,6 +301,12 @@ impl Session {
     /// The server let the session in, or took its new identity.
     pub(crate) fn logged_in(&mut self, id: BackendId, server: ServerInfo, cx: &mut Cx<'_>) {
         let name = self.server_name(id, cx);
+        let fresh = self
+            .backend(id)
+            .is_some_and(|backend| matches!(backend.state, State::Login(_)));
+        if fresh {
+            self.begin_backend_compression(id, server.caps, cx);
+        }
         let missing = self
             .client
             .caps

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tidegate_wire::GtidList;
 use tidegate_wire::caps::Caps;
+use tidegate_wire::compress::Method;
 pub use tidegate_wire::proxy_header::Version as ProxyHeader;
 
 use crate::average::Average;
@@ -156,6 +157,8 @@ pub struct ServerView {
     pub pool: Option<PoolRules>,
     /// It wants to know the clients' addresses, in a PROXY header of this form.
     pub proxy_header: Option<ProxyHeader>,
+    /// How bytes are compressed on connections to it, if it offers that.
+    pub compression: Option<Method>,
     /// Its counters, the same object in every view.
     pub counters: Arc<Counters<ServerShard>>,
 }

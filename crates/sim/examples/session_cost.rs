@@ -95,6 +95,7 @@ impl Bench {
             connect_timeout: None,
             pool: None,
             proxy_header: None,
+            compression: None,
             counters: Arc::new(Counters::with_room(2, 256)),
         });
         Bench {

@@ -34,7 +34,7 @@ pub use maxscale::{MaxScaleParams, ProcessParams};
 pub use monitor::{MonitorEvent, MonitorParams};
 pub use persistence::PersistenceParams;
 pub(crate) use retired::retired;
-pub use server::{HeaderVersion, InitialStatus, Rank, ServerParams};
+pub use server::{HeaderVersion, InitialStatus, Rank, ServerCompression, ServerParams};
 pub use service::{AccountsFileUsage, ServiceParams};
 pub use sessions::{DumpLastStatements, SessionDiagnosisParams};
 pub use statements::{SqlMode, StatementParams};

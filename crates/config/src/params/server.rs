@@ -35,6 +35,15 @@ crate::words! {
     }
 }
 
+crate::words! {
+    /// How bytes are compressed on connections to a server.
+    pub enum ServerCompression {
+        None = "none",
+        Zlib = "zlib",
+        Zstd = "zstd",
+    }
+}
+
 crate::params! {
     /// Parameters of a database server.
     pub struct ServerParams {
@@ -63,6 +72,8 @@ crate::params! {
         proxy_protocol: bool = flag(false).runtime(),
         /// The form of that header: a line of text, or binary.
         proxy_protocol_version: HeaderVersion = HeaderVersion::V1.param().runtime().since("tidegate"),
+        /// Compress what clients' traffic sends to the server and gets from it, where it offers that.
+        compression: ServerCompression = ServerCompression::None.param().runtime().since("tidegate"),
         /// Servers of secondary rank are used when none of primary rank can be.
         rank: Rank = Rank::Primary.param().runtime(),
         /// Preference of a Galera node; a smaller number is better.

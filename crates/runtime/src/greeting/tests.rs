@@ -23,6 +23,7 @@ fn server(version: u64, text: &str, caps: Caps) -> ServerView {
         connect_timeout: None,
         pool: None,
         proxy_header: None,
+        compression: None,
         counters: Arc::new(Counters::new(1)),
     }
 }

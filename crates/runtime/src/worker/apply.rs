@@ -108,8 +108,13 @@ impl Desk {
                 threshold,
             } => {
                 let mut bench = self.bench();
+                let packing = Packing::new(method, threshold);
+                let packing = match side {
+                    Side::Client => packing,
+                    Side::Backend(_) => packing.towards_server(),
+                };
                 if let Some(conn) = seated.conn(side) {
-                    conn.compress(Packing::new(method, threshold), &mut bench);
+                    conn.compress(packing, &mut bench);
                     if conn.is_stalled() {
                         Desk::enqueue(&mut self.queue, conn);
                     }

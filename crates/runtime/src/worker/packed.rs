@@ -83,9 +83,10 @@ impl Packed {
         let mut packed = Bytes::default();
         let room = self.gathered.len() / 2;
         let into = packed.writable(room, bench.pool);
-        self.packing
+        let used = self
+            .packing
             .pack(self.gathered.as_slice(), bench.codecs, into);
-        self.gathered.clear(bench.pool);
+        self.gathered.consume(used, bench.pool);
         conn.put(&[IoSlice::new(packed.as_slice())], bench);
         packed.clear(bench.pool);
     }

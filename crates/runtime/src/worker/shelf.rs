@@ -328,7 +328,8 @@ impl Desk {
             let same_place = old.zip(new).is_some_and(|(old, new)| old.leads_to(new));
             let views = (before.views.get(server), self.servers.views.get(server));
             let welcome = matches!(views, (Some(old), Some(new))
-                if new.status.connectable() && new.pool.is_some() && old.proxy_header == new.proxy_header);
+                if new.status.connectable() && new.pool.is_some() && old.proxy_header == new.proxy_header
+                    && old.compression == new.compression);
             if !same_place || !welcome {
                 self.discard(place);
             }

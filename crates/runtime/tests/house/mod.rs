@@ -277,6 +277,7 @@ pub fn servers(addresses: &[Option<SocketAddr>], workers: usize) -> Servers {
         connect_timeout: None,
         pool: None,
         proxy_header: None,
+        compression: None,
         counters: Arc::new(Counters::new(workers)),
     });
     let endpoints = addresses.iter().map(|address| ServerEndpoint {

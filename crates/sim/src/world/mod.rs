@@ -182,6 +182,7 @@ impl World {
             connect_timeout: None,
             pool: self.plan.pool,
             proxy_header: None,
+            compression: None,
             counters: Arc::new(Counters::new(WORKERS)),
         }
     }

@@ -77,6 +77,7 @@ pub(super) fn views(caps: Caps) -> ServerViews {
     let view = |ix: usize| ServerView {
         pool: None,
         proxy_header: None,
+        compression: None,
         name: format!("db{ix}").into(),
         status: status(if ix == 0 { 1 } else { 2 }),
         lag: None,

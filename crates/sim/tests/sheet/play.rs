@@ -372,6 +372,7 @@ fn view(name: &str, role: ServerStatus) -> ServerView {
         connect_timeout: None,
         pool: None,
         proxy_header: None,
+        compression: None,
         counters: Arc::new(Counters::new(1)),
     }
 }

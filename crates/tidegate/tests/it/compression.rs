@@ -1,5 +1,7 @@
 //! Compression with clients that others wrote: MariaDB's own, and mysql_async.
 
+mod servers;
+
 use std::process::Command;
 
 use mysql_async::prelude::Queryable as _;

@@ -255,6 +255,20 @@ fn servers_are_reached_with_tls_by_sessions_monitors_and_account_managers() {
 }
 
 #[test]
+fn compression_towards_servers_lies_under_tls() {
+    let server = SecureServer::start();
+    let tidegate = server.plan("compression=zlib\n").start();
+    let app = Login::new(&server.group.accounts().app);
+    let mut client = RawClient::connect(tidegate.address("rw"), &app).expect("a login");
+    let sql = "SELECT GROUP_CONCAT(VARIABLE_VALUE ORDER BY VARIABLE_NAME) \
+               FROM information_schema.SESSION_STATUS \
+               WHERE VARIABLE_NAME IN ('Compression', 'Ssl_cipher')";
+    assert_eq!(value(&mut client, sql), "ON,TLS_AES_256_GCM_SHA384");
+    let long = "SELECT REPEAT('t', 5 << 20)";
+    assert_eq!(value(&mut client, long).len(), 5 << 20);
+}
+
+#[test]
 fn a_server_that_cannot_prove_who_it_is_is_not_used_and_the_log_says_why() {
     let server = SecureServer::start();
     let refusal = |lines: &str, text: &str| {

@@ -7,7 +7,8 @@
 //! |      4 |     3 | plain    | length before compression; 0: it is not compressed               |
 //! |      7 |       | data     | a zlib stream or a zstd frame of its own, or the bytes as they are |
 //!
-//! The frames are cut from the stream of packets anywhere. They begin after the OK that ends the login.
+//! The frames are cut from the stream of packets anywhere, but towards a server each packet has its own
+//! ([`Packing::towards_server`]). They begin after the OK that ends the login.
 //!
 //! Left out: when to compress, which the caller decides by what it gives at once.
 //!
@@ -18,11 +19,13 @@
 //! `page_protocol_basic_compression_packet`.
 
 mod codecs;
+mod commands;
 
 use std::fmt;
 
 pub use codecs::Codecs;
 use codecs::Decoder;
+use commands::{Commands, Number};
 
 /// The longest data and the longest plain text of one frame.
 const MAX_LEN: usize = 0xFF_FFFF;
@@ -41,6 +44,11 @@ pub enum Method {
         /// The level.
         level: u8,
     },
+}
+
+impl Method {
+    /// What zstd itself takes for its default.
+    pub const DEFAULT_LEVEL: u8 = 3;
 }
 
 /// The ways to compress that one side offers, and what it leaves as it is.
@@ -83,6 +91,10 @@ pub struct Packing {
     threshold: usize,
     /// The number of the next frame to the peer.
     seq: u8,
+    /// The peer is a server, and this is what goes to it.
+    commands: Option<Commands>,
+    /// The number that follows the peer's last frame.
+    answer_seq: u8,
     incoming: Incoming,
 }
 
@@ -131,29 +143,75 @@ impl Packing {
             method,
             threshold,
             seq: 0,
+            commands: None,
+            answer_seq: 0,
             incoming: Incoming::BETWEEN,
         }
     }
 
-    /// Appends `plain` as frames.
-    pub fn pack(&mut self, plain: &[u8], codecs: &mut Codecs, out: &mut Vec<u8>) {
-        for block in plain.chunks(BLOCK) {
-            let start = out.len();
-            out.extend_from_slice(&[0; HEADER_LEN]);
-            let compressed = block.len() > self.threshold
-                && codecs.compress(self.method, block, out)
-                && out.len() - start - HEADER_LEN < block.len();
-            if !compressed {
-                out.truncate(start + HEADER_LEN);
-                out.extend_from_slice(block);
-            }
-            let said = if compressed { block.len() } else { 0 };
-            let header = header(out.len() - start - HEADER_LEN, self.seq, said);
-            if let Some(place) = out.get_mut(start..start + HEADER_LEN) {
-                place.copy_from_slice(&header);
-            }
-            self.seq = self.seq.wrapping_add(1);
+    /// The peer is a server: each packet gets a frame, and each command is numbered anew.
+    #[must_use]
+    pub fn towards_server(mut self) -> Packing {
+        self.commands = Some(Commands::default());
+        self
+    }
+
+    /// Appends `plain` as frames; how much of it. Towards a server a packet's header waits until it is
+    /// whole.
+    pub fn pack(&mut self, plain: &[u8], codecs: &mut Codecs, out: &mut Vec<u8>) -> usize {
+        if self.commands.is_some() {
+            return self.pack_commands(plain, codecs, out);
         }
+        for block in plain.chunks(BLOCK) {
+            self.frame(block, codecs, out);
+        }
+        plain.len()
+    }
+
+    fn pack_commands(&mut self, plain: &[u8], codecs: &mut Codecs, out: &mut Vec<u8>) -> usize {
+        let mut at = 0;
+        while let Some(rest) = plain.get(at..)
+            && let Some(piece) = self.commands.as_mut().and_then(|to| to.piece(rest))
+        {
+            let bytes = rest.get(..piece.len).unwrap_or_default();
+            at += piece.len;
+            let Some((number, len)) = piece.begins else {
+                out.extend_from_slice(bytes);
+                continue;
+            };
+            match number {
+                Number::GoOn => {}
+                Number::Command => self.seq = 0,
+                Number::Answer => self.seq = self.answer_seq,
+            }
+            if len == bytes.len() && len <= 2 * BLOCK {
+                self.frame(bytes, codecs, out);
+            } else {
+                out.extend_from_slice(&header(len, self.seq, 0));
+                out.extend_from_slice(bytes);
+                self.seq = self.seq.wrapping_add(1);
+            }
+        }
+        at
+    }
+
+    /// Appends one frame, compressed if that makes it shorter.
+    fn frame(&mut self, plain: &[u8], codecs: &mut Codecs, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend_from_slice(&[0; HEADER_LEN]);
+        let compressed = plain.len() > self.threshold
+            && codecs.compress(self.method, plain, out)
+            && out.len() - start - HEADER_LEN < plain.len();
+        if !compressed {
+            out.truncate(start + HEADER_LEN);
+            out.extend_from_slice(plain);
+        }
+        let said = if compressed { plain.len() } else { 0 };
+        let header = header(out.len() - start - HEADER_LEN, self.seq, said);
+        if let Some(place) = out.get_mut(start..start + HEADER_LEN) {
+            place.copy_from_slice(&header);
+        }
+        self.seq = self.seq.wrapping_add(1);
     }
 
     /// Unpacks the start of `run` and appends at most `room` bytes; how much of the run was used. All of
@@ -236,7 +294,10 @@ impl Packing {
         let [a, b, c, seq, d, e, f] = bytes;
         let len = u32::from_le_bytes([a, b, c, 0]) as usize;
         let said = u32::from_le_bytes([d, e, f, 0]) as usize;
-        self.seq = seq.wrapping_add(1);
+        self.answer_seq = seq.wrapping_add(1);
+        if self.commands.is_none() {
+            self.seq = self.answer_seq;
+        }
         self.incoming = match said {
             0 => Incoming::Stored { left: len },
             _ => Incoming::Compressed {

@@ -6,6 +6,7 @@ use crate::auth::{
     CLEAR, DIALOG, Done, ED25519, NATIVE, NONCE_LEN, PARSEC, SHA2, Secret, Work, sha2,
 };
 use crate::codec::put_nul_bytes;
+use crate::compress::Method;
 use crate::frame::{frame_into, frame_with};
 use crate::handshake::{
     Attributes, AuthSwitch, ChangeUser, Greeting, HandshakeResponse, put_ssl_request,
@@ -318,7 +319,7 @@ impl ClientLogin {
     fn put_response(&mut self, server: &ServerInfo, out: &mut Vec<u8>) {
         let identity = &self.identity;
         let response = HandshakeResponse {
-            zstd_level: 0,
+            zstd_level: Method::DEFAULT_LEVEL,
             caps: server.caps,
             max_packet: Identity::MAX_PACKET,
             collation: identity.collation as u8,
