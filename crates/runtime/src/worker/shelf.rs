@@ -286,8 +286,13 @@ impl Desk {
                         if conn.advance_tls(&mut bench).is_err() {
                             return Some(false);
                         }
+                    } else if let Some(packed) = &mut conn.packed {
+                        packed.receive(&scratch[..count], bench.pool);
                     } else {
                         conn.input.append(&scratch[..count], bench.pool);
+                    }
+                    if conn.unpack(&mut bench).is_err() {
+                        return Some(false);
                     }
                 }
             }

@@ -80,21 +80,24 @@ fn files_go_to_a_compressing_server() {
 #[test]
 fn a_connection_of_the_pool_goes_on_compressing() {
     let lines = "compression=zlib\npersistpoolmax=10\npersistmaxtime=300s\n";
-    let text = Plan::new(group()).every_server(lines).text();
+    let text = Plan::new(group())
+        .read("router_options=master\n")
+        .every_server(lines)
+        .text();
     let tidegate = Tidegate::start(&text.replace("threads=2\n", "threads=1\n")).expect("tidegate");
     let number = |client: &mut RawClient| value(client, "SELECT @@pseudo_thread_id + 0");
-    let mut first = connect(&tidegate, "rw");
+    let mut first = connect(&tidegate, "read");
     let numbered = number(&mut first);
     converse(&mut first);
     first.quit().expect("a goodbye");
     let mut again = None;
     wait_until("the connection of the pool", || {
-        let mut client = connect(&tidegate, "rw");
+        let mut client = connect(&tidegate, "read");
         let same = number(&mut client) == numbered;
         again = Some(client);
         same
     })
-    .expect("the same connection");
+    .unwrap_or_else(|error| panic!("{error:#}\n{}", tidegate.log()));
     let mut client = again.expect("a session");
     assert_eq!(compresses(&mut client), "ON");
     converse(&mut client);
