@@ -59,6 +59,18 @@ impl ServerVersion {
         }
     }
 
+    /// Does it call replication's parts by the names that MySQL 8.0.22 gave them, and those alone since 8.4?
+    #[must_use]
+    pub fn says_replica(&self) -> bool {
+        self.kind() == ServerKind::MySql && self.number >= 80_022
+    }
+
+    /// Does it know MySQL's sets of global transaction ids?
+    #[must_use]
+    pub fn has_gtid_sets(&self) -> bool {
+        self.kind() == ServerKind::MySql && self.number >= 50_605
+    }
+
     /// Does it know MariaDB's global transaction ids and several replication connections?
     #[must_use]
     pub fn has_gtid(&self) -> bool {
@@ -114,7 +126,21 @@ mod tests {
             ServerKind::BinlogRelay,
             true,
         );
+        check("9.7.4-2", 90_704, ServerKind::MySql, false);
         check("nonsense", 0, ServerKind::MySql, false);
         check("999999999999.1.2", 102, ServerKind::MySql, false);
+    }
+
+    #[test]
+    fn mysql_is_asked_in_the_words_of_its_version() {
+        let asked = |text| {
+            let version = ServerVersion::new(text);
+            (version.says_replica(), version.has_gtid_sets())
+        };
+        assert_eq!(asked("9.7.4-2"), (true, true));
+        assert_eq!(asked("8.0.22"), (true, true));
+        assert_eq!(asked("8.0.21"), (false, true));
+        assert_eq!(asked("5.5.62"), (false, false));
+        assert_eq!(asked("10.11.14-MariaDB"), (false, false));
     }
 }

@@ -124,6 +124,8 @@ pub(crate) struct Backend {
     pub(crate) cipher: Option<Arc<str>>,
     /// It is a MySQL server, not a MariaDB one.
     pub(crate) mysql_family: bool,
+    /// A MySQL server tells the transactions that it writes (`session_track_gtids`).
+    pub(crate) tells_gtids: bool,
     /// Its login waits for what comes of this order.
     pub(crate) order: Option<Token>,
     /// What its greeting said: COM_CHANGE_USER needs it again.
@@ -175,6 +177,7 @@ impl Backend {
             version: 0,
             cipher: None,
             mysql_family: false,
+            tells_gtids: false,
             order: None,
             info: None,
             login_schema: None,

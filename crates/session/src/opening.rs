@@ -353,6 +353,7 @@ impl Session {
         let mysql = !is_mariadb(&server.version);
         backend.version = version;
         backend.mysql_family = mysql;
+        backend.tells_gtids = false;
         backend.info = Some(Box::new(server));
         if history {
             self.send_setup(id, cx);

@@ -3,10 +3,11 @@
 //!
 //! Left out: when a read has to wait (a router's decision), and how it waits (`waiting`).
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tidegate_wire::{Gtid, GtidList};
+use tidegate_wire::{Domain, Gtid, GtidList};
 
 use crate::fault::ErrReply;
 use crate::ids::TargetId;
@@ -20,14 +21,14 @@ const DOMAINS: usize = 32;
 /// Why no read misses a write that was acknowledged before it: a worker raises the position while
 /// it handles the server's OK packet, before it hands that packet to the kernel; whoever reads
 /// afterwards has heard of the OK, directly or not, through sockets, which order what came before
-/// them. A domain's number only grows, by one atomic maximum, so a later load sees that number or a
+/// them. A domain's sequence only grows, by one atomic maximum, so a later load sees that number or a
 /// greater one. Domains need no common snapshot: each acknowledged write is in one of them.
 ///
 /// The server's number beside it is for people: between two writers it may belong to the other's
 /// transaction, which no wait looks at.
 #[derive(Debug, Default)]
 pub struct ServicePosition {
-    domains: [Domain; DOMAINS],
+    domains: [Slot; DOMAINS],
     /// A domain found no room: what was written in it is not known.
     overflowed: AtomicBool,
     /// So many writes were acknowledged of which nobody could say where they are.
@@ -37,10 +38,11 @@ pub struct ServicePosition {
     covered: AtomicU64,
 }
 
+/// One domain's place.
 #[derive(Debug, Default)]
-struct Domain {
-    /// The domain's number plus one; 0: free. Once taken it stays.
-    key: AtomicU64,
+struct Slot {
+    /// Whose it is, once it is anybody's.
+    domain: OnceLock<Domain>,
     /// The last transaction's number; 0: none.
     sequence: AtomicU64,
     server: AtomicU32,
@@ -49,12 +51,11 @@ struct Domain {
 impl ServicePosition {
     /// A write was acknowledged.
     pub fn raise(&self, id: Gtid) {
-        let key = u64::from(id.domain) + 1;
-        for domain in &self.domains {
-            if domain.is_for(key) {
-                let before = domain.sequence.fetch_max(id.sequence, Ordering::SeqCst);
+        for slot in &self.domains {
+            if *slot.domain.get_or_init(|| id.domain) == id.domain {
+                let before = slot.sequence.fetch_max(id.sequence, Ordering::SeqCst);
                 if before < id.sequence {
-                    domain.server.store(id.server, Ordering::SeqCst);
+                    slot.server.store(id.server, Ordering::SeqCst);
                 }
                 return;
             }
@@ -98,14 +99,11 @@ impl ServicePosition {
         let known = self
             .domains
             .iter()
-            .map_while(|domain| {
-                let key = domain.key.load(Ordering::SeqCst);
-                Some((u32::try_from(key.checked_sub(1)?).ok()?, domain))
-            })
-            .map(|(number, domain)| Gtid {
-                domain: number,
-                server: domain.server.load(Ordering::SeqCst),
-                sequence: domain.sequence.load(Ordering::SeqCst),
+            .map_while(|slot| Some((*slot.domain.get()?, slot)))
+            .map(|(domain, slot)| Gtid {
+                domain,
+                server: slot.server.load(Ordering::SeqCst),
+                sequence: slot.sequence.load(Ordering::SeqCst),
             });
         Some(known.filter(|id| id.sequence > 0).collect())
     }
@@ -117,25 +115,11 @@ impl ServicePosition {
 
     /// Forgets everything: the servers' positions have begun anew.
     pub fn reset(&self) {
-        for domain in &self.domains {
-            domain.sequence.store(0, Ordering::SeqCst);
+        for slot in &self.domains {
+            slot.sequence.store(0, Ordering::SeqCst);
         }
         self.overflowed.store(false, Ordering::SeqCst);
         self.cover(self.untold());
-    }
-}
-
-impl Domain {
-    /// Is it that domain's place, or free and from now on so?
-    fn is_for(&self, key: u64) -> bool {
-        let mut found = self.key.load(Ordering::SeqCst);
-        if found == 0 {
-            found = self
-                .key
-                .compare_exchange(0, key, Ordering::SeqCst, Ordering::SeqCst)
-                .map_or_else(|other| other, |_| key);
-        }
-        found == key
     }
 }
 
@@ -215,7 +199,7 @@ mod tests {
         let position = ServicePosition::default();
         for domain in 0..=DOMAINS as u32 {
             position.raise(Gtid {
-                domain,
+                domain: Domain::Number(domain),
                 server: 1,
                 sequence: 1,
             });
@@ -248,7 +232,7 @@ mod tests {
                 let position = &position;
                 scope.spawn(move || {
                     for sequence in 1..=2000 {
-                        for domain in [0, server % 2 + 1] {
+                        for domain in [0, server % 2 + 1].map(Domain::Number) {
                             let id = Gtid {
                                 domain,
                                 server,

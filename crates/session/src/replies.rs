@@ -7,7 +7,7 @@ use tidegate_wire::frame::{Header, frame_with};
 use tidegate_wire::reply::{ErrPacket, Event, Kind, OkPacket, Progress, Step, Summary};
 use tidegate_wire::resultset::{ColumnDef, ColumnType, text_result};
 use tidegate_wire::track::{Change, changes, rewrite_ok};
-use tidegate_wire::{Caps, Command, Gtid, ReplyError, Rewrite, Status};
+use tidegate_wire::{Caps, Command, Gtid, GtidList, ReplyError, Rewrite, Status};
 
 use crate::backend::{Owed, OwedTo, State};
 use crate::cause::Cause;
@@ -352,6 +352,7 @@ impl Session {
                     if name == b"sql_mode" {
                         self.modes.oracle = contains_word(value, b"ORACLE");
                     }
+                    self.note_gtids(id, name, value);
                     if self.needs.positions
                         && name == b"last_gtid"
                         && let Some(written) = Gtid::parse(value)
@@ -363,9 +364,40 @@ impl Session {
                 Change::Characteristics(_)
                 | Change::TrxState(_)
                 | Change::State(_)
-                | Change::Gtids(_)
                 | Change::Unknown { .. } => {}
+                Change::Gtids(written) => {
+                    if self.needs.positions
+                        && let Ok(written) = GtidList::parse(written)
+                    {
+                        for gtid in written.iter() {
+                            self.note_written(gtid);
+                            self.tell_position(id, Told::Wrote(gtid), cx);
+                        }
+                    }
+                }
             }
+        }
+    }
+
+    /// A server has taken the proxy's own settings: what it says of them.
+    fn take_setup(&mut self, id: BackendId, last: &[u8]) {
+        let caps = self.backend(id).map_or(Caps::empty(), |it| it.caps);
+        let Ok(packet) = OkPacket::parse(last, caps) else {
+            return;
+        };
+        for change in changes(packet.changes).flatten() {
+            if let Change::Variable { name, value } = change {
+                self.note_gtids(id, name, value);
+            }
+        }
+    }
+
+    /// Does a MySQL server tell from here on what it writes?
+    fn note_gtids(&mut self, id: BackendId, name: &[u8], value: &[u8]) {
+        if name == b"session_track_gtids"
+            && let Some(backend) = self.backend_mut(id)
+        {
+            backend.tells_gtids = value.eq_ignore_ascii_case(b"OWN_GTID");
         }
     }
 
@@ -450,6 +482,7 @@ impl Session {
             OwedTo::Init { index } => self.init_done(id, index, &summary, last, cx),
             OwedTo::Setup => {
                 if ok {
+                    self.take_setup(id, last);
                     self.moved = true;
                     self.replay_progress(id, cx);
                 } else {

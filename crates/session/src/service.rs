@@ -308,7 +308,7 @@ pub struct ServiceShard {
     /// Preparations that were answered with a statement that is prepared already.
     pub prepared_statements_reused: Count,
     /// Sessions ended, by cause: the order of [`Cause::ALL`](crate::Cause::ALL).
-    pub closed: [Count; 17],
+    pub closed: [Count; Cause::ALL.len()],
     /// Sum of session life times, in microseconds.
     pub lifetime_us: Count,
     /// The longest life of a session, in microseconds.

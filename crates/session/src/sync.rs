@@ -213,7 +213,7 @@ impl Session {
 
     fn ask_replica(&mut self, server: ServerId, id: BackendId, wait: &Wait, cx: &mut Cx<'_>) {
         let mut payload = vec![Command::Query.byte()];
-        wait.write(&mut payload);
+        wait.write(self.is_mysql(id), &mut payload);
         let answer = self.sync.as_ref().map_or(0, |sync| sync.count);
         self.say(id, &payload, OwedTo::Replica { answer }, cx);
         if let Some(kept) = self.kept_answer() {
@@ -237,14 +237,12 @@ impl Session {
             let Some(backend) = self.backend(id) else {
                 continue;
             };
-            let replicates = cx.servers.get(backend.server).is_some_and(|view| {
+            let waits = cx.servers.get(backend.server).is_some_and(|view| {
                 let status = view.status;
                 status.has(ServerStatus::RUNNING)
                     && status.has(ServerStatus::SLAVE)
                     && !status.has(ServerStatus::MASTER)
             });
-            // There is no statement that waits and then fails.
-            let waits = replicates && !backend.mysql_family;
             if waits && !servers.contains(&backend.server) {
                 servers.push(backend.server);
                 found.push((backend.server, id));

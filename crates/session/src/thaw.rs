@@ -105,6 +105,7 @@ impl Session {
         into.option(client.database.as_deref(), Encoder::bytes);
         into.option(client.wishes.variables.as_deref(), Encoder::bytes);
         into.u8(client.wishes.transactions as u8);
+        into.flag(client.wishes.gtids);
         into.u64(now.since(client.started).as_micros() as u64);
         into.u64(client.connected.0 as u64);
         into.u64(now.since(client.connected_at).as_micros() as u64);
@@ -265,6 +266,7 @@ impl Session {
         self.client.wishes = Wishes {
             variables,
             transactions,
+            gtids: from.flag()?,
         };
         self.client.started = ago(from.u64()?);
         self.client.connected = WallTime(from.u64()? as i64);
@@ -500,6 +502,7 @@ fn freeze_backend(into: &mut Encoder, backend: &Backend, now: Instant) {
     into.u64(now.since(backend.opened).as_micros() as u64);
     into.u64(backend.version);
     into.flag(backend.mysql_family);
+    into.flag(backend.tells_gtids);
     into.flag(backend.generated);
     into.flag(backend.lost_insert_id);
     into.flag(backend.lost_previous);
@@ -554,6 +557,7 @@ fn thaw_backend(
     backend.opened = Instant(now.0.saturating_sub(from.u64()?));
     backend.version = from.u64()?;
     backend.mysql_family = from.flag()?;
+    backend.tells_gtids = from.flag()?;
     backend.generated = from.flag()?;
     backend.lost_insert_id = from.flag()?;
     backend.lost_previous = from.flag()?;

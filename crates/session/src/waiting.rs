@@ -97,16 +97,23 @@ impl Prefix {
 
 impl Wait {
     /// The statement that waits, and raises an error if the position is not reached in time.
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, mysql_family: bool, out: &mut Vec<u8>) {
+        let (position, seconds) = (&self.position, self.timeout.as_secs_f64());
         let mut text = String::new();
         // Writing to a string cannot fail.
-        let _ = write!(
-            text,
-            "IF (MASTER_GTID_WAIT('{}',{})<=>0)=0 THEN SIGNAL SQLSTATE '45000' SET \
-             MYSQL_ERRNO={NOT_REACHED},MESSAGE_TEXT='the position was not reached in time'; END IF",
-            self.position,
-            self.timeout.as_secs_f64(),
-        );
+        let _ = if mysql_family {
+            // Outside of programs MySQL has no IF and raises no errors, but that of a subquery.
+            write!(
+                text,
+                "DO IF((WAIT_FOR_EXECUTED_GTID_SET('{position}',{seconds})<=>0)=1,0,(SELECT 1 UNION ALL SELECT 2))"
+            )
+        } else {
+            write!(
+                text,
+                "IF (MASTER_GTID_WAIT('{position}',{seconds})<=>0)=0 THEN SIGNAL SQLSTATE '45000' SET \
+                 MYSQL_ERRNO={NOT_REACHED},MESSAGE_TEXT='the position was not reached in time'; END IF",
+            )
+        };
         out.extend_from_slice(text.as_bytes());
     }
 }
@@ -163,18 +170,13 @@ impl Session {
                 Err(Stop::Reject(reply))
             }
             Before::Ask(target) => Err(self.ask_position(node, target, cx)),
-            // There is no statement that waits and then fails.
-            Before::Reach(_) if self.backend(answer).is_some_and(|at| at.mysql_family) => {
-                self.behind(answer, cx);
-                Err(Stop::Wait)
-            }
             Before::Reach(wait) if command == Command::Query && self.may_prefix(request) => {
                 leaves.wait = Some(wait);
                 Ok(())
             }
             Before::Reach(wait) => {
                 let mut payload = vec![Command::Query.byte()];
-                wait.write(&mut payload);
+                wait.write(self.is_mysql(answer), &mut payload);
                 self.say(answer, &payload, OwedTo::Wait, cx);
                 self.waiting = Some(Waiting::Reaching(answer));
                 Err(Stop::Wait)
@@ -258,8 +260,14 @@ impl Session {
         match self.backend(id).map(|backend| backend.link()) {
             Some(Link::Closed) if self.recoverable() => Stop::Connect(id),
             Some(Link::Open) => {
-                let payload = [&[Command::Query.byte()], &b"SELECT @@gtid_current_pos"[..]];
-                self.say(id, &payload.concat(), OwedTo::Position, cx);
+                let variable = match self.is_mysql(id) {
+                    true => "@@global.gtid_executed",
+                    false => "@@gtid_current_pos",
+                };
+                let mut payload = vec![Command::Query.byte()];
+                payload.extend_from_slice(b"SELECT ");
+                payload.extend_from_slice(variable.as_bytes());
+                self.say(id, &payload, OwedTo::Position, cx);
                 self.waiting = Some(Waiting::Asked(id));
                 Stop::Wait
             }
@@ -297,6 +305,11 @@ impl Session {
         }
     }
 
+    /// Is the connection's server one of MySQL's?
+    pub(crate) fn is_mysql(&self, id: BackendId) -> bool {
+        self.backend(id).is_some_and(|backend| backend.mysql_family)
+    }
+
     /// Writes a statement with the waiting one in front of it.
     pub(crate) fn write_prefixed(
         &mut self,
@@ -309,7 +322,7 @@ impl Session {
         let text = body.payload().get(1..).unwrap_or_default();
         let mut prefix = vec![0; Header::LEN];
         prefix.push(Command::Query.byte());
-        wait.write(&mut prefix);
+        wait.write(self.is_mysql(id), &mut prefix);
         prefix.push(b';');
         let header = Header {
             len: (prefix.len() - Header::LEN + text.len()) as u32,
@@ -460,7 +473,8 @@ impl Session {
         let tells = self.backend(id).is_some_and(|backend| {
             let caps = backend.caps;
             let at_the_end = !has_rows || caps.contains(Caps::DEPRECATE_EOF);
-            caps.contains(Caps::SESSION_TRACK) && at_the_end && !backend.mysql_family
+            let reports = !backend.mysql_family || backend.tells_gtids;
+            caps.contains(Caps::SESSION_TRACK) && at_the_end && reports
         });
         if !tells {
             self.tell_position(id, Told::Unknown, cx);
@@ -504,10 +518,18 @@ mod tests {
             position: "0-1-90,3-7-5".parse().unwrap(),
             timeout: Duration::from_millis(1500),
         };
-        let mut out = Vec::new();
-        wait.write(&mut out);
+        let written = |mysql_family| {
+            let mut out = Vec::new();
+            wait.write(mysql_family, &mut out);
+            String::from_utf8(out).unwrap()
+        };
         assert_eq!(
-            String::from_utf8(out).unwrap(),
+            written(true),
+            "DO IF((WAIT_FOR_EXECUTED_GTID_SET('0-1-90,3-7-5',1.5)<=>0)=1,0,\
+             (SELECT 1 UNION ALL SELECT 2))"
+        );
+        assert_eq!(
+            written(false),
             "IF (MASTER_GTID_WAIT('0-1-90,3-7-5',1.5)<=>0)=0 THEN SIGNAL SQLSTATE '45000' SET \
              MYSQL_ERRNO=31792,MESSAGE_TEXT='the position was not reached in time'; END IF"
         );

@@ -11,6 +11,9 @@ use crate::setup;
 /// The variable that lists the variables whose changes are reported.
 const VARIABLES: &[u8] = b"session_track_system_variables";
 
+/// The variable that says whether the transactions that are written are reported (MySQL).
+const GTIDS: &[u8] = b"session_track_gtids";
+
 /// The variable that says how much of a transaction is reported.
 const TRANSACTIONS: &[u8] = b"session_track_transaction_info";
 
@@ -33,6 +36,7 @@ pub(crate) struct Wishes {
     /// The client's list of variables; `None`: the servers' default.
     pub(crate) variables: Option<Vec<u8>>,
     pub(crate) transactions: Transactions,
+    pub(crate) gtids: bool,
 }
 
 impl Wishes {
@@ -57,6 +61,15 @@ impl Wishes {
                         Value::Computed => Transactions::Characteristics,
                     };
                 }
+                GTIDS => {
+                    self.gtids = match &setting.value {
+                        Value::Literal(word) => {
+                            !word.eq_ignore_ascii_case(b"OFF") && **word != *b"0"
+                        }
+                        Value::Default => false,
+                        Value::Computed => true,
+                    };
+                }
                 _ => {}
             }
         }
@@ -74,9 +87,8 @@ impl Wishes {
             },
             Change::TrxState(_) => self.transactions >= Transactions::State,
             Change::Characteristics(_) => self.transactions >= Transactions::Characteristics,
-            Change::Schema(_) | Change::State(_) | Change::Gtids(_) | Change::Unknown { .. } => {
-                true
-            }
+            Change::Gtids(_) => self.gtids,
+            Change::Schema(_) | Change::State(_) | Change::Unknown { .. } => true,
         }
     }
 }

@@ -47,7 +47,7 @@ pub use caps::Caps;
 pub use codec::Reader;
 pub use command::{Command, Shape};
 pub use error::WireError;
-pub use gtid::{Gtid, GtidError, GtidList};
+pub use gtid::{Domain, Gtid, GtidError, GtidList};
 pub use login::{ClientLogin, ClientStep, LoginError, ServerLogin, ServerStep};
 pub use reply::{
     EofPacket, ErrPacket, Event, OkPacket, Progress, ReplyError, ReplyTracker, Step, Summary,

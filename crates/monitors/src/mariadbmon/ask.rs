@@ -7,7 +7,7 @@ use thiserror::Error;
 use tidegate_sqlclient::{Client, Error as ClientError, ResultSet, Row, quote_text};
 
 use super::facts::{Facts, IoState, LinkRow};
-use crate::version::{ServerKind, ServerVersion};
+use crate::version::ServerVersion;
 use tidegate_wire::GtidList;
 
 /// Why the questions were not answered.
@@ -42,6 +42,8 @@ pub(crate) async fn ask(
     let links = ask_links(client, &version).await?;
     let (gtid_current_pos, gtid_binlog_pos) = if version.has_gtid() {
         ask_positions(client).await?
+    } else if version.has_gtid_sets() {
+        (ask_executed(client).await?, None)
     } else {
         (None, None)
     };
@@ -91,8 +93,9 @@ async fn ask_links(
     client: &mut Client,
     version: &ServerVersion,
 ) -> Result<Vec<LinkRow>, ClientError> {
-    let many = version.kind() != ServerKind::MySql && version.number() >= 100_000;
-    let sql = if many {
+    let sql = if version.says_replica() {
+        "SHOW REPLICA STATUS"
+    } else if version.has_gtid() {
         "SHOW ALL SLAVES STATUS"
     } else {
         "SHOW SLAVE STATUS"
@@ -105,16 +108,19 @@ async fn ask_links(
         .collect())
 }
 
+/// MariaDB's columns, by their names or by those that MySQL has given them since.
 fn read_link(result: &ResultSet, row: &Row) -> LinkRow {
+    let either = |old: &str, new: &str| result.text(row, old).or_else(|| result.text(row, new));
     let text = |name: &str| result.text(row, name).unwrap_or("").to_owned();
+    let text_of = |old: &str, new: &str| either(old, new).unwrap_or("").to_owned();
     LinkRow {
-        connection_name: text("Connection_name"),
-        master_host: text("Master_Host"),
-        master_port: number(result.text(row, "Master_Port")).unwrap_or(0),
-        master_server_id: number(result.text(row, "Master_Server_Id")).unwrap_or(0),
-        io: IoState::from_word(&text("Slave_IO_Running")),
-        sql_running: text("Slave_SQL_Running") == "Yes",
-        seconds_behind: number(result.text(row, "Seconds_Behind_Master")),
+        connection_name: text_of("Connection_name", "Channel_Name"),
+        master_host: text_of("Master_Host", "Source_Host"),
+        master_port: number(either("Master_Port", "Source_Port")).unwrap_or(0),
+        master_server_id: number(either("Master_Server_Id", "Source_Server_Id")).unwrap_or(0),
+        io: IoState::from_word(&text_of("Slave_IO_Running", "Replica_IO_Running")),
+        sql_running: text_of("Slave_SQL_Running", "Replica_SQL_Running") == "Yes",
+        seconds_behind: number(either("Seconds_Behind_Master", "Seconds_Behind_Source")),
         last_io_errno: number(result.text(row, "Last_IO_Errno")).unwrap_or(0),
         last_io_error: text("Last_IO_Error"),
         last_sql_error: text("Last_SQL_Error"),
@@ -134,6 +140,17 @@ async fn ask_positions(
         text.parse().ok()
     };
     Ok((position(0), position(1)))
+}
+
+/// What a MySQL server has executed, if it counts transactions by ids.
+async fn ask_executed(client: &mut Client) -> Result<Option<GtidList>, ClientError> {
+    let result = client
+        .rows("SELECT @@global.gtid_executed, @@global.gtid_mode")
+        .await?;
+    let first = result.rows().first();
+    let counts = first.and_then(|row| row.text(1)) == Some("ON");
+    let text = first.and_then(|row| row.text(0)).filter(|_| counts);
+    Ok(text.and_then(|text| GtidList::parse_executed(text.as_bytes()).ok()))
 }
 
 async fn ask_uptime(client: &mut Client) -> Result<Duration, ClientError> {
