@@ -8,6 +8,7 @@ mod args;
 mod bench;
 mod clients;
 mod demo;
+mod foreign;
 mod mysqltest;
 mod packages;
 mod policy;

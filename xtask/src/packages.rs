@@ -15,7 +15,8 @@ use crate::shell;
 /// The task's help.
 pub(crate) const HELP: &str = "\
 install the system packages that tests and benchmarks need
-  --bench   also sysbench, HAProxy and valgrind";
+  --bench    also sysbench, HAProxy and valgrind
+  --foreign  also MySQL and a later MariaDB, unpacked into the target folder";
 
 /// Something needed and the packages that bring it.
 struct Need {
@@ -338,12 +339,16 @@ pub(crate) const PYTHON: &str = "/usr/bin/python3";
 /// The task.
 pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
     let bench = args.flag("--bench");
+    let foreign = args.flag("--foreign");
     args.finish()?;
     servers()?;
     tests()?;
     clients()?;
     if bench {
         self::bench()?;
+    }
+    if foreign {
+        crate::foreign::install()?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -162,6 +162,29 @@ mod tests {
     }
 
     #[test]
+    fn a_client_hears_of_written_transactions_if_it_asked() {
+        let told = |statements: &[&str]| {
+            let mut wishes = Wishes::default();
+            for text in statements {
+                wishes.follow(Some(&classify(text.as_bytes(), Modes::default())));
+            }
+            wishes.include(&Change::Gtids(b""))
+        };
+        assert!(!told(&[]));
+        assert!(told(&["SET session_track_gtids = OWN_GTID"]));
+        assert!(told(&["SET session_track_gtids = 'ALL_GTIDS'"]));
+        assert!(told(&["SET session_track_gtids = @x"]));
+        assert!(!told(&[
+            "SET session_track_gtids = OWN_GTID",
+            "SET session_track_gtids = OFF"
+        ]));
+        assert!(!told(&[
+            "SET session_track_gtids = 1",
+            "SET session_track_gtids = DEFAULT"
+        ]));
+    }
+
+    #[test]
     fn of_transactions_a_client_gets_as_much_as_it_asked_for() {
         let mut wishes = Wishes::default();
         let state = Change::TrxState(*b"________");

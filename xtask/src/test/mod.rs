@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 
 use crate::args::Args;
-use crate::{clients, packages, shell, signals, verdict};
+use crate::{clients, foreign, packages, shell, signals, verdict};
 use count::Count;
 use stage::{Outcome, Stage, Surroundings, Work};
 
@@ -23,11 +23,12 @@ use stage::{Outcome, Stage, Surroundings, Work};
 pub(crate) const HELP: &str = "\
 everything: format, lints, docs, policy, tests, simulator, servers, MariaDB's tests, demo, fuzz bodies
   --all-clients  also the clients that take long to install (npm, pip, Java, Go, sqlx)
-  --nightly    the counts that take hours instead: simulator, and all tests that repeat themselves
-  --only A,B   only these stages
-  --skip A,B   all but these
-  --list       name the stages
-  --verbose    show all that the stages print";
+  --foreign      also MySQL and a later MariaDB (some 500 MB in the target folder)
+  --nightly      the counts that take hours instead: simulator, and all tests that repeat themselves
+  --only A,B     only these stages
+  --skip A,B     all but these
+  --list         name the stages
+  --verbose      show all that the stages print";
 
 /// In this order: what fails fast comes first.
 const STAGES: &[Stage] = &[
@@ -157,6 +158,25 @@ const ALL_CLIENTS: Stage = Stage {
     limit: minutes(10),
 };
 
+/// With `--foreign`, at the end.
+const FOREIGN: Stage = Stage {
+    name: "foreign",
+    what: "servers of other releases: MySQL, and a later MariaDB with its clients",
+    work: Work::Cargo(&[
+        "test",
+        "--locked",
+        "-p",
+        "tidegate",
+        "--test",
+        "it",
+        "--",
+        "--ignored",
+        "foreign::",
+    ]),
+    env: &[],
+    limit: minutes(15),
+};
+
 const fn minutes(count: u64) -> Duration {
     Duration::from_secs(count * 60)
 }
@@ -171,7 +191,11 @@ pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
         STAGES
     };
     let all_clients = args.flag("--all-clients");
-    let table = table.iter().chain(all_clients.then_some(&ALL_CLIENTS));
+    let foreign = args.flag("--foreign");
+    let table = table
+        .iter()
+        .chain(all_clients.then_some(&ALL_CLIENTS))
+        .chain(foreign.then_some(&FOREIGN));
     let stages = choose(
         table.collect(),
         &args.list("--only")?,
@@ -202,6 +226,9 @@ pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
         }
     }
     if all_clients && let Err(error) = clients::install() {
+        println!("{error:#}");
+    }
+    if foreign && let Err(error) = foreign::install() {
         println!("{error:#}");
     }
     let outcomes: Vec<(&Stage, Outcome)> = stages

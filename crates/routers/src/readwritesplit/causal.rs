@@ -10,9 +10,8 @@
 //! | `fast_universal` | everybody's         | asks the primary first, then chooses as `fast`         |
 //!
 //! The primary has everything, so nothing ever waits there. Where a write cannot tell its position (on
-//! MySQL, and in an answer whose end has no room for it), reads that must see it go to the primary until
-//! a later write tells its own. Left out: waiting on MySQL's servers, which have no statement that waits
-//! and then fails.
+//! MySQL without `gtid_mode=ON`, and in an answer whose end has no room for it), reads that must see it go to
+//! the primary until a later write tells its own.
 //!
 //! Invariant: a position only grows while the session lives.
 

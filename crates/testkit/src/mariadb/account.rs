@@ -74,21 +74,17 @@ impl Accounts {
         })
     }
 
-    /// The statements that make all accounts on a server. They leave no trace in the binary log,
+    /// The statements that make all accounts on a server, its monitor's with these privileges. They leave no trace in the binary log,
     /// so that each server can run them by itself.
-    #[must_use]
-    pub fn setup(&self) -> String {
+    pub(super) fn setup(&self, monitor: &str) -> String {
         let mut sql = String::from("SET sql_log_bin=0;\n");
+        let monitors = format!("GRANT {monitor} ON *.* TO");
         let grants = [
             (&self.admin, "GRANT ALL ON *.* TO", "WITH GRANT OPTION"),
             (&self.replication, "GRANT REPLICATION SLAVE ON *.* TO", ""),
             (&self.service, "GRANT SHOW DATABASES ON *.* TO", ""),
             (&self.service, "GRANT SELECT ON mysql.* TO", ""),
-            (
-                &self.monitor,
-                "GRANT REPLICATION CLIENT, SLAVE MONITOR ON *.* TO",
-                "",
-            ),
+            (&self.monitor, &*monitors, ""),
             (&self.app, "GRANT ALL ON test.* TO", ""),
         ];
         for (account, grant, option) in grants {

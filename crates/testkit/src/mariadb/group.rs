@@ -7,12 +7,14 @@ use std::thread;
 use anyhow::{Result, ensure};
 
 use super::account::{Account, Accounts};
+use super::product::Product;
 use super::server::Server;
 use crate::scratch::Scratch;
 
 /// Servers of one replication group. Dropping it ends them and removes their files.
 #[derive(Debug)]
 pub struct ServerGroup {
+    product: Product,
     servers: Vec<Server>,
     accounts: Accounts,
     scratch: Arc<Scratch>,
@@ -21,6 +23,7 @@ pub struct ServerGroup {
 /// How to start a [`ServerGroup`].
 #[derive(Debug, Clone, Default)]
 pub struct GroupBuilder {
+    product: Product,
     replicas: usize,
     options: Vec<String>,
 }
@@ -30,6 +33,13 @@ impl GroupBuilder {
     #[must_use]
     pub fn replicas(mut self, count: usize) -> Self {
         self.replicas = count;
+        self
+    }
+
+    /// Whose servers they are.
+    #[must_use]
+    pub fn product(mut self, product: Product) -> Self {
+        self.product = product;
         self
     }
 
@@ -52,11 +62,13 @@ impl GroupBuilder {
             .chain((1..=self.replicas).map(|number| format!("replica{number}")));
         let servers = thread::scope(|scope| {
             let (scratch, accounts, options) = (&scratch, &accounts, &self.options);
+            let product = self.product;
             let starting: Vec<_> = (1..)
                 .zip(names)
                 .map(|(id, name)| {
-                    scope
-                        .spawn(move || Server::start(scratch, &name, id, id > 1, accounts, options))
+                    scope.spawn(move || {
+                        Server::start(scratch, product, &name, id, id > 1, accounts, options)
+                    })
                 })
                 .collect();
             starting
@@ -69,6 +81,7 @@ impl GroupBuilder {
                 .collect::<Result<Vec<Server>>>()
         })?;
         let group = ServerGroup {
+            product: self.product,
             servers,
             accounts,
             scratch,
@@ -149,15 +162,10 @@ impl ServerGroup {
     /// # Errors
     /// The replica refused.
     pub fn join(&self, replica: &Server, primary: &Server) -> Result<()> {
-        let account = &self.accounts.replication;
-        replica.sql(&format!(
-            "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={}, MASTER_USER='{}', \
-             MASTER_PASSWORD='{}', MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1; \
-             START SLAVE;",
-            primary.port(),
-            account.user,
-            account.password
-        ))?;
+        let follow = self
+            .product
+            .follow(primary.port(), &self.accounts.replication);
+        replica.sql(&follow)?;
         Ok(())
     }
 
@@ -166,10 +174,9 @@ impl ServerGroup {
     /// # Errors
     /// A replica did not catch up in time.
     pub fn wait_replicated(&self) -> Result<()> {
-        let position = self.primary().value("SELECT @@gtid_binlog_pos")?;
+        let position = self.primary().value(self.product.position())?;
         for replica in self.replicas() {
-            let wait = format!("SELECT MASTER_GTID_WAIT('{position}', 60)");
-            let reached = replica.value(&wait)? == "0";
+            let reached = replica.value(&self.product.wait(&position))? == "0";
             ensure!(reached, "{} did not reach {position}", replica.name());
         }
         Ok(())

@@ -18,6 +18,14 @@ aria_pagecache_buffer_size=2M
 key_buffer_size=64K
 ";
 
+/// The same for MySQL.
+pub(super) const MYSQL_SIZES: &str = "\
+innodb_buffer_pool_size=32M
+innodb_redo_log_capacity=8M
+innodb_flush_method=nosync
+key_buffer_size=64K
+";
+
 /// What a server of a group is told.
 #[derive(Debug)]
 pub(super) struct Options<'a> {
@@ -34,8 +42,8 @@ pub(super) struct Options<'a> {
 }
 
 impl Options<'_> {
-    /// The option file's text.
-    pub(super) fn text(&self) -> String {
+    /// The option file's text for MariaDB.
+    pub(super) fn mariadb(&self) -> String {
         let Self {
             port, server_id, ..
         } = self;
@@ -70,6 +78,48 @@ innodb_buffer_pool_load_at_startup=0
 performance_schema=0
 max_connections=600
 {SIZES}{extra}
+"
+        )
+    }
+
+    /// The option file's text for MySQL.
+    pub(super) fn mysql(&self) -> String {
+        let Self {
+            port, server_id, ..
+        } = self;
+        let folder = self.folder.display();
+        let read_only = u8::from(self.read_only);
+        let extra = self.extra.join("\n");
+        format!(
+            "[mysqld]
+datadir={folder}/data
+socket={folder}/sock
+mysqlx=0
+pid_file={folder}/pid
+log_error={folder}/error.log
+tmpdir={folder}
+bind_address=127.0.0.1
+port={port}
+server_id={server_id}
+report_host=127.0.0.1
+report_port={port}
+read_only={read_only}
+skip_name_resolve=1
+log_bin=binlog
+relay_log=relay
+log_replica_updates=1
+gtid_mode=ON
+enforce_gtid_consistency=ON
+replica_net_timeout=5
+sync_binlog=0
+innodb_flush_log_at_trx_commit=2
+innodb_doublewrite=0
+innodb_buffer_pool_dump_at_shutdown=0
+innodb_buffer_pool_load_at_startup=0
+performance_schema=0
+max_connections=600
+secure_file_priv={folder}
+{MYSQL_SIZES}{extra}
 "
         )
     }

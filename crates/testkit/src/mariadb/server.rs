@@ -13,6 +13,7 @@ use rustix::process::Signal;
 
 use super::account::{Account, Accounts};
 use super::options::Options;
+use super::product::Product;
 use super::{program, template};
 use crate::ports::PortLease;
 use crate::scratch::{Managed, Scratch};
@@ -28,6 +29,7 @@ const LOG_TAIL_LINES: usize = 15;
 #[derive(Debug)]
 pub struct Server {
     name: String,
+    product: Product,
     port: PortLease,
     folder: PathBuf,
     scratch: Arc<Scratch>,
@@ -38,6 +40,7 @@ impl Server {
     /// Makes a data folder and starts a server on it.
     pub(super) fn start(
         scratch: &Arc<Scratch>,
+        product: Product,
         name: &str,
         server_id: u32,
         read_only: bool,
@@ -46,15 +49,14 @@ impl Server {
     ) -> Result<Self> {
         let port = PortLease::take()?;
         let folder = scratch.folder(name)?;
-        template::copy_to(&folder.join("data"))?;
-        let options = Options {
+        template::copy_to(product, &folder.join("data"))?;
+        let options = product.options(&Options {
             folder: &folder,
             port: port.port(),
             server_id,
             read_only,
             extra,
-        }
-        .text();
+        })?;
         scratch.write(&format!("{name}/my.cnf"), &options)?;
         scratch.write(
             &format!("{name}/client.cnf"),
@@ -63,6 +65,7 @@ impl Server {
         scratch.give_away(&folder)?;
         let server = Self {
             name: name.to_owned(),
+            product,
             port,
             folder,
             scratch: Arc::clone(scratch),
@@ -74,11 +77,7 @@ impl Server {
 
     fn first_start(&self, accounts: &Accounts) -> Result<()> {
         let setup = format!("{}/setup.sql", self.name);
-        let forget_root = "DELETE FROM mysql.global_priv WHERE User IN ('root', '');\n\
-                           FLUSH PRIVILEGES;\n";
-        let setup = self
-            .scratch
-            .write(&setup, &format!("{}{forget_root}", accounts.setup()))?;
+        let setup = self.scratch.write(&setup, &self.product.setup(accounts))?;
         self.launch(&[format!("--init-file={}", setup.display())])?;
         self.wait_ready()?;
         fs::remove_file(setup)?;
@@ -248,7 +247,7 @@ impl Server {
     fn launch(&self, arguments: &[String]) -> Result<()> {
         let mut process = self.process();
         ensure!(process.is_none(), "{} is running already", self.name);
-        let mut command = Command::new(program::server()?);
+        let mut command = Command::new(self.product.server()?);
         command
             .arg(format!("--defaults-file={}/my.cnf", self.folder.display()))
             .args(arguments)

@@ -4,30 +4,30 @@
 //! removes it. It has no account that anybody could log in with: a server's first start makes
 //! those.
 
-use std::env;
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use super::{options, program};
+use super::product::{self, Product};
+use super::program;
 use crate::scratch::Scratch;
 
 /// Part of the copy's name; counted up when the way it is made changes.
 const LAYOUT: u32 = 1;
 
 /// Copies a fresh data folder to `target`, which must not exist.
-pub(super) fn copy_to(target: &Path) -> Result<()> {
-    let Some(cache) = cache_folder() else {
-        return make(target);
+pub(super) fn copy_to(product: Product, target: &Path) -> Result<()> {
+    let Ok(cache) = product::target_folder().map(|target| target.join("testkit")) else {
+        return make(product, target);
     };
-    let template = cache.join(format!("datadir-{}-{LAYOUT}", version()?));
+    let template = cache.join(format!("datadir-{}-{LAYOUT}", version(product)?));
     // A target folder that belongs to somebody else is no place to keep things.
     let lock =
         fs::create_dir_all(&cache).and_then(|()| File::create(template.with_extension("lock")));
     let Ok(lock) = lock else {
-        return make(target);
+        return make(product, target);
     };
     lock.lock()?;
     if !template.exists() {
@@ -36,26 +36,17 @@ pub(super) fn copy_to(target: &Path) -> Result<()> {
         if partial.exists() {
             fs::remove_dir_all(&partial)?;
         }
-        make(&partial)?;
+        make(product, &partial)?;
         fs::rename(&partial, &template)?;
     }
     drop(lock);
     copy_folder(&template, target)
 }
 
-/// The folder that holds the running program's build, if cargo built it.
-fn cache_folder() -> Option<PathBuf> {
-    let program = env::current_exe().ok()?;
-    let target = program
-        .ancestors()
-        .find(|folder| folder.join("CACHEDIR.TAG").is_file())?;
-    Some(target.join("testkit"))
-}
-
 /// The server's version as part of a file name.
-fn version() -> Result<String> {
+fn version(product: Product) -> Result<String> {
     let output =
-        program::run(Command::new(program::server()?).args(["--no-defaults", "--version"]))?;
+        program::run(Command::new(product.server()?).args(["--no-defaults", "--version"]))?;
     let text = String::from_utf8_lossy(&output.stdout);
     let version = text
         .split_once("Ver ")
@@ -67,30 +58,11 @@ fn version() -> Result<String> {
         .collect())
 }
 
-/// Lets the server's own script make a data folder, as an unprivileged user.
-fn make(target: &Path) -> Result<()> {
+/// Has the product make a data folder, as an unprivileged user.
+fn make(product: Product, target: &Path) -> Result<()> {
     let scratch = Scratch::new("tidegate-install")?;
-    // Its own, because a server that starts removes what lies in the common one.
-    let temporary = scratch.folder("tmp")?;
-    let text = format!(
-        "[mariadbd]\ntmpdir={}\n{}",
-        temporary.display(),
-        options::SIZES
-    );
-    let options = scratch.write("my.cnf", &text)?;
     let data = scratch.folder("data")?;
-    let mut install = Command::new(program::find_program(&[
-        "mariadb-install-db",
-        "mysql_install_db",
-    ])?);
-    scratch.disguise(&mut install);
-    install
-        .arg(format!("--defaults-file={}", options.display()))
-        .arg(format!("--datadir={}", data.display()))
-        .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
-        .args(["--skip-name-resolve"])
-        .current_dir(scratch.path());
-    program::run(&mut install).context("cannot make a data folder")?;
+    product.make_data(&scratch, &data)?;
     copy_folder(&data, target)
 }
 

@@ -14,6 +14,7 @@ mod daemon;
 mod failures;
 mod fatal;
 mod figures;
+mod foreign;
 mod greeting;
 mod house;
 mod insight;
