@@ -238,7 +238,7 @@ fn another_account_takes_a_connection_over() {
     client.run("SET @x = 1");
     let change = mysql_async::ChangeUserOpts::default()
         .with_user(Some(other.user.clone()))
-        .with_pass(Some(other.password.clone()))
+        .with_pass(Some(other.password))
         .with_db_name(Some("test".to_owned()));
     let (runtime, conn) = client.conn();
     runtime
