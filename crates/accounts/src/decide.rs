@@ -36,6 +36,10 @@ pub struct LoginPolicy {
     pub enable_root_user: bool,
     /// `lower_case_table_names`.
     pub database_case: DatabaseCase,
+    /// `clear_pw_passthrough`: no account is looked at, the servers decide.
+    pub servers_decide: bool,
+    /// `log_password_mismatch`: the log shows how the hash of a wrong password differs.
+    pub tells_mismatch: bool,
 }
 
 impl Default for LoginPolicy {
@@ -45,7 +49,17 @@ impl Default for LoginPolicy {
             match_host: true,
             enable_root_user: false,
             database_case: DatabaseCase::Exact,
+            servers_decide: false,
+            tells_mismatch: false,
         }
+    }
+}
+
+impl LoginPolicy {
+    /// Is this user refused whoever it is?
+    #[must_use]
+    pub fn bars(&self, user: &[u8]) -> Option<DenyReason> {
+        (user == ROOT.as_bytes() && !self.enable_root_user).then_some(DenyReason::RootDisabled)
     }
 }
 
@@ -206,8 +220,8 @@ fn find(
     request: &LoginRequest,
 ) -> Result<Arc<Account>, DenyReason> {
     let user = std::str::from_utf8(&request.user).map_err(|_| DenyReason::NotText)?;
-    if user == ROOT && !policy.enable_root_user {
-        return Err(DenyReason::RootDisabled);
+    if let Some(reason) = policy.bars(&request.user) {
+        return Err(reason);
     }
     let candidates = accounts.candidates(user);
     if candidates.is_empty() {

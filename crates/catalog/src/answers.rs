@@ -16,9 +16,11 @@ use tidegate_proofs::is_quick;
 use tidegate_runtime::log::Log;
 use tidegate_runtime::{Answers, Reply};
 use tidegate_session::question::{
-    AccountAnswer, AccountQuery, Answer, AtServers, Barred, ClientAddress, Question, WorkOrder,
+    AccountAnswer, AccountQuery, Answer, AtServers, Barred, ClientAddress, FoundAccount, Question,
+    WorkOrder,
 };
 use tidegate_session::{ErrReply, Level};
+use tidegate_wire::auth::{Asking, Method, PasswordCheck};
 use tokio::sync::Semaphore;
 
 use crate::board::Board;
@@ -50,11 +52,14 @@ impl Answers for AccountAnswers {
     fn at_once(&self, question: &Question) -> Option<Answer> {
         match question {
             Question::Account(query) => {
+                let logins = self.logins.of(&query.listener)?;
+                if logins.policy.servers_decide {
+                    return Some(Answer::Account(left_to_servers(logins, query)));
+                }
                 if query.after_failure {
                     return None;
                 }
                 let accounts = self.services.get(&*query.service)?.accounts()?;
-                let logins = self.logins.of(&query.listener)?;
                 let mut request = request(query);
                 let mut decision = decide(&accounts, &logins.policy, &request);
                 if let Some((names, ip)) = to_name(self.names.as_ref(), query, &decision)
@@ -179,6 +184,27 @@ impl Decider {
     }
 }
 
+/// The answer of a listener whose clients' passwords are tried on a server. Nothing that could be read
+/// anew changes it.
+fn left_to_servers(logins: &ListenerLogins, query: &AccountQuery) -> AccountAnswer {
+    if query.after_failure {
+        return AccountAnswer::Unchanged;
+    }
+    let asked_for = |check| Method::Password {
+        asking: Asking::Clear,
+        check,
+    };
+    if let Some(reason) = logins.policy.bars(&query.user) {
+        return AccountAnswer::Denied {
+            reason: reason.to_string(),
+            decoy: vec![asked_for(PasswordCheck::Nobody)],
+        };
+    }
+    let mut found = FoundAccount::with(vec![asked_for(PasswordCheck::AtServers)]);
+    found.servers_decide = true;
+    AccountAnswer::Found(Box::new(found))
+}
+
 /// The address whose name a decision wants to know before it stands, and who finds it.
 fn to_name<'a>(
     names: Option<&'a Arc<Names>>,
@@ -204,12 +230,14 @@ fn answer(
         LoginDecision::Account { account, methods } => {
             let policy = &logins.policy;
             let verdict = check_after_password(accounts, policy, &account, request, now_secs());
-            AccountAnswer::Found {
+            AccountAnswer::Found(Box::new(FoundAccount {
                 methods,
                 at_servers,
                 is_super: account.row().is_super,
                 after_password: verdict.map_err(|refusal| barred(&refusal)),
-            }
+                servers_decide: false,
+                tells_mismatch: policy.tells_mismatch,
+            }))
         }
     }
 }

@@ -222,6 +222,8 @@ fn logins(
             1 => DatabaseCase::Lower,
             _ => DatabaseCase::Ignore,
         },
+        servers_decide: authentication.servers_decide,
+        tells_mismatch: authentication.tells_mismatch,
     };
     Ok(ListenerLogins {
         init: files.init,

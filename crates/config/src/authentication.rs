@@ -93,6 +93,10 @@ pub struct Authentication {
     pub lower_case_table_names: u8,
     /// Passwords that clients hand over are not checked: the servers will.
     pub skip: bool,
+    /// No account is looked at: the client's password is tried on a server (`clear_pw_passthrough`).
+    pub servers_decide: bool,
+    /// The log shows how the hash of a wrong password differs (`log_password_mismatch`).
+    pub tells_mismatch: bool,
     /// How accounts with `ed25519` prove themselves.
     pub ed_mode: EdMode,
     /// The key for passwords of accounts with `ed25519`.
@@ -108,6 +112,8 @@ impl Default for Authentication {
             match_host: true,
             lower_case_table_names: 0,
             skip: false,
+            servers_decide: false,
+            tells_mismatch: false,
             ed_mode: EdMode::Ed25519,
             ed_rsa: RsaFiles::default(),
             sha2_rsa: RsaFiles::default(),
@@ -143,11 +149,39 @@ impl Authentication {
                 errors.push(("authenticator_options", error));
             }
         }
+        if let Some(error) = made.clash(params) {
+            errors.push(("authenticator_options", error));
+        }
         if errors.is_empty() {
             Ok(made)
         } else {
             Err(errors)
         }
+    }
+
+    /// What else the listener has that does not go with leaving passwords to servers.
+    fn clash(&self, params: &ListenerParams) -> Option<String> {
+        let name = match (self.servers_decide, self.skip) {
+            (true, _) => "clear_pw_passthrough",
+            (false, true) => "skip_authentication",
+            (false, false) => return None,
+        };
+        if params.user_mapping_file.is_some() {
+            return Some(format!(
+                "{name} leaves the client's password to the servers, which with user_mapping_file never see it; anybody would be let in"
+            ));
+        }
+        if !self.servers_decide {
+            return None;
+        }
+        if self.authenticators.len() > 1 {
+            return Some(format!(
+                "{name} asks every client for its password; no other authenticator than MariaDBAuth can be enabled with it"
+            ));
+        }
+        (!params.tls.ssl && params.socket.is_none()).then(|| {
+            format!("{name} has passwords sent as they are; set ssl=true, or use a UNIX socket")
+        })
     }
 
     fn take(&mut self, piece: &str) -> Result<(), String> {
@@ -208,7 +242,9 @@ impl Authentication {
                 );
             }
             "skip_authentication" => self.skip = true,
-            _ => return Err(format!("{name}=true is not yet supported")),
+            "clear_pw_passthrough" => self.servers_decide = true,
+            "log_password_mismatch" => self.tells_mismatch = true,
+            _ => return Err(format!("there is no option '{name}'")),
         }
         Ok(())
     }
@@ -320,7 +356,12 @@ mod tests {
             (
                 "",
                 "clear_pw_passthrough=true",
-                "authenticator_options: clear_pw_passthrough=true is not yet supported",
+                "authenticator_options: clear_pw_passthrough has passwords sent as they are; set ssl=true, or use a UNIX socket",
+            ),
+            (
+                "MariaDBAuth,Ed25519Auth",
+                "clear_pw_passthrough=true",
+                "authenticator_options: clear_pw_passthrough asks every client for its password; no other authenticator than MariaDBAuth can be enabled with it",
             ),
         ] {
             assert_eq!(of(authenticator, options), Err(expect.to_owned()));
@@ -328,5 +369,22 @@ mod tests {
         assert!(of("", "skip_authentication=true").is_err());
         assert!(of("", "skip_authentication=false").is_ok());
         assert!(of("ed25519", "skip_authentication=true").is_ok_and(|made| made.skip));
+        assert!(of("", "log_password_mismatch=true").is_ok_and(|made| made.tells_mismatch));
+    }
+
+    #[test]
+    fn passwords_are_left_to_servers_that_see_them() {
+        let mut params = ListenerParams {
+            authenticator: Some("ed25519".to_owned()),
+            authenticator_options: Some("skip_authentication=true".to_owned()),
+            user_mapping_file: Some("/mapping.json".into()),
+            ..ListenerParams::default()
+        };
+        assert!(Authentication::of(&params).is_err(), "servers see another");
+        params.user_mapping_file = None;
+        params.authenticator = None;
+        params.socket = Some("/socket".to_owned());
+        params.authenticator_options = Some("clear_pw_passthrough=true".to_owned());
+        assert!(Authentication::of(&params).is_ok_and(|made| made.servers_decide));
     }
 }

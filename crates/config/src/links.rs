@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::authentication::Authentication;
 use crate::check::Checked;
 use crate::decl::{Kind, ParamDecl, Refers};
 use crate::names;
@@ -42,7 +43,26 @@ impl Graph {
         self.one_kind_of_target(report);
         self.target_cycles(report);
         self.watched_once(report);
+        self.asked_at_once(report);
         self.unused(report);
+    }
+
+    /// Servers that decide about clients must be connected to when a client logs in.
+    fn asked_at_once(&self, report: &mut Report) {
+        for listener in self.of(ObjectKind::Listener) {
+            let params: ListenerParams = listener.params();
+            let decides = Authentication::of(&params).is_ok_and(|made| made.servers_decide);
+            let lazy = self
+                .find(&params.service)
+                .and_then(|service| service.values.get("lazy_connect"));
+            if decides && lazy == Some(&Value::Bool(true)) {
+                let text = format!(
+                    "clear_pw_passthrough tries passwords on a server at the login, so that service '{}' cannot have lazy_connect=true",
+                    params.service
+                );
+                report.error(&listener.spot("authenticator_options"), Fault::Rule(text));
+            }
+        }
     }
 
     fn references(&self, object: &Checked, decl: &ParamDecl, value: &Value, report: &mut Report) {

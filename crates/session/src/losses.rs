@@ -143,7 +143,7 @@ impl Session {
         self.log(level, cx, || text);
         self.drop_backend(id, for_good, cx);
         self.moved = true;
-        if switching && self.change_lost(id, &fault, cx) {
+        if self.judge_lost(id, switching, &fault, cx) {
             return;
         }
         if prospect == Prospect::Unknown {
@@ -176,6 +176,7 @@ impl Session {
         } else {
             self.after_loss(node, &loss, after, cx);
         }
+        self.judge_missing(cx);
     }
 
     /// A session command was sent to others as well: one of those that have not answered yet gives the

@@ -372,9 +372,7 @@ impl Session {
                 format!("server '{name}' was sent the password over a connection without TLS")
             });
         }
-        if switched {
-            self.switched(id, cx);
-        }
+        self.user_taken(id, switched, cx);
         self.replay_progress(id, cx);
     }
 

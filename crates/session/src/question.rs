@@ -146,20 +146,44 @@ pub struct Barred {
     pub reason: String,
 }
 
+/// An account that the client may turn out to be.
+#[derive(Debug, Clone)]
+pub struct FoundAccount {
+    /// How it may prove it, in order of trial.
+    pub methods: Vec<Method>,
+    /// Who it is to servers, if somebody else.
+    pub at_servers: Option<AtServers>,
+    /// Servers let it write although they are read-only.
+    pub is_super: bool,
+    /// What stands in the way once the password was right: lock, expiry, database.
+    pub after_password: Result<(), Barred>,
+    /// Nothing is known but what the client says: it is let in when the first server lets it in
+    /// (`clear_pw_passthrough`).
+    pub servers_decide: bool,
+    /// The log shows how the hash of a wrong password differs (`log_password_mismatch`).
+    pub tells_mismatch: bool,
+}
+
+impl FoundAccount {
+    /// An account with nothing but ways to prove it.
+    #[must_use]
+    pub fn with(methods: Vec<Method>) -> FoundAccount {
+        FoundAccount {
+            methods,
+            at_servers: None,
+            is_super: false,
+            after_password: Ok(()),
+            servers_decide: false,
+            tells_mismatch: false,
+        }
+    }
+}
+
 /// What is known of an account.
 #[derive(Debug, Clone)]
 pub enum AccountAnswer {
     /// There is an account. Let the client prove it, then obey `after_password`.
-    Found {
-        /// How it may prove it, in order of trial.
-        methods: Vec<Method>,
-        /// Who it is to servers, if somebody else.
-        at_servers: Option<AtServers>,
-        /// Servers let it write although they are read-only.
-        is_super: bool,
-        /// What stands in the way once the password was right: lock, expiry, database.
-        after_password: Result<(), Barred>,
-    },
+    Found(Box<FoundAccount>),
     /// No account, or one that cannot log in here.
     Denied {
         /// For the log only.
@@ -180,12 +204,7 @@ impl AccountAnswer {
     /// An account with nothing but a password for `mysql_native_password`.
     #[must_use]
     pub fn by_native(hash: NativeHash) -> AccountAnswer {
-        AccountAnswer::Found {
-            methods: vec![Method::Native(hash)],
-            at_servers: None,
-            is_super: false,
-            after_password: Ok(()),
-        }
+        AccountAnswer::Found(Box::new(FoundAccount::with(vec![Method::Native(hash)])))
     }
 
     /// Nobody is let in; the client is asked as most are.

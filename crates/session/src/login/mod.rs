@@ -4,8 +4,10 @@
 //! sounds the same to the client. Data that did not let the client in may be stale, so the
 //! question is asked a second time before the answer is no.
 
+mod judge;
 mod proof;
 
+use self::judge::Judge;
 use tidegate_wire::auth::{Method, Nonces, certificate_proof};
 use tidegate_wire::frame::split_packet;
 use tidegate_wire::login::{
@@ -64,11 +66,8 @@ enum Step {
     Answer(ServerLogin),
     /// What comes of a piece of work; the client's packets wait.
     Work(ServerLogin),
-    /// The connection whose acceptance of the new user the client waits for.
-    Server {
-        login: ServerLogin,
-        deciding: BackendId,
-    },
+    /// A server's acceptance of the user.
+    Server { login: ServerLogin, judge: Judge },
     /// Between two of these, within one call.
     Moving,
 }
@@ -263,51 +262,63 @@ impl Session {
         }
     }
 
-    /// Who the client says it is, as servers show it.
+    /// Who the client says it is, or has proven to be, as servers show it.
     fn named_client(&self) -> String {
-        let user = match &self.phase {
+        let said = match &self.phase {
             Phase::Dialogue(dialogue) => dialogue.hello.as_ref().map(|hello| hello.user.as_slice()),
             Phase::Commands | Phase::Over(_) => None,
         };
-        let user = String::from_utf8_lossy(user.unwrap_or_default());
+        let known = self.client.identity.as_ref().map(|who| who.user.as_slice());
+        let user = String::from_utf8_lossy(said.or(known).unwrap_or_default());
         format!("'{user}'@'{}'", self.client.address.host())
     }
 
     /// A switchover that makes servers read-only does not stop such a client from writing.
     fn warn_of_super_user(&mut self, cx: &mut Cx<'_>) {
-        let host = self.client.address.host();
-        let user = self.client.identity.as_ref().map(|who| who.user.as_slice());
-        let user = String::from_utf8_lossy(user.unwrap_or_default()).into_owned();
+        let who = self.named_client();
         self.log(Level::Warning, cx, || {
             format!(
-                "login of '{user}'@'{host}', whose account has SUPER: servers take its writes although they are read-only"
+                "login of {who}, whose account has SUPER: servers take its writes although they are read-only"
             )
         });
     }
 
     fn refuse_login(&mut self, login: ServerLogin, reply: ErrReply, reason: &str, cx: &mut Cx<'_>) {
+        let change = matches!(&self.phase, Phase::Dialogue(dialogue) if dialogue.change);
+        if !change {
+            return self.refuse_for_good(login, reply, reason, cx);
+        }
+        self.note_refusal(reason, cx);
+        self.client.seq = login.seq();
+        self.client.failed_changes += 1;
+        self.phase = Phase::Commands;
+        self.send_error(&reply, cx);
+        self.client.seq = 0;
+        self.observe.completed(cx.wall, None);
+        self.client.last_active = cx.now;
+        self.moved = true;
+    }
+
+    /// The same, and that is the session's end.
+    fn refuse_for_good(
+        &mut self,
+        login: ServerLogin,
+        reply: ErrReply,
+        reason: &str,
+        cx: &mut Cx<'_>,
+    ) {
+        self.note_refusal(reason, cx);
+        self.client.seq = login.seq();
         let reason = reason.to_owned();
+        let fault = SessionFault::LoginRefused { reason, reply };
+        self.fail(&fault, cx);
+    }
+
+    fn note_refusal(&mut self, reason: &str, cx: &mut Cx<'_>) {
         if self.service.login_log.refusals {
-            self.log_event(Event::AuthenticationFailure, &reason, cx);
+            self.log_event(Event::AuthenticationFailure, reason, cx);
         }
         self.counters.failed_auths.add(1);
-        let change = matches!(&self.phase, Phase::Dialogue(dialogue) if dialogue.change);
-        self.client.seq = login.seq();
-        if change {
-            self.client.failed_changes += 1;
-            self.phase = Phase::Commands;
-            self.send_error(&reply, cx);
-            self.client.seq = 0;
-            self.observe.completed(cx.wall, None);
-            self.client.last_active = cx.now;
-            self.moved = true;
-            return;
-        }
-        self.finish(
-            Cause::LoginFailed,
-            Some(&SessionFault::LoginRefused { reason, reply }),
-            cx,
-        );
     }
 
     /// The client is who it says.
@@ -319,19 +330,19 @@ impl Session {
             return;
         };
         let change = dialogue.change;
-        let (is_super, at_servers) = match &mut dialogue.account {
-            Some(AccountAnswer::Found {
-                is_super,
-                at_servers,
-                ..
-            }) => (*is_super, at_servers.take()),
+        let (is_super, at_servers, servers_decide) = match &mut dialogue.account {
+            Some(AccountAnswer::Found(found)) => (
+                found.is_super,
+                found.at_servers.take(),
+                found.servers_decide,
+            ),
             Some(
                 AccountAnswer::Denied { .. }
                 | AccountAnswer::Refused(_)
                 | AccountAnswer::Unready(_)
                 | AccountAnswer::Unchanged,
             )
-            | None => (false, None),
+            | None => (false, None, false),
         };
         let before = self
             .client
@@ -346,12 +357,14 @@ impl Session {
             attributes: hello.attrs,
         });
         self.client.database = hello.database;
-        self.login_ended(true, cx);
+        if !servers_decide {
+            self.login_ended(true, cx);
+        }
         if is_super && self.service.login_log.super_users {
             self.warn_of_super_user(cx);
         }
         if change {
-            self.change_servers(login, cx);
+            self.change_servers(login, servers_decide, cx);
             return;
         }
         self.client.caps = hello.caps;
@@ -360,6 +373,11 @@ impl Session {
         self.client.connected_at = cx.now;
         self.client.last_active = cx.now;
         match self.begin_service(cx) {
+            Ok(()) if servers_decide => {
+                let judge = Judge::First { zstd_level };
+                self.await_judge(login, judge);
+                self.judge_missing(cx);
+            }
             Ok(()) => {
                 self.welcome(login, cx);
                 self.begin_compression(zstd_level, cx);
@@ -475,10 +493,10 @@ impl Session {
         let Phase::Dialogue(dialogue) = &self.phase else {
             return None;
         };
-        let Some(AccountAnswer::Found { methods, .. }) = &dialogue.account else {
+        let Some(AccountAnswer::Found(found)) = &dialogue.account else {
             return None;
         };
-        let [Method::Native(hash)] = methods.as_slice() else {
+        let [Method::Native(hash)] = found.methods.as_slice() else {
             return None;
         };
         if dialogue.change {
@@ -542,8 +560,8 @@ impl Session {
     }
 
     /// The new identity goes to every open connection; the client's OK follows the answer of the
-    /// one whose answer it would get.
-    fn change_servers(&mut self, login: ServerLogin, cx: &mut Cx<'_>) {
+    /// one whose answer it would get. `servers_decide`: without such an answer it is not let in.
+    fn change_servers(&mut self, login: ServerLogin, servers_decide: bool, cx: &mut Cx<'_>) {
         self.forget_state();
         let Some(mut identity) = self.identity() else {
             return;
@@ -568,51 +586,13 @@ impl Session {
             backend.deadline = Some(cx.now.after(LOGIN_TIMEOUT));
             deciding = deciding.or(Some(id));
         }
-        match (deciding, &mut self.phase) {
-            (Some(deciding), Phase::Dialogue(dialogue)) => {
-                dialogue.step = Step::Server { login, deciding }
+        match deciding {
+            Some(deciding) => self.await_judge(login, Judge::Of(deciding)),
+            None if servers_decide => {
+                self.await_judge(login, Judge::First { zstd_level: 0 });
+                self.judge_missing(cx);
             }
-            _ => self.change_done(login, cx),
+            None => self.change_done(login, cx),
         }
-    }
-
-    /// A connection took the new user.
-    pub(crate) fn switched(&mut self, id: BackendId, cx: &mut Cx<'_>) {
-        let Phase::Dialogue(dialogue) = &mut self.phase else {
-            return;
-        };
-        if !matches!(&dialogue.step, Step::Server { deciding, .. } if *deciding == id) {
-            return;
-        }
-        if let Step::Server { login, .. } = std::mem::replace(&mut dialogue.step, Step::Moving) {
-            self.change_done(login, cx);
-        }
-    }
-
-    /// A connection was lost while it was taking the new user. `true`: that was all there is to do.
-    pub(crate) fn change_lost(
-        &mut self,
-        id: BackendId,
-        fault: &SessionFault,
-        cx: &mut Cx<'_>,
-    ) -> bool {
-        let Phase::Dialogue(dialogue) = &self.phase else {
-            return false;
-        };
-        let Step::Server { login, deciding } = &dialogue.step else {
-            return false;
-        };
-        if *deciding != id {
-            return false;
-        }
-        self.client.seq = login.seq();
-        let fault = fault.clone();
-        self.fail(&fault, cx);
-        true
-    }
-
-    fn change_done(&mut self, login: ServerLogin, cx: &mut Cx<'_>) {
-        self.welcome(login, cx);
-        self.observe.completed(cx.wall, None);
     }
 }

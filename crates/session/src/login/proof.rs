@@ -49,7 +49,7 @@ impl Session {
             }
             // The client answers what others have to answer, and is refused.
             AccountAnswer::Denied { decoy, .. } => decoy.clone(),
-            AccountAnswer::Found { methods, .. } => methods.clone(),
+            AccountAnswer::Found(found) => found.methods.clone(),
         };
         dialogue.account = Some(account);
         let private = self.client.encryption.is_some() || self.client.local.is_none();
@@ -75,7 +75,10 @@ impl Session {
         step: impl FnOnce(&mut ServerLogin, &mut Vec<u8>) -> Verify,
         cx: &mut Cx<'_>,
     ) {
-        let mut verdict = Verify::Denied { reason: None };
+        let mut verdict = Verify::Denied {
+            reason: None,
+            mismatch: None,
+        };
         cx.out
             .send_with(Side::Client, |own| verdict = step(&mut login, own));
         let Phase::Dialogue(dialogue) = &mut self.phase else {
@@ -90,25 +93,28 @@ impl Session {
                 dialogue.step = Step::Work(login);
                 self.order_work(*work, cx);
             }
-            Verify::Denied { reason } => {
+            Verify::Denied { reason, mismatch } => {
+                let mismatch = mismatch.filter(|_| {
+                    matches!(&dialogue.account, Some(AccountAnswer::Found(found)) if found.tells_mismatch)
+                });
+                let wrong = || match mismatch {
+                    Some(mismatch) => format!("the password does not match: {mismatch}"),
+                    None => "the password does not match".to_owned(),
+                };
                 let reason = match &dialogue.account {
                     Some(AccountAnswer::Denied { reason, .. }) => reason.clone(),
-                    _ => reason.unwrap_or_else(|| "the password does not match".to_owned()),
+                    _ => reason.unwrap_or_else(wrong),
                 };
                 self.ask_again_or_refuse(login, Obstacle::Unproven(reason), cx);
             }
             Verify::Granted(secret) => match &dialogue.account {
-                Some(AccountAnswer::Found {
-                    after_password: Ok(()),
-                    ..
-                }) => self.granted(login, secret, cx),
-                Some(AccountAnswer::Found {
-                    after_password: Err(barred),
-                    ..
-                }) => {
-                    let barred = Obstacle::Barred(barred.clone());
-                    self.ask_again_or_refuse(login, barred, cx);
-                }
+                Some(AccountAnswer::Found(found)) => match &found.after_password {
+                    Ok(()) => self.granted(login, secret, cx),
+                    Err(barred) => {
+                        let barred = Obstacle::Barred(barred.clone());
+                        self.ask_again_or_refuse(login, barred, cx);
+                    }
+                },
                 Some(
                     AccountAnswer::Denied { .. }
                     | AccountAnswer::Refused(_)

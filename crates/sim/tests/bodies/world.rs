@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_session::digests::DigestBook;
-use tidegate_session::question::{AccountAnswer, Answer, Barred, KillAnswer};
+use tidegate_session::question::{AccountAnswer, Answer, Barred, FoundAccount, KillAnswer};
 use tidegate_session::world::ServerViews;
 use tidegate_session::{
     BackendId, Backlog, Birth, Control, Env, ErrReply, Errand, Instant, LogSwitches, Op, Origin,
@@ -295,15 +295,15 @@ impl World {
         let answer = match choice & 7 {
             0..=2 => AccountAnswer::by_native(NativeHash::EMPTY),
             3 => AccountAnswer::by_native(NativeHash::UNKNOWN_USER),
-            4 => AccountAnswer::Found {
-                methods: vec![tidegate_wire::auth::Method::Native(NativeHash::EMPTY)],
-                at_servers: None,
-                is_super: false,
-                after_password: Err(Barred {
+            4 => {
+                let methods = vec![tidegate_wire::auth::Method::Native(NativeHash::EMPTY)];
+                let mut found = FoundAccount::with(methods);
+                found.after_password = Err(Barred {
                     reply: ErrReply::new(1044, b"42000", "no such database for you"),
                     reason: "no grant".to_owned(),
-                }),
-            },
+                });
+                AccountAnswer::Found(Box::new(found))
+            }
             5 => AccountAnswer::denied("nobody knows"),
             _ => AccountAnswer::Unchanged,
         };

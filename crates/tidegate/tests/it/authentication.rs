@@ -75,21 +75,8 @@ const WHO: &str = "SELECT CURRENT_USER()";
 fn a_client_that_hands_its_password_over_is_answered_for_with_signatures() {
     let servers = servers();
     let scratch = Scratch::new("tidegate-auth").expect("a folder");
-    let authority = Authority::new("Test CA").expect("an authority");
-    let identity = authority.issue(&Wish::new("proxy")).expect("a certificate");
-    let files = identity.write(&scratch, "proxy").expect("files");
-    let secured = format!(
-        "ssl=true\nssl_key={}\nssl_cert={}\n",
-        files.key.display(),
-        files.cert.display()
-    );
-    for (lines, options) in [
-        (
-            secured.as_str(),
-            vec!["--ssl", "--ssl-verify-server-cert=0"],
-        ),
-        ("", vec!["--skip-ssl"]),
-    ] {
+    let secured = secured(&scratch);
+    for (lines, options) in [(secured.as_str(), TLS.to_vec()), ("", vec!["--skip-ssl"])] {
         let listener = format!(
             "{lines}authenticator=MariaDBAuth,Ed25519Auth\nauthenticator_options=ed_mode=sha256\n"
         );
@@ -124,6 +111,100 @@ fn a_password_is_left_to_the_servers_where_that_is_wanted() {
     tidegate
         .wait_log("login of 'no_such_account'@'127.0.0.1' failed")
         .expect("the proxy has refused it");
+}
+
+/// Lines of a listener with TLS, for a client with [`TLS`].
+fn secured(scratch: &Scratch) -> String {
+    let authority = Authority::new("Test CA").expect("an authority");
+    let identity = authority.issue(&Wish::new("proxy")).expect("a certificate");
+    let files = identity.write(scratch, "proxy").expect("files");
+    format!(
+        "ssl=true\nssl_key={}\nssl_cert={}\n",
+        files.key.display(),
+        files.cert.display()
+    )
+}
+
+/// Options of a client that uses TLS and takes any certificate.
+const TLS: [&str; 2] = ["--ssl", "--ssl-verify-server-cert=0"];
+
+#[test]
+fn a_password_is_tried_on_a_server_where_no_account_is_looked_at() {
+    let servers = servers();
+    let scratch = Scratch::new("tidegate-auth").expect("a folder");
+    let listener = format!(
+        "{}authenticator_options=clear_pw_passthrough=true\n",
+        secured(&scratch)
+    );
+    let tidegate = Plan::new(&servers.group)
+        .listener(&listener)
+        .globals("users_refresh_time=-1s\nmax_auth_errors_until_block=3\n")
+        .start();
+    let ask = |user: &str, password: &str, options: &[&str]| {
+        ask(&tidegate, user, password, &[&TLS, options].concat(), WHO)
+    };
+    for _ in 0..2 {
+        assert_eq!(ask("signs", &servers.signs, &[]).as_deref(), Ok("signs@%"));
+        assert_eq!(
+            ask("native", &servers.native, &[]).as_deref(),
+            Ok("native@%")
+        );
+    }
+    // The proxy knows nothing of this one.
+    let late = password();
+    let make = format!("CREATE USER late@'%' IDENTIFIED BY '{late}'");
+    servers.group.primary().sql(&make).expect("an account");
+    assert_eq!(ask("late", &late, &[]).as_deref(), Ok("late@%"));
+    let missing = ask("native", &servers.native, &["--database=no_such_database"]);
+    let missing = missing.expect_err("no such database");
+    assert!(missing.contains("1044"), "{missing}");
+    for user in ["native", "no_such_account", "signs"] {
+        let wrong = ask(user, "wrong", &[]).expect_err("a wrong password");
+        assert!(
+            wrong.contains(&format!("1045 (28000): Access denied for user '{user}'@'")),
+            "{wrong}"
+        );
+    }
+    tidegate
+        .wait_log("login of 'signs'@'127.0.0.1' failed: server 'primary' refused the login")
+        .expect("the reason");
+    let blocked = ask("native", &servers.native, &[]).expect_err("a blocked address");
+    assert!(blocked.contains("1129"), "{blocked}");
+}
+
+#[test]
+fn servers_that_decide_about_clients_are_connected_to_at_the_login() {
+    let scratch = Scratch::new("tidegate-auth").expect("a folder");
+    let listener = format!(
+        "{}authenticator_options=clear_pw_passthrough=true\n",
+        secured(&scratch)
+    );
+    let plan = Plan::new(crate::house::group())
+        .listener(&listener)
+        .split("lazy_connect=true\n");
+    let mut tidegate = plan.builder().launch().expect("a process");
+    tidegate.wait(tidegate_testkit::PATIENCE).expect("its end");
+    let said = "so that service 'RW-Split-Router' cannot have lazy_connect=true";
+    assert!(tidegate.log().contains(said), "{}", tidegate.log());
+}
+
+#[test]
+fn the_first_digits_of_hashes_that_differ_are_logged_where_that_is_wanted() {
+    let servers = servers();
+    let listener = "authenticator_options=log_password_mismatch=true\n";
+    let tidegate = Plan::new(&servers.group).listener(listener).start();
+    let hash = servers
+        .group
+        .primary()
+        .value(&format!("SELECT PASSWORD('{}')", servers.native))
+        .expect("a hash");
+    ask(&tidegate, "native", "wrong", &[], WHO).expect_err("a wrong password");
+    let expect = format!(
+        "login of 'native'@'127.0.0.1' failed: the password does not match: \
+         the account's hash begins with {}, that of the answer with ",
+        &hash[1..9]
+    );
+    tidegate.wait_log(&expect).expect("the reason");
 }
 
 #[test]

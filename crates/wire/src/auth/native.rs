@@ -172,6 +172,48 @@ pub fn check(response: &[u8], scramble: &[u8; SCRAMBLE_LEN], stored: &NativeHash
     same(&found, stage2).then_some(proof)
 }
 
+/// How the hash of a wrong answer differs from the account's: no more than an administrator needs to
+/// tell an old password from a mistyped one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The first bytes of what the server keeps; `None`: the account has no password.
+    expected: Option<[u8; 4]>,
+    /// The first bytes of what the answer comes to; `None`: it is no answer to a scramble.
+    received: Option<[u8; 4]>,
+}
+
+impl Mismatch {
+    /// Of an answer that [`check`] did not take.
+    #[must_use]
+    pub fn of(response: &[u8], scramble: &[u8; SCRAMBLE_LEN], stored: &NativeHash) -> Self {
+        let stage2 = stored.bytes();
+        let answer = Hash::try_from(response).ok();
+        let first = |hash: &Hash| hash.first_chunk().copied();
+        Self {
+            expected: stage2.and_then(first),
+            received: answer.zip(stage2).and_then(|(answer, stage2)| {
+                first(&sha1(&[&xor(answer, &sha1(&[scramble, stage2]))]))
+            }),
+        }
+    }
+}
+
+/// `the account's hash begins with 54958E76, that of the answer with 0011AABB`.
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = |bytes: [u8; 4]| format!("{:08X}", u32::from_be_bytes(bytes));
+        match self.expected.map(digits) {
+            Some(digits) => write!(f, "the account's hash begins with {digits}")?,
+            None => f.write_str("the account has no password")?,
+        }
+        match self.received.map(digits) {
+            Some(digits) => write!(f, ", that of the answer with {digits}"),
+            None if self.expected.is_none() => f.write_str(", the client gave one"),
+            None => f.write_str(", the client gave none"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,6 +269,35 @@ mod tests {
             assert!(check(wrong, &SCRAMBLE, &hash(b"secret")).is_none());
         }
         assert!(check(&right, &SCRAMBLE, &NativeHash::UNKNOWN_USER).is_none());
+    }
+
+    #[test]
+    fn a_mismatch_shows_the_first_digits_only() {
+        let said = |response: &[u8], stored: &NativeHash| {
+            Mismatch::of(response, &SCRAMBLE, stored).to_string()
+        };
+        let response = scramble_response(&Proof::of_password(b"secret"), &SCRAMBLE);
+        // An answer that is right comes to the account's own hash.
+        let right = hash(b"secret").to_string();
+        let digits = &right[1..9];
+        assert_eq!(
+            said(&response, &hash(b"secret")),
+            format!("the account's hash begins with {digits}, that of the answer with {digits}")
+        );
+        let wrong = said(&response, &hash(b"mariadb"));
+        let start = "the account's hash begins with 54958E76, that of the answer with ";
+        assert!(
+            wrong.starts_with(start) && wrong.len() == start.len() + 8,
+            "{wrong}"
+        );
+        assert_eq!(
+            said(&[], &hash(b"mariadb")),
+            "the account's hash begins with 54958E76, the client gave none"
+        );
+        assert_eq!(
+            said(&response, &NativeHash::EMPTY),
+            "the account has no password, the client gave one"
+        );
     }
 
     #[test]

@@ -27,7 +27,7 @@
 
 use super::{MORE_DATA, PARSEC_KIND};
 use crate::SecretBytes;
-use crate::auth::native::{self, SCRAMBLE_LEN};
+use crate::auth::native::{self, Mismatch, SCRAMBLE_LEN};
 use crate::auth::{
     Asking, CLEAR, DIALOG, Done, ED25519, Method, NATIVE, NONCE_LEN, Nonces, PARSEC, ParsecKey,
     PasswordCheck, SHA2, SIGNATURE_LEN, Sealed, Secret, Work, sha2,
@@ -54,6 +54,8 @@ pub enum Verify {
     Denied {
         /// For the log, where more is known than that the answer was wrong.
         reason: Option<String>,
+        /// How it was wrong, where the answer was for `mysql_native_password`.
+        mismatch: Option<Mismatch>,
     },
 }
 
@@ -110,6 +112,7 @@ pub(super) struct Trial {
     /// The password that the client handed over, right or wrong: it is not asked for it twice.
     given: Option<Sealed>,
     reason: Option<String>,
+    mismatch: Option<Mismatch>,
 }
 
 impl Trial {
@@ -126,6 +129,7 @@ impl Trial {
             heard: None,
             given: None,
             reason: None,
+            mismatch: None,
         }
     }
 
@@ -151,6 +155,7 @@ impl Trial {
         self.methods = methods.into_iter();
         self.private = private;
         self.reason = None;
+        self.mismatch = None;
         self.next();
     }
 
@@ -166,10 +171,11 @@ impl Trial {
             let Some(method) = self.method.clone() else {
                 return Verify::Denied {
                     reason: self.reason.take(),
+                    mismatch: self.mismatch.take(),
                 };
             };
             let verdict = self.step(&method, seq, out);
-            let Verify::Denied { reason } = verdict else {
+            let Verify::Denied { reason, .. } = verdict else {
                 return verdict;
             };
             self.reason = self.reason.take().or(reason);
@@ -194,7 +200,7 @@ impl Trial {
             (_, Err(reason)) => denied_because(reason),
             (_, Ok(_)) => denied(),
         };
-        let Verify::Denied { reason } = verdict else {
+        let Verify::Denied { reason, .. } = verdict else {
             return verdict;
         };
         self.reason = self.reason.take().or(reason);
@@ -283,7 +289,11 @@ impl Trial {
             Method::Native(stored) => match native::check(&heard.answer, &self.scramble, stored) {
                 Some(proof) if proof.is_empty() => Verify::Granted(Secret::None),
                 Some(proof) => Verify::Granted(Secret::Sha1(proof)),
-                None => denied(),
+                None => {
+                    let mismatch = Mismatch::of(&heard.answer, &self.scramble, stored);
+                    self.mismatch = Some(mismatch);
+                    denied()
+                }
             },
             Method::Ed25519(key) => match <[u8; SIGNATURE_LEN]>::try_from(&*heard.answer) {
                 Ok(signature) => {
@@ -457,12 +467,16 @@ impl Trial {
 }
 
 fn denied() -> Verify {
-    Verify::Denied { reason: None }
+    Verify::Denied {
+        reason: None,
+        mismatch: None,
+    }
 }
 
 fn denied_because(reason: String) -> Verify {
     Verify::Denied {
         reason: Some(reason),
+        mismatch: None,
     }
 }
 
