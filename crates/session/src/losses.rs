@@ -405,7 +405,7 @@ impl Session {
                 .get(backend.server)
                 .map_or(ServerStatus::default(), |view| view.status);
             let gone = !status.has(ServerStatus::RUNNING) || status.has(ServerStatus::EVICTED);
-            if gone && self.renounce(id) {
+            if gone && self.renounce(id, cx) {
                 continue;
             }
             if !status.has(ServerStatus::RUNNING) {
@@ -450,7 +450,7 @@ impl Session {
             return;
         };
         if matches!(backend.state, State::Lent) {
-            self.renounce(id);
+            self.renounce(id, cx);
             return;
         }
         if !matches!(backend.state, State::Ready) || !backend.owed.is_empty() {

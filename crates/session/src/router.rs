@@ -104,6 +104,10 @@ pub trait RouterSession: std::fmt::Debug + Send {
     fn on_reply(&mut self, target: TargetId, ended: Ended, scene: &Scene<'_>);
     /// A target's connection is gone, or could not be opened.
     fn on_lost(&mut self, loss: &Loss, scene: &Scene<'_>) -> AfterLoss;
+    /// A connection that was lent is not wanted back. Nothing is lost with it, and nothing is open on it.
+    fn on_renounced(&mut self, target: TargetId) {
+        let _ = target;
+    }
     /// A server answered the only statement in flight with an error that says more of the server than
     /// of the statement. Is it taken for a loss of the connection, which [`RouterSession::on_lost`]
     /// then hears of? Else the client gets it.

@@ -332,15 +332,19 @@ impl Session {
     }
 
     /// A lent connection that its router does not want any more.
-    pub(crate) fn renounce(&mut self, id: BackendId) -> bool {
-        let Some(backend) = self.backend_mut(id) else {
+    pub(crate) fn renounce(&mut self, id: BackendId, cx: &Cx<'_>) -> bool {
+        let lent = self
+            .backend_mut(id)
+            .filter(|backend| matches!(backend.state, State::Lent));
+        let Some(backend) = lent else {
             return false;
         };
-        let lent = matches!(backend.state, State::Lent);
-        if lent {
-            backend.reset(State::Closed);
-        }
-        lent
+        backend.reset(State::Closed);
+        let leaf = backend.node;
+        self.each_router(id, leaf, cx, |router, target, _| {
+            router.on_renounced(target)
+        });
+        true
     }
 
     /// A command is on its way: what of its text says what it will leave behind.

@@ -464,6 +464,10 @@ impl RouterSession for Split {
         self.left_open.union(spare)
     }
 
+    fn on_renounced(&mut self, target: TargetId) {
+        self.left_open = self.left_open.without(target);
+    }
+
     fn transaction_lost(&mut self) {
         if let Some(target) = self.transaction.take() {
             self.left_open = self.left_open.without(target);
