@@ -168,6 +168,14 @@ pub enum DenyReason {
         /// Its plugins.
         plugins: String,
     },
+    /// PAM might know the user, but the anonymous account may not act for others.
+    #[error(
+        "the anonymous account ''@'{host}' has pam and no PROXY privilege, so that nobody can log in by it"
+    )]
+    NoProxyGrant {
+        /// The account's host pattern.
+        host: String,
+    },
     /// The stored hash cannot be matched by any password.
     #[error("account '{user}'@'{host}' has no password hash that a password could match")]
     UnusableHash {
@@ -264,6 +272,10 @@ fn choose_methods(
     let row = account.row();
     let methods = ways.of_account(row);
     if !methods.is_empty() {
+        if account.is_for_anybody() && !row.may_proxy {
+            let host = row.host.clone();
+            return Err(DenyReason::NoProxyGrant { host });
+        }
         return Ok((account, methods));
     }
     let (user, host) = (row.user.clone(), row.host.clone());

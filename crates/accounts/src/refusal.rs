@@ -112,6 +112,8 @@ pub fn check_after_password(
         return Err(Refusal::PasswordExpired);
     }
     match &request.database {
+        // The server finds out whom such a client stands for, and what that one may.
+        Some(_) if account.is_for_anybody() => Ok(()),
         Some(database) => check_database(accounts, policy, account, &request.client, database),
         None => Ok(()),
     }

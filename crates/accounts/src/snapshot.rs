@@ -95,6 +95,12 @@ impl Account {
     pub(crate) fn is_anonymous(&self) -> bool {
         self.row.user.is_empty()
     }
+
+    /// Does PAM say who a client with this account is? Servers then find the account that it stands for.
+    pub(crate) fn is_for_anybody(&self) -> bool {
+        let mut methods = self.row.methods.iter();
+        self.is_anonymous() && methods.any(|method| method.plugin().eq_ignore_ascii_case("pam"))
+    }
 }
 
 /// A grant on a database, seen from a client.

@@ -18,6 +18,13 @@ use crate::snapshot::Accounts;
 /// How many accounts are looked through for one that a client without account can be asked like.
 const DECOY_TRIES: usize = 16;
 
+/// The login service that an account of `pam` is left to; one that is named nowhere is `mysql`.
+fn pam_service(stored: &str) -> Option<&str> {
+    let service = if stored.is_empty() { "mysql" } else { stored };
+    // A name, and no way to a file somewhere else.
+    (!service.contains('/') && !service.starts_with('.')).then_some(service)
+}
+
 /// What a listener has enabled.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Ways {
@@ -29,6 +36,8 @@ pub struct Ways {
     pub ed25519: Option<Ed25519Way>,
     /// `parsec`.
     pub parsec: bool,
+    /// `pam`: how clients are asked.
+    pub pam: Option<Asking>,
     /// Passwords that clients hand over are not checked: the servers will (`skip_authentication`).
     pub unchecked: bool,
     /// What clients are asked with that name no account.
@@ -98,6 +107,7 @@ impl Ways {
             sha2: None,
             ed25519: None,
             parsec: false,
+            pam: None,
             unchecked: false,
             decoys: Decoys::new([0; 32]),
         }
@@ -129,6 +139,13 @@ impl Ways {
             })
         } else if is("parsec") && self.parsec {
             stored::parsec(text).map(Dialogue::Parsec)
+        } else if is("pam")
+            && let Some(asking) = &self.pam
+        {
+            pam_service(text).map(|service| Dialogue::Password {
+                asking: asking.clone(),
+                check: self.check(PasswordCheck::Pam(service.into())),
+            })
         } else {
             return Use::NotEnabled;
         };
@@ -218,6 +235,7 @@ mod tests {
             sha2: Some(None),
             ed25519: Some(Ed25519Way::Sign),
             parsec: true,
+            pam: None,
             unchecked: false,
             decoys: Decoys::new([3; 32]),
         }
@@ -299,6 +317,26 @@ mod tests {
         assert_eq!(seen.len(), 3);
         let nobody = all().decoy(&Accounts::default(), b"u");
         assert_eq!(nobody, [Dialogue::Native(NativeHash::UNKNOWN_USER)]);
+    }
+
+    #[test]
+    fn login_services_have_names() {
+        let ways = Ways {
+            pam: Some(Asking::Clear),
+            ..all()
+        };
+        let service = |stored: &str| match ways.of_method(&Method::new("pam", stored)) {
+            Use::Dialogue(Dialogue::Password {
+                asking: Asking::Clear,
+                check: PasswordCheck::Pam(service),
+            }) => Some(service.to_string()),
+            Use::Unusable => None,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(service("").as_deref(), Some("mysql"));
+        assert_eq!(service("ldap-login").as_deref(), Some("ldap-login"));
+        assert_eq!(service("../shadow"), None);
+        assert_eq!(service("/tmp/mine"), None);
     }
 
     #[test]

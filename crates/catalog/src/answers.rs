@@ -20,13 +20,14 @@ use tidegate_session::question::{
     WorkOrder,
 };
 use tidegate_session::{ErrReply, Level};
-use tidegate_wire::auth::{Asking, Method, PasswordCheck};
+use tidegate_wire::auth::{Asking, Method, PasswordCheck, Work};
 use tokio::sync::Semaphore;
 
 use crate::board::Board;
 use crate::kill;
-use crate::logins::{ListenerLogins, Logins};
+use crate::logins::{ListenerLogins, Logins, PamWay};
 use crate::names::Names;
+use crate::pam::{LoginQuestion, PamHelpers};
 
 /// The accounts of all services.
 #[derive(Debug)]
@@ -43,6 +44,7 @@ pub(crate) struct AccountAnswers {
     /// The servers and workers, for those who kill.
     pub(crate) board: Arc<Board>,
     pub(crate) log: Log,
+    pub(crate) pam: Arc<PamHelpers>,
 }
 
 /// How much slow work is done at the same time: it must not take the processors from the workers.
@@ -127,6 +129,26 @@ impl AccountAnswers {
             let text = "the listener is gone".to_owned();
             return reply.send(Answer::Work(Err(text)));
         };
+        if let Work::Check {
+            password,
+            code,
+            check: PasswordCheck::Pam(service),
+        } = &order.work
+        {
+            let password = logins.workshop.open(password);
+            let question = LoginQuestion {
+                service: service.to_string(),
+                user: String::from_utf8_lossy(&order.user).into_owned(),
+                password: password.unwrap_or_default(),
+                code: code.clone(),
+                host: order.address.host(),
+            };
+            let pam = Arc::clone(&self.pam);
+            self.tasks.spawn(async move {
+                reply.send(ask_pam(&pam, &logins.pam, question).await);
+            });
+            return;
+        }
         let benches = Arc::clone(&self.benches);
         self.tasks.spawn(async move {
             // Nobody closes it.
@@ -135,6 +157,22 @@ impl AccountAnswers {
             let panicked = |_| Err("a defect in Tidegate: the work panicked".to_owned());
             reply.send(Answer::Work(done.await.unwrap_or_else(panicked)));
         });
+    }
+}
+
+/// Has PAM say whether a client is who it says, and who it is to servers.
+async fn ask_pam(pam: &PamHelpers, way: &PamWay, question: LoginQuestion) -> Answer {
+    let verdict = pam.ask(way.suid, &question).await;
+    let known_as = verdict.as_ref().ok().cloned();
+    let done = verdict
+        .map(|_| question.password.clone())
+        .map_err(|reason| format!("PAM service '{}': {reason}", question.service));
+    match (&way.passwords, known_as) {
+        (Some(passwords), Some(user)) => Answer::Known {
+            done,
+            at_servers: passwords.at_servers(&user),
+        },
+        (_, _) => Answer::Work(done),
     }
 }
 

@@ -23,6 +23,7 @@ use crate::board::{Board, BoardEntry, StateError};
 use crate::graph::{Graph, GraphError, Ledger, is_cli, rank};
 use crate::logins::{LoginErrors, Logins};
 use crate::names::Names;
+use crate::pam::PamHelpers;
 use crate::sink::ThreadSink;
 use crate::tls::{TlsErrors, TlsSet};
 use crate::{places, settings};
@@ -179,6 +180,7 @@ impl Catalog {
             benches: Arc::new(Semaphore::new(BENCHES)),
             board: Arc::clone(&board),
             log: log.clone(),
+            pam: PamHelpers::new(log.clone()),
         });
         let runtime = start_runtime(&config, &board, answers, log, workers, birth)?;
         board.serve(runtime.clone());

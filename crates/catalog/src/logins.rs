@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use tidegate_accounts::{DatabaseCase, Decoys, Ed25519Way, LoginPolicy, Sealing, Ways};
 use tidegate_config::params::{ListenerParams, ServiceParams};
-use tidegate_config::{Authentication, Authenticator, Config, EdMode, Object, RsaFiles};
+use tidegate_config::{Authentication, Authenticator, Config, EdMode, Object, PamMode, RsaFiles};
 use tidegate_proofs::{Memory, RsaKey, Workshop};
 use tidegate_session::question::AtServers;
-use tidegate_wire::auth::{NATIVE, SHA2};
+use tidegate_wire::auth::{Asking, NATIVE, SHA2};
 use zeroize::Zeroizing;
 
 use crate::answers::Passages;
-use crate::mapping::Mapping;
+use crate::mapping::{MappedPasswords, Mapping};
 use crate::settings;
 
 /// What is wrong with files that listeners need: one text each, with listener and option.
@@ -31,6 +31,15 @@ impl fmt::Display for LoginErrors {
 
 impl std::error::Error for LoginErrors {}
 
+/// How PAM is asked for a listener's clients.
+#[derive(Debug)]
+pub(crate) struct PamWay {
+    /// By a program with the rights of its file's owner.
+    pub(crate) suid: bool,
+    /// To servers they are whom PAM knows them as, with these passwords.
+    pub(crate) passwords: Option<MappedPasswords>,
+}
+
 /// The logins of one listener.
 #[derive(Debug)]
 pub(crate) struct ListenerLogins {
@@ -42,6 +51,8 @@ pub(crate) struct ListenerLogins {
     pub(crate) plugin: &'static [u8],
     /// Who its clients are to servers, if somebody else.
     mapping: Option<Arc<Mapping>>,
+    /// How PAM is asked.
+    pub(crate) pam: PamWay,
     /// What the connections of its clients' sessions begin with.
     pub(crate) init: Vec<String>,
 }
@@ -152,6 +163,7 @@ struct Files {
     key: Option<Arc<RsaKey>>,
     mapping: Option<Mapping>,
     init: Vec<String>,
+    passwords: Option<MappedPasswords>,
 }
 
 impl Files {
@@ -162,6 +174,7 @@ impl Files {
         let mapping = params.user_mapping_file.as_deref();
         let init = params.connection_init_sql_file.as_deref();
         Ok(Self {
+            passwords: passwords_of_pam(&authentication)?,
             authentication,
             key,
             mapping: mapping.map(Mapping::read).transpose()?,
@@ -229,12 +242,26 @@ fn logins(
         init: files.init,
         plugin: greeting_plugin(&authentication),
         mapping: files.mapping.map(Arc::new),
+        pam: PamWay {
+            suid: authentication.pam.mode == PamMode::Suid,
+            passwords: files.passwords,
+        },
         policy,
         workshop: Workshop {
             key,
             memory: Arc::clone(&shared.memory),
         },
     })
+}
+
+/// The passwords of those that PAM maps to, if it does.
+fn passwords_of_pam(authentication: &Authentication) -> Result<Option<MappedPasswords>, String> {
+    let pam = &authentication.pam;
+    match (&pam.passwords, pam.mapped) {
+        (_, false) => Ok(None),
+        (None, true) => Ok(Some(MappedPasswords::default())),
+        (Some(file), true) => MappedPasswords::read(file).map(Some),
+    }
 }
 
 /// The statements of a `connection_init_sql_file`, one a line.
@@ -250,7 +277,14 @@ fn ways(authentication: &Authentication, sealing: &Sealing, decoys: &Decoys) -> 
         EdMode::Ed25519 => Ed25519Way::Sign,
         EdMode::Sha256 => Ed25519Way::Password(sealing.clone()),
     };
+    let pam = match (authentication.pam.clear, authentication.pam.mode) {
+        (true, _) => Asking::Clear,
+        (false, mode) => Asking::Dialog {
+            code: mode == PamMode::TwoFactors,
+        },
+    };
     Ways {
+        pam: authentication.has(Authenticator::Pam).then_some(pam),
         native: authentication.has(Authenticator::MariaDb),
         sha2: authentication
             .has(Authenticator::Sha2)
@@ -271,9 +305,13 @@ fn greeting_plugin(authentication: &Authentication) -> &'static [u8] {
     match authentication.authenticators.first() {
         Some(Authenticator::Sha2) => SHA2,
         Some(Authenticator::Ed25519) if by_password => SHA2,
-        Some(Authenticator::MariaDb | Authenticator::Ed25519 | Authenticator::Parsec) | None => {
-            NATIVE
-        }
+        Some(
+            Authenticator::MariaDb
+            | Authenticator::Ed25519
+            | Authenticator::Parsec
+            | Authenticator::Pam,
+        )
+        | None => NATIVE,
     }
 }
 

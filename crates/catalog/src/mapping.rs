@@ -30,21 +30,73 @@ pub(crate) struct Mapping {
     credentials: BTreeMap<String, SecretBytes>,
 }
 
+/// The passwords of those that PAM maps clients to (`pam_mapped_pw_file`), by name; who is not there has none.
+#[derive(Debug, Default)]
+pub(crate) struct MappedPasswords(BTreeMap<String, SecretBytes>);
+
+impl MappedPasswords {
+    /// Reads a file that nobody else may read.
+    ///
+    /// # Errors
+    /// A text that says what is wrong with it.
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
+        read_private("pam_mapped_pw_file", path, Self::parse)
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        const LIST: &str = "users_and_passwords";
+        let document: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let items = document
+            .get(LIST)
+            .and_then(Value::as_array)
+            .ok_or_else(|| format!("it is no JSON object with the list '{LIST}'"))?;
+        let mut made = Self::default();
+        for item in items {
+            let fields = item
+                .as_object()
+                .ok_or_else(|| format!("'{LIST}' holds something that is no object"))?;
+            let password = self::text(LIST, fields, "password")?;
+            made.0.insert(
+                self::text(LIST, fields, "user")?,
+                SecretBytes::from(password.into_bytes()),
+            );
+        }
+        Ok(made)
+    }
+
+    /// Who somebody is to servers.
+    pub(crate) fn at_servers(&self, user: &str) -> AtServers {
+        AtServers {
+            user: user.as_bytes().to_vec(),
+            secret: Secret::of_password(self.0.get(user).cloned().unwrap_or_default()),
+        }
+    }
+}
+
+/// Reads a file that nobody else may read.
+fn read_private<T>(
+    option: &str,
+    path: &Path,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<T, String> {
+    let place = |text: String| format!("{option}: {}: {text}", path.display());
+    let meta = std::fs::metadata(path).map_err(|error| place(error.to_string()))?;
+    if meta.permissions().mode() & FOR_OTHERS != 0 {
+        let text = "it holds passwords, and others may read or write it: chmod 600".to_owned();
+        return Err(place(text));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| place(error.to_string()))?;
+    let text = Zeroizing::new(text);
+    parse(&text).map_err(place)
+}
+
 impl Mapping {
     /// Reads a file that nobody else may read.
     ///
     /// # Errors
     /// A text that says what is wrong with it.
     pub(crate) fn read(path: &Path) -> Result<Self, String> {
-        let place = |text: String| format!("user_mapping_file: {}: {text}", path.display());
-        let meta = std::fs::metadata(path).map_err(|error| place(error.to_string()))?;
-        if meta.permissions().mode() & FOR_OTHERS != 0 {
-            let text = "it holds passwords, and others may read or write it: chmod 600".to_owned();
-            return Err(place(text));
-        }
-        let text = std::fs::read_to_string(path).map_err(|error| place(error.to_string()))?;
-        let text = Zeroizing::new(text);
-        Self::parse(&text).map_err(place)
+        read_private("user_mapping_file", path, Self::parse)
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -188,6 +240,19 @@ mod tests {
         assert_eq!(by_group("ann"), both("", ""), "no local user");
         let users_only = Mapping::parse(r#"{"user_map": []}"#).expect("valid");
         assert!(matches!(users_only.at_once("bob"), Some(None)));
+    }
+
+    #[test]
+    fn those_that_pam_maps_to_have_passwords() {
+        let text = r#"{"users_and_passwords": [{"user": "ann", "password": "s3cret"}]}"#;
+        let passwords = MappedPasswords::parse(text).expect("valid");
+        let both = |user: &str, password: &str| (user.to_owned(), password.to_owned());
+        assert_eq!(
+            shown(Some(&passwords.at_servers("ann"))),
+            both("ann", "s3cret")
+        );
+        assert_eq!(shown(Some(&passwords.at_servers("bob"))), both("bob", ""));
+        assert!(MappedPasswords::parse("{}").is_err());
     }
 
     #[test]

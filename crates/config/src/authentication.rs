@@ -18,10 +18,12 @@ pub enum Authenticator {
     Ed25519,
     /// Accounts with `parsec`.
     Parsec,
+    /// Accounts with `pam`.
+    Pam,
 }
 
 /// Names of modules, the first of each as it is written most; case does not count.
-const NAMES: [(&str, Authenticator); 10] = [
+const NAMES: [(&str, Authenticator); 12] = [
     ("MariaDBAuth", Authenticator::MariaDb),
     ("MySQLAuth", Authenticator::MariaDb),
     ("mysql_native_password", Authenticator::MariaDb),
@@ -32,10 +34,12 @@ const NAMES: [(&str, Authenticator); 10] = [
     ("client_ed25519", Authenticator::Ed25519),
     ("ParsecAuth", Authenticator::Parsec),
     ("parsec", Authenticator::Parsec),
+    ("PAMAuth", Authenticator::Pam),
+    ("pam", Authenticator::Pam),
 ];
 
 /// Modules of MaxScale that are not built.
-const NOT_BUILT: [&str; 4] = ["PAMAuth", "pam", "GSSAPIAuth", "gssapi"];
+const NOT_BUILT: [&str; 2] = ["GSSAPIAuth", "gssapi"];
 
 /// An option: its name, the module it belongs to, and whether it is ignored.
 struct OptionName {
@@ -48,7 +52,7 @@ const fn option(name: &'static str, of: Option<Authenticator>, ignored: bool) ->
     OptionName { name, of, ignored }
 }
 
-const OPTIONS: [OptionName; 12] = [
+const OPTIONS: [OptionName; 16] = [
     option("skip_authentication", None, false),
     option("match_host", None, false),
     option("lower_case_table_names", None, false),
@@ -61,7 +65,36 @@ const OPTIONS: [OptionName; 12] = [
     option("ed_mode", Some(Authenticator::Ed25519), false),
     option("ed_rsa_privkey_path", Some(Authenticator::Ed25519), false),
     option("ed_rsa_pubkey_path", Some(Authenticator::Ed25519), false),
+    option("pam_use_cleartext_plugin", Some(Authenticator::Pam), false),
+    option("pam_mode", Some(Authenticator::Pam), false),
+    option("pam_backend_mapping", Some(Authenticator::Pam), false),
+    option("pam_mapped_pw_file", Some(Authenticator::Pam), false),
 ];
+
+/// What clients of accounts with `pam` are asked, and by whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PamMode {
+    /// The password.
+    #[default]
+    Password,
+    /// The password, and a code that is valid for a while.
+    TwoFactors,
+    /// The password, by a program with the rights of its file's owner.
+    Suid,
+}
+
+/// The options of PAM.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PamOptions {
+    /// Clients are asked by `mysql_clear_password`, not by `dialog`.
+    pub clear: bool,
+    /// What they are asked.
+    pub mode: PamMode,
+    /// To servers they are whom PAM knows them as, with a native password.
+    pub mapped: bool,
+    /// The file with those passwords; without it they are empty.
+    pub passwords: Option<PathBuf>,
+}
 
 /// How accounts with `ed25519` prove themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -103,6 +136,8 @@ pub struct Authentication {
     pub ed_rsa: RsaFiles,
     /// The key for passwords of accounts with `caching_sha2_password`.
     pub sha2_rsa: RsaFiles,
+    /// How accounts with `pam` prove themselves.
+    pub pam: PamOptions,
 }
 
 impl Default for Authentication {
@@ -117,6 +152,7 @@ impl Default for Authentication {
             ed_mode: EdMode::Ed25519,
             ed_rsa: RsaFiles::default(),
             sha2_rsa: RsaFiles::default(),
+            pam: PamOptions::default(),
         }
     }
 }
@@ -149,14 +185,29 @@ impl Authentication {
                 errors.push(("authenticator_options", error));
             }
         }
-        if let Some(error) = made.clash(params) {
-            errors.push(("authenticator_options", error));
+        for error in [made.clash(params), made.clash_of_pam(params)] {
+            errors.extend(error.map(|error| ("authenticator_options", error)));
         }
         if errors.is_empty() {
             Ok(made)
         } else {
             Err(errors)
         }
+    }
+
+    /// What PAM's options say against each other, or against another parameter.
+    fn clash_of_pam(&self, params: &ListenerParams) -> Option<String> {
+        let pam = &self.pam;
+        let text = if pam.clear && pam.mode == PamMode::TwoFactors {
+            "pam_mode=password_2FA needs a second question, which pam_use_cleartext_plugin has no room for"
+        } else if pam.passwords.is_some() && !pam.mapped {
+            "pam_mapped_pw_file holds passwords of those that PAM maps to; set pam_backend_mapping=mariadb as well"
+        } else if pam.mapped && params.user_mapping_file.is_some() {
+            "pam_backend_mapping and user_mapping_file both say who clients are to servers; use one of them"
+        } else {
+            return None;
+        };
+        Some(text.to_owned())
     }
 
     /// What else the listener has that does not go with leaving passwords to servers.
@@ -230,6 +281,26 @@ impl Authentication {
                     _ => return Err(format!("{name} may be ed25519 or sha256, not '{value}'")),
                 }
             }
+            "pam_mode" => {
+                self.pam.mode = match value {
+                    "password" => PamMode::Password,
+                    "password_2FA" => PamMode::TwoFactors,
+                    "suid" => PamMode::Suid,
+                    _ => {
+                        return Err(format!(
+                            "{name} may be password, password_2FA or suid, not '{value}'"
+                        ));
+                    }
+                }
+            }
+            "pam_backend_mapping" => {
+                self.pam.mapped = match value {
+                    "none" => false,
+                    "mariadb" => true,
+                    _ => return Err(format!("{name} may be none or mariadb, not '{value}'")),
+                }
+            }
+            "pam_mapped_pw_file" => self.pam.passwords = path(),
             "ed_rsa_privkey_path" => self.ed_rsa.private = path(),
             "ed_rsa_pubkey_path" => self.ed_rsa.public = path(),
             "sha2_rsa_privkey_path" => self.sha2_rsa.private = path(),
@@ -242,6 +313,7 @@ impl Authentication {
                 );
             }
             "skip_authentication" => self.skip = true,
+            "pam_use_cleartext_plugin" => self.pam.clear = true,
             "clear_pw_passthrough" => self.servers_decide = true,
             "log_password_mismatch" => self.tells_mismatch = true,
             _ => return Err(format!("there is no option '{name}'")),
@@ -317,6 +389,17 @@ mod tests {
         let options = "match_host=false,lower_case_table_names=1,log_password_mismatch=false";
         let made = of("", options).expect("valid");
         assert!(!made.match_host);
+        let made = of(
+            "pam",
+            "pam_mode=suid, pam_backend_mapping=mariadb,pam_mapped_pw_file=/p",
+        );
+        let pam = made.expect("valid").pam;
+        assert_eq!(
+            (pam.mode, pam.mapped, pam.clear),
+            (PamMode::Suid, true, false)
+        );
+        assert_eq!(pam.passwords, Some("/p".into()));
+        let made = of("", options).expect("valid");
         assert_eq!(made.lower_case_table_names, 1);
     }
 
@@ -324,9 +407,24 @@ mod tests {
     fn mistakes_are_named() {
         for (authenticator, options, expect) in [
             (
-                "PAMAuth",
+                "GSSAPIAuth",
                 "",
-                "authenticator: 'PAMAuth' is not yet supported",
+                "authenticator: 'GSSAPIAuth' is not yet supported",
+            ),
+            (
+                "PAMAuth",
+                "pam_mode=2FA",
+                "authenticator_options: pam_mode may be password, password_2FA or suid, not '2FA'",
+            ),
+            (
+                "PAMAuth",
+                "pam_mode=password_2FA,pam_use_cleartext_plugin=true",
+                "authenticator_options: pam_mode=password_2FA needs a second question, which pam_use_cleartext_plugin has no room for",
+            ),
+            (
+                "PAMAuth",
+                "pam_mapped_pw_file=/x",
+                "authenticator_options: pam_mapped_pw_file holds passwords of those that PAM maps to; set pam_backend_mapping=mariadb as well",
             ),
             (
                 "Ed25519Aut",

@@ -62,7 +62,7 @@ mod value;
 mod view;
 mod word;
 
-pub use authentication::{Authentication, Authenticator, EdMode, RsaFiles};
+pub use authentication::{Authentication, Authenticator, EdMode, PamMode, PamOptions, RsaFiles};
 pub use config::{Config, Object, Target};
 pub use decl::{
     Change, Given, Kind, ModuleKind, ParamDecl, Refers, Retired, Shown, Standing, Table,

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 mod fatal;
+mod pam;
 
 use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +13,7 @@ use rustix::io::{FdFlags, fcntl_setfd};
 
 pub use fatal::report_fatal_signals;
 pub(crate) use fatal::serving;
+pub use pam::{Pam, PamAnswer, PamQuestion};
 
 /// The first descriptor that a service manager lends (sd_listen_fds(3)).
 const FIRST: RawFd = 3;

@@ -97,6 +97,13 @@ pub enum Answer {
     Account(AccountAnswer),
     /// To [`Question::Work`].
     Work(Done),
+    /// To [`Question::Work`], where that also told who the client is to servers.
+    Known {
+        /// What came of the work.
+        done: Done,
+        /// Whom servers see.
+        at_servers: AtServers,
+    },
     /// To [`Question::Kill`].
     Kill(KillAnswer),
 }

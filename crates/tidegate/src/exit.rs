@@ -46,6 +46,8 @@ pub(crate) enum Failure {
     Child(String, u8),
     #[error("{0}")]
     Tool(#[from] ToolError),
+    #[error("{0}")]
+    Pam(String),
     #[error("cannot start: {0}")]
     Internal(std::io::Error),
 }
@@ -73,6 +75,7 @@ impl Failure {
             | Failure::Log(_)
             | Failure::Start(_)
             | Failure::Admin(_)
+            | Failure::Pam(_)
             | Failure::Tool(_) => 3,
             Failure::Child(_, status) => *status,
             Failure::Internal(_) => 4,

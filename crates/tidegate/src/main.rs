@@ -16,6 +16,7 @@ mod identity;
 mod limits;
 mod load;
 mod logging;
+mod pam;
 mod panics;
 mod pidfile;
 mod secrets;
@@ -26,6 +27,7 @@ mod systemd;
 use std::path::Path;
 use std::process::ExitCode;
 
+use tidegate_catalog::HELPER;
 use tidegate_config::Locations;
 use tidegate_config::cli::{self, Mode};
 
@@ -59,6 +61,12 @@ fn run() -> Result<(), Failure> {
     panics::install_hook();
     let mut words = std::env::args_os().peekable();
     let name = words.next().unwrap_or_default();
+    if pam::is_suid() || words.peek().is_some_and(|word| word == HELPER) {
+        return pam::help(words);
+    }
+    if words.peek().is_some_and(|word| word == pam::TEST) {
+        return pam::test(words.skip(1));
+    }
     let name = Path::new(&name).file_name().and_then(|name| name.to_str());
     let tool = match (name, words.peek().and_then(|word| word.to_str())) {
         (Some("maxkeys"), _) => Some(Tool::Keys),

@@ -263,6 +263,7 @@ A proxy for MariaDB and MySQL servers: clients connect to it as if it were the d
 
 Usage: PROGRAM [serve] [OPTION]...
        PROGRAM keys|passwd --help   make the key of encrypted passwords, encrypt them
+       PROGRAM pam-test --help      try a login service (PAM)
 
   PROGRAM -c -f FILE              say everything that is wrong with a configuration
   PROGRAM -d -l stdout -f FILE    run in the foreground and log to the terminal

@@ -36,7 +36,7 @@ crate::params! {
         /// Path of the UNIX socket it listens at.
         socket: Option<String> = optional_text(),
         /// Ways in which clients prove who they are, in a list: `MariaDBAuth` (the default),
-        /// `Sha2Auth`, `Ed25519Auth`, `ParsecAuth`. The first one's plugin is greeted with.
+        /// `Sha2Auth`, `Ed25519Auth`, `ParsecAuth`, `PAMAuth`. The first one's plugin is greeted with.
         authenticator: Option<String> = optional_text(),
         /// Their options, `name=value` separated by commas.
         authenticator_options: Option<String> = optional_text(),

@@ -258,6 +258,15 @@ impl Session {
         match answer {
             Answer::Account(account) => self.account_answered(token, account, cx),
             Answer::Work(done) => self.work_answered(token, done, cx),
+            Answer::Known { done, at_servers } => {
+                if let Phase::Dialogue(dialogue) = &mut self.phase
+                    && let Some(AccountAnswer::Found(found)) = &mut dialogue.account
+                    && dialogue.token == token
+                {
+                    found.at_servers = Some(at_servers);
+                }
+                self.work_answered(token, done, cx);
+            }
             Answer::Kill(answer) => self.kill_answered(answer, cx),
         }
     }

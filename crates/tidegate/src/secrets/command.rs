@@ -101,15 +101,15 @@ pub(crate) fn run(
 }
 
 /// Words and switches of a command line; `--` ends the switches.
-struct Words {
+pub(crate) struct Words {
     switches: Vec<String>,
-    values: Vec<(String, OsString)>,
-    plain: Vec<OsString>,
+    pub(crate) values: Vec<(String, OsString)>,
+    pub(crate) plain: Vec<OsString>,
 }
 
 impl Words {
     /// `valued`: the switches that take a value.
-    fn read(
+    pub(crate) fn read(
         arguments: impl Iterator<Item = OsString>,
         valued: &[&str],
         usage: &'static str,
@@ -145,14 +145,14 @@ impl Words {
     }
 
     /// Takes a switch out; was it there?
-    fn take(&mut self, names: [&str; 2]) -> bool {
+    pub(crate) fn take(&mut self, names: [&str; 2]) -> bool {
         let before = self.switches.len();
         self.switches.retain(|name| !names.contains(&&**name));
         self.switches.len() < before
     }
 
     /// Whatever was not understood is an error.
-    fn done(&self, usage: &'static str) -> Result<(), ToolError> {
+    pub(crate) fn done(&self, usage: &'static str) -> Result<(), ToolError> {
         match self.switches.first() {
             None => Ok(()),
             Some(unknown) => Err(ToolError::Usage {
@@ -234,7 +234,7 @@ fn passwd(
     };
     words.done(PASSWD_USAGE)?;
     let password = if interactive {
-        ask(!decrypt)?
+        ask("Password: ", !decrypt)?
     } else {
         let given = words.plain.pop().ok_or_else(|| usage("no password"))?;
         let text = given
@@ -272,13 +272,13 @@ fn read(path: &Path) -> Result<KeyFile, ToolError> {
     })
 }
 
-/// A line of standard input or, from a terminal, the password that somebody types without seeing
+/// A line of standard input or, from a terminal, what somebody types without seeing
 /// it, `twice` if it is to be compared.
-fn ask(twice: bool) -> Result<Zeroizing<String>, ToolError> {
+pub(crate) fn ask(prompt: &str, twice: bool) -> Result<Zeroizing<String>, ToolError> {
     if !io::stdin().is_terminal() {
         return Ok(line()?);
     }
-    let first = unseen("Password: ")?;
+    let first = unseen(prompt)?;
     if twice && unseen("The same again: ")? != first {
         return Err(ToolError::Differ);
     }

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use tidegate_config::{Decrypt, Keys, Secret};
 
-pub(crate) use command::{Tool, ToolError, run};
+pub(crate) use command::{Tool, ToolError, Words, ask, run};
 use keyfile::KeyFile;
 
 /// The key file of a directory, if there is one.

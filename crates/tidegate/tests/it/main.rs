@@ -23,6 +23,7 @@ mod killed;
 mod logging;
 mod login;
 mod manager;
+mod pam;
 mod pool;
 mod protocol;
 mod proxied;
