@@ -8,6 +8,7 @@ use tidegate_wire::login::ClientLogin;
 use tidegate_wire::reply::ReplyTracker;
 use tidegate_wire::{Caps, Shape};
 
+use crate::definitions::Collecting;
 use crate::ids::{ClientStmtId, ServerId, TargetId, Token};
 use crate::stmts::StmtMap;
 use crate::tally::Tally;
@@ -51,8 +52,28 @@ pub(crate) enum State {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Owed {
     pub(crate) to: OwedTo,
+    pub(crate) about: About,
+}
+
+/// Which statement a reply is of, where that must be known apart from the client's ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum About {
+    /// None, or that of the ticket.
+    Else,
+    /// It is being prepared.
+    Preparing(ClientStmtId),
+    /// It is executed, for nobody to see.
+    Executing(ClientStmtId),
+}
+
+impl Owed {
     /// The statement that is being prepared by it.
-    pub(crate) stmt: Option<ClientStmtId>,
+    pub(crate) fn prepares(&self) -> Option<ClientStmtId> {
+        match self.about {
+            About::Preparing(stmt) => Some(stmt),
+            About::Executing(_) | About::Else => None,
+        }
+    }
 }
 
 /// For whom a reply is.
@@ -109,6 +130,8 @@ pub(crate) struct Backend {
     pub(crate) tracker: ReplyTracker,
     pub(crate) owed: VecDeque<Owed>,
     pub(crate) stmts: StmtMap,
+    /// Definitions that are coming from it.
+    pub(crate) collecting: Option<Box<Collecting>>,
     /// The number the server gave to this connection.
     pub(crate) thread_id: u64,
     pub(crate) last_used: u64,
@@ -169,6 +192,7 @@ impl Backend {
             tracker: ReplyTracker::new(Caps::empty()),
             owed: VecDeque::new(),
             stmts: StmtMap::default(),
+            collecting: None,
             thread_id: 0,
             last_used: 0,
             deadline: None,
@@ -293,6 +317,11 @@ impl Backend {
             .iter()
             .filter(|owed| owed.to != OwedTo::Client)
             .count()
+    }
+
+    /// Does it owe the reply to the statement's preparation?
+    pub(crate) fn is_preparing(&self, id: ClientStmtId) -> bool {
+        self.owed.iter().any(|owed| owed.prepares() == Some(id))
     }
 
     pub(crate) fn owes_client(&self) -> usize {

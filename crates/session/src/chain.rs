@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use tidegate_wire::Caps;
+
 use crate::backend::Backend;
 use crate::fault::ErrReply;
 use crate::filter::{FilterSession, Wants, Who};
@@ -132,11 +134,6 @@ pub(crate) fn sync_rules(service: &ServiceSpec) -> Option<SyncRules> {
     first_need(service, 0, |needs| needs.sync)
 }
 
-/// Does a router of the tree execute one prepared statement on several connections?
-pub(crate) fn keeps_history(service: &ServiceSpec) -> bool {
-    first_need(service, 0, |needs| needs.history.then_some(())).is_some()
-}
-
 fn first_need<T>(service: &ServiceSpec, depth: usize, pick: fn(&Needs) -> Option<T>) -> Option<T> {
     let inner = |target: &TargetSpec| match target {
         TargetSpec::Service(inner) if depth < MAX_DEPTH => first_need(inner, depth + 1, pick),
@@ -161,6 +158,10 @@ pub(crate) struct TreeNeeds {
     pub(crate) follows: bool,
     /// Commands may wait for servers' positions.
     pub(crate) positions: bool,
+    /// What definitions of columns the client holds is followed.
+    pub(crate) definitions: bool,
+    /// Packets of answers may be numbered otherwise than their servers did it.
+    pub(crate) renumbers: bool,
     /// A filter looks at commands.
     pub(crate) requests: bool,
     /// A filter looks at replies.
@@ -170,7 +171,8 @@ pub(crate) struct TreeNeeds {
 }
 
 impl TreeNeeds {
-    pub(crate) fn of(nodes: &[Node], own: &[FilterSlot]) -> TreeNeeds {
+    /// For a client with these capabilities.
+    pub(crate) fn of(nodes: &[Node], own: &[FilterSlot], caps: Caps) -> TreeNeeds {
         let mut needs = TreeNeeds::default();
         for node in nodes {
             let Needs {
@@ -195,6 +197,8 @@ impl TreeNeeds {
             needs.requests |= slot.wants.requests;
             needs.replies |= slot.wants.replies;
         }
+        needs.definitions = needs.history && caps.contains(Caps::CACHE_METADATA);
+        needs.renumbers = needs.positions || needs.definitions;
         let several = nodes.len() != 1;
         needs.elsewhere = several || needs.requests || needs.positions || needs.keeps;
         needs

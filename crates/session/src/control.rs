@@ -94,7 +94,7 @@ impl Session {
             slot.session.on_end(&scene);
         }
         self.own_filters = filters;
-        self.needs = TreeNeeds::of(&self.nodes, &self.own_filters);
+        self.needs = TreeNeeds::of(&self.nodes, &self.own_filters, self.client.caps);
     }
 
     /// What is due by now.

@@ -8,7 +8,7 @@ use tidegate_sql::{SessionEffect, Statement, TrxEffect, TypeMask};
 use tidegate_wire::frame::{Header, frame_into};
 use tidegate_wire::{Command, Rewrite, Shape};
 
-use crate::backend::{Owed, OwedTo};
+use crate::backend::{About, Owed, OwedTo};
 use crate::commands::Found;
 use crate::digests::Place;
 use crate::ids::{BackendId, ClientStmtId, Side};
@@ -107,11 +107,16 @@ pub(crate) struct Order {
 impl Order {
     /// What a connection owes that gets it.
     fn owed(&self, to: OwedTo) -> Owed {
-        let preparing = self.stmt.filter(|_| self.command == Command::StmtPrepare);
-        Owed {
-            to,
-            stmt: preparing,
-        }
+        let about = match (self.command, self.stmt) {
+            (Command::StmtPrepare, Some(stmt)) => About::Preparing(stmt),
+            (Command::StmtExecute | Command::StmtBulkExecute, Some(stmt))
+                if to != OwedTo::Client =>
+            {
+                About::Executing(stmt)
+            }
+            _ => About::Else,
+        };
+        Owed { to, about }
     }
 
     /// Does the command run a statement, instead of preparing it?
@@ -246,6 +251,7 @@ impl Session {
             closed: None,
             answer: self.answer_to_keep(request, everywhere),
             has_cursor: false,
+            held: None,
         }));
     }
 

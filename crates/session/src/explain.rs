@@ -206,7 +206,7 @@ impl<'a> Imagined<'a> {
             0,
             counting,
         );
-        session.needs = TreeNeeds::of(&session.nodes, &[]);
+        session.needs = TreeNeeds::of(&session.nodes, &[], session.client.caps);
         let mut imagined = Imagined {
             session,
             servers,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tidegate_wire::{Command, Shape};
 
-use crate::backend::{Backend, Owed, OwedTo, State};
+use crate::backend::{About, Backend, Owed, OwedTo, State};
 use crate::ids::Side;
 use crate::session::{Cx, Phase, Session};
 use crate::time::Instant;
@@ -76,7 +76,7 @@ impl Session {
             let payload = [Command::Ping.byte()];
             let owed = Owed {
                 to: OwedTo::Setup,
-                stmt: None,
+                about: About::Else,
             };
             backend.expect(Shape::Ok, payload.len(), owed);
             cx.out.send_with(Side::Backend(id), |own| {

@@ -38,6 +38,7 @@ mod client;
 mod commands;
 mod compression;
 mod control;
+mod definitions;
 mod digest;
 pub mod digests;
 mod dispatch;

@@ -5,7 +5,7 @@
 
 use tidegate_wire::Command;
 
-use crate::backend::{Owed, OwedTo};
+use crate::backend::{About, Owed, OwedTo};
 use crate::dispatch::Body;
 use crate::fault::ErrReply;
 use crate::ids::{ClientStmtId, Side};
@@ -82,7 +82,7 @@ impl Session {
             packet.len(),
             Owed {
                 to: OwedTo::Setup,
-                stmt: None,
+                about: About::Else,
             },
         );
         cx.out.send(Side::Backend(holder), &packet);

@@ -6,7 +6,7 @@
 use tidegate_wire::frame::frame_into;
 use tidegate_wire::{Command, Shape};
 
-use crate::backend::{Owed, OwedTo};
+use crate::backend::{About, Owed, OwedTo};
 use crate::ids::{BackendId, Side};
 use crate::request::Request;
 use crate::session::{Cx, Session};
@@ -50,7 +50,7 @@ impl Session {
         for payload in &self.next_trx {
             let owed = Owed {
                 to: OwedTo::Setup,
-                stmt: None,
+                about: About::Else,
             };
             backend.expect(Shape::Query, payload.len(), owed);
             cx.out

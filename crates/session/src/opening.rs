@@ -9,7 +9,7 @@ use tidegate_wire::login::{
 };
 use tidegate_wire::{Caps, Command, ReplyTracker, Shape};
 
-use crate::backend::{Backend, Owed, OwedTo, State};
+use crate::backend::{About, Backend, Owed, OwedTo, State};
 use crate::compression;
 use crate::fault::SessionFault;
 use crate::history::Entry;
@@ -347,7 +347,7 @@ impl Session {
         };
         backend.caps = server.caps;
         backend.thread_id = u64::from(server.thread_id);
-        backend.tracker = ReplyTracker::new(server.caps);
+        backend.tracker = tracker(server.caps, history);
         backend.state = State::Replaying;
         let version = crate::setup::version_number(&server.version);
         let mysql = !is_mariadb(&server.version);
@@ -400,7 +400,7 @@ impl Session {
             payload.len(),
             Owed {
                 to: OwedTo::Setup,
-                stmt: None,
+                about: About::Else,
             },
         );
         cx.out
@@ -417,7 +417,7 @@ impl Session {
             let payload = [&[Command::Query.byte()], text.as_bytes()].concat();
             let owed = Owed {
                 to: OwedTo::Init { index },
-                stmt: None,
+                about: About::Else,
             };
             backend.expect(Shape::Query, payload.len(), owed);
             cx.out
@@ -568,11 +568,11 @@ fn repeat(backend: &mut Backend, id: BackendId, entry: &Entry<'_>, to: OwedTo, c
     let Some(command) = entry.payload.first().copied().and_then(Command::from_byte) else {
         return;
     };
-    let stmt = match entry.key {
-        KeyRef::Statement(stmt) => Some(stmt),
-        _ => None,
+    let about = match entry.key {
+        KeyRef::Statement(stmt) => About::Preparing(stmt),
+        _ => About::Else,
     };
-    backend.expect(command.reply_shape(), entry.len(), Owed { to, stmt });
+    backend.expect(command.reply_shape(), entry.len(), Owed { to, about });
     if to.is_command() {
         backend.begin_operation(cx.now);
     }
@@ -595,12 +595,23 @@ pub(crate) fn use_schema(backend: &mut Backend, id: BackendId, name: &[u8], cx: 
         payload.len(),
         Owed {
             to: OwedTo::Setup,
-            stmt: None,
+            about: About::Else,
         },
     );
     cx.out.send_with(Side::Backend(id), |own| {
         frame_into(own, &mut 0, &payload);
     });
+}
+
+/// What follows a connection's replies; the definitions in them too, where a statement is on several
+/// connections.
+pub(crate) fn tracker(caps: Caps, history: bool) -> ReplyTracker {
+    let tracker = ReplyTracker::new(caps);
+    if history {
+        tracker.telling_definitions()
+    } else {
+        tracker
+    }
 }
 
 /// Capabilities that change what replies look like: a server must have what the client was told.

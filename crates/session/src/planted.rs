@@ -15,6 +15,8 @@ pub enum Bug {
     StatementIdNotMapped,
     /// A server that has not seen the parameter types is not sent them.
     TypesNotInserted,
+    /// Definitions that a server leaves out and the client does not hold are not put in.
+    DefinitionsNotInserted,
     /// The oldest session command is not repeated on a new connection.
     HistoryEntrySkipped,
     /// COM_RESET_CONNECTION leaves the history as it is.
@@ -47,11 +49,12 @@ pub enum Bug {
 
 impl Bug {
     /// Every defect.
-    pub const ALL: [Bug; 18] = [
+    pub const ALL: [Bug; 19] = [
         Bug::AnswersOutOfOrder,
         Bug::DiscardedReplyForwarded,
         Bug::StatementIdNotMapped,
         Bug::TypesNotInserted,
+        Bug::DefinitionsNotInserted,
         Bug::HistoryEntrySkipped,
         Bug::ResetKeepsHistory,
         Bug::WriteToReplica,

@@ -111,7 +111,7 @@ impl Session {
         }
         let leaks = planted!(DiscardedReplyForwarded) && owed.to.is_command();
         let passes = owed.to == OwedTo::Client
-            && !(self.needs.positions && self.take_prefix(id, at, progress, run, cx));
+            && !(self.needs.renumbers && self.take_prefix(id, at, progress, run, cx));
         if passes || leaks {
             let follow = if self.needs.follows {
                 self.followed(id, at, progress, run, cx)
@@ -140,6 +140,11 @@ impl Session {
                 columns,
             } => {
                 self.prepared_on(id, &owed, BackendStmtId(given), params, columns, cx);
+                self.prepare_reply_begins(id, &owed, params, columns);
+            }
+            Event::ColumnCount(columns) => self.result_begins(id, &owed, columns),
+            Event::Column => {
+                self.collect_definition(id, run.get(packet.clone()).unwrap_or_default(), cx);
             }
             Event::Row if owed.to == OwedTo::Position => {
                 let payload = packet.start + Header::LEN..packet.end;
@@ -240,6 +245,7 @@ impl Session {
                     return;
                 }
             }
+            Event::ColumnCount(_) => return self.pass_column_count(id, whole, packet, run, cx),
             Event::PrepareOk { .. } if self.needs.history => {
                 let client_id = self.tickets.front().and_then(|ticket| ticket.stmt);
                 if let (Some(client_id), Some(field)) =
@@ -411,7 +417,9 @@ impl Session {
         columns: u16,
         cx: &mut Cx<'_>,
     ) {
-        let Some(client) = owed.stmt else { return };
+        let Some(client) = owed.prepares() else {
+            return;
+        };
         let closed = owed.to != OwedTo::Client
             && self.stmts.get(client).is_none()
             && !self

@@ -122,7 +122,7 @@ impl Session {
                 self.replay = replay_rules(&self.service).map(|rules| Box::new(Replay::new(rules)));
                 self.sync = sync_rules(&self.service).map(|rules| Box::new(Syncing::new(rules)));
                 self.lending = lending;
-                self.needs = TreeNeeds::of(&self.nodes, &self.own_filters);
+                self.needs = TreeNeeds::of(&self.nodes, &self.own_filters, self.client.caps);
                 self.log(Level::Warning, cx, || {
                     format!("the session was not restarted and goes on as it was: {fault}")
                 });
@@ -142,7 +142,7 @@ impl Session {
             router.must_see(&seen);
         }
         self.backends = new.backends;
-        self.needs = TreeNeeds::of(&self.nodes, &self.own_filters);
+        self.needs = TreeNeeds::of(&self.nodes, &self.own_filters, self.client.caps);
         self.history.limit(self.service.history);
         if !self.needs.reuses {
             self.stop_reusing(cx);

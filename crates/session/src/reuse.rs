@@ -129,7 +129,8 @@ impl Session {
     /// The client prepares what is prepared already.
     pub(crate) fn give_out(&mut self, id: ClientStmtId, cx: &mut Cx<'_>) {
         let status = self.status();
-        let Some(answer) = self.stmts.give_out(id) else {
+        let caps = self.client.caps;
+        let Some(answer) = self.stmts.give_out(id, caps) else {
             return;
         };
         let answer = with_status(answer, status.bits());

@@ -599,7 +599,7 @@ impl Session {
         id: ClientStmtId,
         leaves: &mut Leaves,
     ) -> Result<(), Stop> {
-        let preparing = |backend: &Backend| backend.owed.iter().any(|owed| owed.stmt == Some(id));
+        let preparing = |backend: &Backend| backend.is_preparing(id);
         let others = || {
             leaves
                 .others

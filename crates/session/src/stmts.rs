@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tidegate_sql::Statement;
+use tidegate_wire::Caps;
 
+use crate::definitions::Definitions;
 use crate::freeze::{Decoder, Encoder, FreezeError};
 use crate::ids::{BackendId, BackendStmtId, ClientStmtId};
 use crate::reuse::MAX_KEPT;
@@ -35,6 +37,8 @@ pub(crate) struct Prepared {
     pub(crate) answer: Option<Vec<u8>>,
     /// A cursor is open there.
     pub(crate) has_cursor: bool,
+    /// The definitions of its columns that the client was sent last, where that is followed.
+    pub(crate) held: Option<Definitions>,
 }
 
 impl Prepared {
@@ -201,14 +205,19 @@ impl Statements {
 
     /// The client prepares a kept statement again, and will send its parameters' types again. What it
     /// is answered with.
-    pub(crate) fn give_out(&mut self, id: ClientStmtId) -> Option<&[u8]> {
+    pub(crate) fn give_out(&mut self, id: ClientStmtId, caps: Caps) -> Option<&[u8]> {
         self.kept.retain(|kept| *kept != id);
         self.last_prepared = Some(id);
         let prepared = self.get_mut(id)?;
         prepared.closed = None;
         prepared.types.clear();
         prepared.executed_on = None;
-        prepared.answer.as_deref()
+        let answer = prepared.answer.as_deref()?;
+        if prepared.held.is_some() {
+            prepared.held =
+                Definitions::of_prepare_reply(answer, prepared.params, prepared.columns, caps);
+        }
+        Some(answer)
     }
 
     /// From now on texts may have another meaning.
@@ -273,7 +282,8 @@ impl Statements {
                 .iter()
                 .map(|prepared| {
                     let answer = prepared.answer.as_ref().map_or(0, Vec::capacity);
-                    prepared.prepared.text.len() + prepared.types.capacity() + answer
+                    let held = (prepared.held.as_ref()).map_or(0, |held| held.packets().len());
+                    prepared.prepared.text.len() + prepared.types.capacity() + answer + held
                 })
                 .sum::<usize>()
             + self.kept.capacity() * size_of::<ClientStmtId>()
@@ -299,6 +309,9 @@ impl Statements {
             });
             into.option(prepared.answer.as_deref(), Encoder::bytes);
             into.flag(prepared.has_cursor);
+            into.option(prepared.held.as_ref(), |into, held| {
+                into.bytes(held.packets());
+            });
         });
         into.list(self.kept.iter(), |into, id| into.u32(id.0));
         into.flag(self.stale);
@@ -335,6 +348,7 @@ impl Statements {
                 })?,
                 answer: from.option(Decoder::bytes)?.map(<[u8]>::to_vec),
                 has_cursor: from.flag()?,
+                held: from.option(Decoder::bytes)?.map(Definitions::new),
             })
         })?;
         let kept = from.list(|from| from.u32().map(ClientStmtId))?;
@@ -352,6 +366,8 @@ impl Statements {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct StmtMap {
     list: Vec<Mapped>,
+    /// The definitions that the connection sent last, by ascending id, where that is followed.
+    told: Vec<(ClientStmtId, Definitions)>,
 }
 
 /// One statement on one connection.
@@ -386,7 +402,31 @@ impl StmtMap {
         }
     }
 
+    /// The definitions of a statement's columns that the connection sent last.
+    pub(crate) fn told(&self, id: ClientStmtId) -> Option<&Definitions> {
+        let ix = self.told.binary_search_by_key(&id, |(of, _)| *of).ok()?;
+        self.told.get(ix).map(|(_, told)| told)
+    }
+
+    /// The connection has sent these, if it knows the statement.
+    pub(crate) fn set_told(&mut self, id: ClientStmtId, definitions: Definitions) {
+        if self.get(id).is_none() {
+            return;
+        }
+        match self.told.binary_search_by_key(&id, |(of, _)| *of) {
+            Ok(ix) => {
+                if let Some((_, told)) = self.told.get_mut(ix) {
+                    *told = definitions;
+                }
+            }
+            Err(ix) => self.told.insert(ix, (id, definitions)),
+        }
+    }
+
     pub(crate) fn remove(&mut self, id: ClientStmtId) -> Option<Mapped> {
+        if let Ok(ix) = self.told.binary_search_by_key(&id, |(of, _)| *of) {
+            self.told.remove(ix);
+        }
         let ix = self
             .list
             .binary_search_by_key(&id, |mapped| mapped.client)
@@ -395,11 +435,13 @@ impl StmtMap {
     }
 
     pub(crate) fn clear(&mut self) {
-        self.list = Vec::new();
+        *self = StmtMap::default();
     }
 
     pub(crate) fn bytes(&self) -> usize {
         self.list.capacity() * size_of::<Mapped>()
+            + self.told.capacity() * size_of::<(ClientStmtId, Definitions)>()
+            + (self.told.iter().map(|(_, told)| told.own_bytes())).sum::<usize>()
     }
 
     pub(crate) fn freeze(&self, into: &mut Encoder) {
@@ -407,6 +449,10 @@ impl StmtMap {
             into.u32(mapped.client.0);
             into.u32(mapped.backend.0);
             into.u32(mapped.types_version);
+        });
+        into.list(self.told.iter(), |into, (id, told)| {
+            into.u32(id.0);
+            into.bytes(told.packets());
         });
     }
 
@@ -418,6 +464,10 @@ impl StmtMap {
                 types_version: from.u32()?,
             })
         })?;
-        Ok(StmtMap { list })
+        let told = from.list(|from| {
+            let id = ClientStmtId(from.u32()?);
+            Ok((id, Definitions::new(from.bytes()?)))
+        })?;
+        Ok(StmtMap { list, told })
     }
 }

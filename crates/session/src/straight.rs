@@ -12,7 +12,7 @@
 use tidegate_wire::Command;
 use tidegate_wire::stmt::Execute;
 
-use crate::backend::{Link, Owed, OwedTo};
+use crate::backend::{About, Link, Owed, OwedTo};
 use crate::chain::Target;
 use crate::digest::Named;
 use crate::dispatch::{Body, MAX_RETRY_BYTES, rename};
@@ -134,7 +134,7 @@ impl Session {
         }
         let owed = Owed {
             to: OwedTo::Client,
-            stmt: None,
+            about: About::Else,
         };
         let shape = request.command.reply_shape();
         self.note_sent(way.backend, shape, request.payload.len(), owed, cx);

@@ -12,7 +12,7 @@ use tidegate_wire::SecretBytes;
 use tidegate_wire::auth::native::Proof;
 use tidegate_wire::auth::{Nonces, Secret};
 use tidegate_wire::login::ServerInfo;
-use tidegate_wire::{Caps, ReplyTracker, Status};
+use tidegate_wire::{Caps, Status};
 
 use crate::backend::{Backend, State};
 use crate::cause::Cause;
@@ -221,7 +221,10 @@ impl Session {
             .option(Decoder::u64)?
             .map(|micros| env.now.after(std::time::Duration::from_micros(micros)));
         session.drain = from.option(thaw_cause)?;
-        session.needs = TreeNeeds::of(&session.nodes, &session.own_filters);
+        session.needs = TreeNeeds::of(&session.nodes, &session.own_filters, session.client.caps);
+        for backend in &mut session.backends {
+            backend.tracker = crate::opening::tracker(backend.caps, session.needs.history);
+        }
         session.thaw_lending(&mut from, env.now)?;
         from.finish()?;
         session.phase = Phase::Commands;
@@ -550,7 +553,6 @@ fn thaw_backend(
     };
     backend.has_served = matches!(backend.state, State::Ready);
     backend.caps = Caps::from_bits(from.u64()?);
-    backend.tracker = ReplyTracker::new(backend.caps);
     backend.stmts = StmtMap::thaw(from)?;
     backend.thread_id = from.u64()?;
     backend.last_used = from.u64()?;

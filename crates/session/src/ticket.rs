@@ -47,7 +47,7 @@ pub(crate) struct Ticket {
     pub(crate) digest: Option<Place>,
     /// What its answer is to the record of the open transaction.
     pub(crate) part: Part,
-    /// A waiting statement was sent in front of it.
+    /// A waiting statement was sent in front of it, or its answer has more packets than came.
     pub(crate) prefix: Option<Prefix>,
     /// What the reply has to change here, once it is known to be good.
     pub(crate) then: Then,

@@ -17,7 +17,7 @@ use tidegate_wire::frame::Header;
 use tidegate_wire::reply::{Event, Progress};
 use tidegate_wire::{Caps, Command, GtidList, Reader, ReplyError, Shape, Status};
 
-use crate::backend::{Link, Owed, OwedTo};
+use crate::backend::{About, Link, Owed, OwedTo};
 use crate::chain::{Node, Target};
 use crate::dispatch::Body;
 use crate::fault::{ErrReply, SessionFault};
@@ -53,12 +53,14 @@ pub(crate) enum Waiting {
     Refused(ErrReply),
 }
 
-/// The answer to a statement that had a waiting one in front of it.
+/// An answer whose packets are not numbered as its server did it: the answer to a waiting statement stood
+/// in front, or definitions were put in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Prefix {
     /// The answer to the waiting statement is still to come.
     due: bool,
-    /// Packets that were dropped: by so much all others are numbered too high.
+    /// Packets that were dropped, less those that were put in, modulo 256: by so much all others are
+    /// numbered too high.
     dropped: u8,
     /// Bytes of the frame in progress that are still to come.
     left: usize,
@@ -71,6 +73,20 @@ impl Prefix {
             dropped: 0,
             left: 0,
         }
+    }
+
+    /// Nothing stands in front.
+    pub(crate) fn nothing() -> Prefix {
+        Prefix {
+            due: false,
+            dropped: 0,
+            left: 0,
+        }
+    }
+
+    /// So many packets were put in where the answer is now: the others are numbered too low.
+    pub(crate) fn note_inserted(&mut self, count: u8) {
+        self.dropped = self.dropped.wrapping_sub(count);
     }
 
     pub(crate) fn dropped(self) -> u8 {
@@ -208,7 +224,7 @@ impl Session {
         let payload = [Command::SetOption.byte(), u8::from(!on), 0];
         let owed = Owed {
             to: OwedTo::Setup,
-            stmt: None,
+            about: About::Else,
         };
         if let Some(backend) = self.backend_mut(id) {
             backend.expect(Command::SetOption.reply_shape(), payload.len(), owed);
@@ -297,7 +313,14 @@ impl Session {
     /// A statement of the proxy's own.
     pub(crate) fn say(&mut self, id: BackendId, payload: &[u8], to: OwedTo, cx: &mut Cx<'_>) {
         if let Some(backend) = self.backend_mut(id) {
-            backend.expect(Shape::Query, payload.len(), Owed { to, stmt: None });
+            backend.expect(
+                Shape::Query,
+                payload.len(),
+                Owed {
+                    to,
+                    about: About::Else,
+                },
+            );
             backend.begin_operation(cx.now);
             cx.out.send_with(Side::Backend(id), |own| {
                 tidegate_wire::frame::frame_into(own, &mut 0, payload);

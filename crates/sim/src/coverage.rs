@@ -28,6 +28,7 @@ rare! {
     ProgressReported,
     Prepared,
     ExecutedWithoutTypes,
+    DefinitionsLeftOut,
     CursorOpened,
     Fetched,
     LongDataSent,

@@ -19,7 +19,7 @@ use tidegate_wire::{Caps, Status};
 
 use crate::backend::State;
 use crate::cause::Cause;
-use crate::chain::{TreeNeeds, keeps_history, lay_out, open_filters, replay_rules, sync_rules};
+use crate::chain::{TreeNeeds, lay_out, open_filters, replay_rules, sync_rules};
 use crate::client::Identity;
 use crate::commands::Taken;
 use crate::compression;
@@ -89,10 +89,6 @@ impl Session {
         if replay_rules(&self.service).is_some() {
             // Two servers that give the same answer must give the same packets.
             Caps::CACHE_METADATA.union(Caps::PROGRESS)
-        } else if keeps_history(&self.service) {
-            // A statement is prepared on several connections, whose servers may know its table in
-            // different forms: each leaves out what it told itself, not what the client was told.
-            Caps::CACHE_METADATA
         } else {
             Caps::empty()
         }
@@ -438,7 +434,7 @@ impl Session {
                 node.filters = filters;
             }
         }
-        self.needs = TreeNeeds::of(&self.nodes, &self.own_filters);
+        self.needs = TreeNeeds::of(&self.nodes, &self.own_filters, self.client.caps);
         self.replay = replay_rules(&service).map(|rules| Box::new(Replay::new(rules)));
         self.sync = sync_rules(&service).map(|rules| Box::new(Syncing::new(rules)));
         self.set_lending();

@@ -9,7 +9,7 @@ use super::ReplayRules;
 use super::bearing::Bearing;
 use super::record::Part;
 use super::store::{Marks, Place};
-use crate::backend::{Backend, Owed, OwedTo};
+use crate::backend::{About, Backend, Owed, OwedTo};
 use crate::dispatch::Body;
 use crate::fault::SessionFault;
 use crate::ids::{BackendId, ClientStmtId, Side};
@@ -298,7 +298,7 @@ impl Session {
                 payload.len(),
                 Owed {
                     to: OwedTo::Setup,
-                    stmt: None,
+                    about: About::Else,
                 },
             );
             cx.out.send_with(Side::Backend(id), |own| {
@@ -548,7 +548,7 @@ impl Session {
             payload.len(),
             Owed {
                 to: OwedTo::Setup,
-                stmt: Some(stmt),
+                about: About::Preparing(stmt),
             },
         );
         cx.out.send_with(Side::Backend(id), |own| {

@@ -1,6 +1,8 @@
 //! The client's ear: every byte that the core writes to a client is read here at once, as a driver would
 //! read it, and compared with what the shadow model foresees.
 
+use std::collections::BTreeMap;
+
 use super::Notice;
 use super::replies::InReply;
 use crate::bytes::{Cursor, Packet, Packets};
@@ -34,6 +36,8 @@ pub(crate) struct Reader {
     last_was_error: bool,
     /// The command that is answered has several frames.
     long_command: bool,
+    /// The form of the definitions that it was sent last, by statement.
+    pub(super) forms: BTreeMap<u32, u32>,
 }
 
 impl Reader {
@@ -48,6 +52,7 @@ impl Reader {
             reply: InReply::default(),
             last_was_error: false,
             long_command: false,
+            forms: BTreeMap::new(),
         }
     }
 

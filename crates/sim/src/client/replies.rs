@@ -7,7 +7,7 @@ use crate::caps;
 use crate::coverage::{Coverage, Rare};
 use crate::meaning::{FAILED_READ, Part};
 use crate::model::{Answer, Model, What};
-use crate::server::{DIVERGENT, STOPPING, UNPREPARED, read_marker};
+use crate::server::{DIVERGENT, STOPPING, UNPREPARED, read_form, read_marker};
 use crate::sql::Table;
 use crate::status;
 
@@ -115,6 +115,9 @@ impl Reader {
             At::Result => self.result(&what, packet, model, heard),
             At::Columns(left) => {
                 check_column(payload)?;
+                if let What::Execute { client_id, .. } = what {
+                    self.defined(client_id, payload);
+                }
                 self.reply.at = match left {
                     1 if self.has(caps::DEPRECATE_EOF) => At::Rows,
                     1 => At::ColumnsEnd,
@@ -271,6 +274,30 @@ impl Reader {
         Ok(None)
     }
 
+    /// A definition of a statement's column came.
+    fn defined(&mut self, id: u32, payload: &[u8]) {
+        let mut cursor = Cursor(payload);
+        let name = (0..5).filter_map(|_| cursor.text()).last();
+        match name.and_then(read_form) {
+            Some(form) => self.forms.insert(id, form),
+            None => self.forms.remove(&id),
+        };
+    }
+
+    /// A row is in the form that the client was told of last.
+    fn check_form(&self, id: u32, payload: &[u8]) -> Result<(), String> {
+        let form = Cursor(payload.get(2..).unwrap_or_default())
+            .text()
+            .and_then(read_form);
+        let held = self.forms.get(&id).copied();
+        if form.is_some() && form != held {
+            return Err(format!(
+                "a row of form {form:?} where the client holds definitions of form {held:?}"
+            ));
+        }
+        Ok(())
+    }
+
     fn columns_end(&mut self, payload: &[u8]) -> Result<Option<Answer>, String> {
         let end = self.read_end(payload)?;
         self.reply.at = At::Rows;
@@ -301,6 +328,9 @@ impl Reader {
             Some(Part::Rows(table)) => {
                 let binary = !matches!(what, What::Text(_));
                 self.check_row(table, self.reply.rows, self.reply.tag, payload, binary)?;
+                if let What::Execute { client_id, .. } = what {
+                    self.check_form(*client_id, payload)?;
+                }
                 self.reply.rows += 1;
                 Ok(None)
             }
@@ -468,6 +498,9 @@ impl Reader {
             At::ParamsEnd(columns) => self.read_end(payload).map(|_| after_params(columns))?,
             At::PreparedColumns(left) => {
                 check_column(payload)?;
+                if let Some((id, _)) = self.reply.prepared {
+                    self.defined(id, payload);
+                }
                 match (left, deprecated) {
                     (1, true) => None,
                     (1, false) => Some(At::PreparedEnd),

@@ -102,6 +102,7 @@ impl Conn {
             command: 0x03,
             binary: false,
             definitions: true,
+            form: None,
         };
         self.run_text(&text, running, reply, lent);
         Ok(())
@@ -201,17 +202,26 @@ impl Conn {
         put_int(&mut payload, u64::from(text.token.unwrap_or(0) & 0x7FFF), 2);
         reply.packet(&payload);
         let ok = self.ok(0, 0x16);
-        for count in [u64::from(text.params), columns] {
+        let mut prepared = Prepared::new(text, self.state.database.clone());
+        prepared.form = if reply.caches_definitions() {
+            lent.rng.below(3) as u32
+        } else {
+            0
+        };
+        prepared.told = prepared.form;
+        let name = reply::form_name(prepared.form);
+        for (count, name) in [
+            (u64::from(prepared.text.params), "?"),
+            (columns, name.as_str()),
+        ] {
             for _ in 0..count {
-                reply.column("?");
+                reply.column(name);
             }
             if count > 0 {
                 reply.end_of_definitions(ok);
             }
         }
-        let database = self.state.database.clone();
-        self.stmts
-            .insert(self.last_stmt, Prepared::new(text, database));
+        self.stmts.insert(self.last_stmt, prepared);
         lent.coverage.count(Rare::Prepared);
     }
 
@@ -234,14 +244,22 @@ impl Conn {
         reply: &mut Reply,
         lent: &mut Lent<'_>,
     ) -> Result<(), String> {
+        let caches = reply.caches_definitions();
         let (_, Some(prepared), rest) = self.named(body)? else {
             reply.err(1243, "#0 unknown statement");
             return Ok(());
         };
+        if caches && lent.rng.one_in(6) {
+            prepared.form = lent.rng.below(3) as u32;
+        }
         let execution = prepared.execution(rest)?;
         let prepared_in = prepared.database.clone();
         let text = prepared.text.clone();
-        let described = std::mem::replace(&mut prepared.described, true);
+        let form = prepared.form;
+        let definitions = prepared.told != form || lent.rng.one_in(4);
+        if definitions {
+            prepared.told = form;
+        }
         prepared.cursor = None;
         if !execution.typed && text.params > 0 {
             lent.coverage.count(Rare::ExecutedWithoutTypes);
@@ -259,13 +277,16 @@ impl Conn {
             lent.coverage.count(Rare::CursorOpened);
             return Ok(());
         }
-        let definitions = !described || lent.rng.coin();
+        if !definitions {
+            lent.coverage.count(Rare::DefinitionsLeftOut);
+        }
         let running = Running {
             token,
             tag,
             command: 0x17,
             binary: true,
             definitions,
+            form: caches.then_some(form),
         };
         self.run_text(&text, running, reply, lent);
         Ok(())
@@ -293,10 +314,12 @@ impl Conn {
             table,
         });
         ok.status |= status::CURSOR_EXISTS;
+        prepared.told = prepared.form;
+        let name = reply::form_name(prepared.form);
         let columns = if table.row_bytes > 0 { 2 } else { 1 };
         reply.column_count(columns, true);
         for _ in 0..columns {
-            reply.column("a");
+            reply.column(&name);
         }
         reply.end(ok, &[]);
         Ok(true)
@@ -405,6 +428,7 @@ impl Conn {
             command: 0xFA,
             binary: true,
             definitions: true,
+            form: None,
         };
         self.run_text(&text, running, reply, lent);
         lent.coverage.count(Rare::BulkExecuted);

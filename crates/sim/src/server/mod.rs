@@ -22,7 +22,7 @@ use login::Login;
 pub(crate) use login::VERSION;
 use prepared::Prepared;
 pub(crate) use prepared::{LONG, LONGLONG, VAR_STRING, measure};
-pub(crate) use reply::{Reply, read_marker};
+pub(crate) use reply::{Reply, read_form, read_marker};
 
 /// User names and passwords: the truth, which an account manager may know too late.
 #[derive(Debug, Clone, Default)]

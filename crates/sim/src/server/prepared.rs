@@ -15,8 +15,10 @@ pub(super) struct Prepared {
     /// Long data by parameter.
     pub(super) long: BTreeMap<u16, Vec<u8>>,
     pub(super) cursor: Option<Open>,
-    /// The client was sent the definitions of its result.
-    pub(super) described: bool,
+    /// In which form its rows are: tables are altered.
+    pub(super) form: u32,
+    /// The form of the definitions that were sent last.
+    pub(super) told: u32,
 }
 
 /// An open cursor.
@@ -61,7 +63,8 @@ impl Prepared {
             types: None,
             long: BTreeMap::new(),
             cursor: None,
-            described: false,
+            form: 0,
+            told: 0,
         }
     }
 

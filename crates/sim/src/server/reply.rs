@@ -9,7 +9,18 @@ pub(crate) fn marker(server: usize, conn: u32, token: u32, row: u32) -> String {
     format!("s{server}c{conn}t{token}r{row}")
 }
 
-/// Reads a marker: server, connection, token, row.
+/// What definitions of rows in some form are called, and such rows say themselves.
+pub(crate) fn form_name(form: u32) -> String {
+    format!("f{form}")
+}
+
+/// The form that a marker or a definition's name ends with.
+pub(crate) fn read_form(text: &[u8]) -> Option<u32> {
+    let text = std::str::from_utf8(text).ok()?;
+    text.rsplit_once('f')?.1.parse().ok()
+}
+
+/// Reads a marker: server, connection, token, row; whatever form follows.
 pub(crate) fn read_marker(text: &[u8]) -> Option<(usize, u32, u32, u32)> {
     let text = std::str::from_utf8(text).ok()?;
     let rest = text.strip_prefix('s')?;
@@ -20,7 +31,7 @@ pub(crate) fn read_marker(text: &[u8]) -> Option<(usize, u32, u32, u32)> {
         server.parse().ok()?,
         conn.parse().ok()?,
         token.parse().ok()?,
-        row.parse().ok()?,
+        row.split('f').next()?.parse().ok()?,
     ))
 }
 
@@ -237,5 +248,9 @@ mod tests {
             Some((1, 22, 333, 0))
         );
         assert_eq!(read_marker(b"x"), None);
+        assert_eq!(read_marker(b"s1c22t333r0f2"), Some((1, 22, 333, 0)));
+        assert_eq!(read_form(b"s1c22t333r0f2"), Some(2));
+        assert_eq!(read_form(form_name(1).as_bytes()), Some(1));
+        assert_eq!(read_form(b"s1c22t333r0"), None);
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Running {
     pub(super) command: u8,
     pub(super) binary: bool,
     pub(super) definitions: bool,
+    /// The form of its rows, where they say it.
+    pub(super) form: Option<u32>,
 }
 
 impl Conn {
@@ -223,8 +225,9 @@ impl Conn {
         let columns = if table.row_bytes > 0 { 2 } else { 1 };
         reply.column_count(columns, running.definitions);
         if running.definitions || !reply.caches_definitions() {
+            let name = running.form.map_or("a".to_owned(), reply::form_name);
             for _ in 0..columns {
-                reply.column("a");
+                reply.column(&name);
             }
         }
         reply.end_of_definitions(reply::Ok {
@@ -242,11 +245,11 @@ impl Conn {
             lent.model.trouble(self.session, &[Cause::ServerLost]);
         }
         for row in 0..table.rows {
-            reply.row(
-                &marker(server, conn, running.tag, row + shift),
-                table.row_bytes,
-                running.binary,
-            );
+            let mut mark = marker(server, conn, running.tag, row + shift);
+            if let Some(form) = running.form {
+                mark.push_str(&reply::form_name(form));
+            }
+            reply.row(&mark, table.row_bytes, running.binary);
         }
         if table.fails {
             lent.coverage.count(Rare::ErrorAmidRows);

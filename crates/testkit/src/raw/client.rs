@@ -40,6 +40,8 @@ pub struct Login {
     pub attributes: Vec<(String, String)>,
     /// Bytes before anything else, such as a PROXY header.
     pub preamble: Vec<u8>,
+    /// MariaDB's own capability bits, from bit 32 on.
+    pub extended: u32,
 }
 
 impl Login {
@@ -58,7 +60,15 @@ impl Login {
                 | CLIENT_PLUGIN_AUTH,
             attributes: Vec::new(),
             preamble: Vec::new(),
+            extended: 0,
         }
+    }
+
+    /// MariaDB's own capability bits, from bit 32 on.
+    #[must_use]
+    pub fn extended(mut self, bits: u32) -> Self {
+        self.extended = bits;
+        self
     }
 
     /// Sends these bytes before anything else.
@@ -97,11 +107,16 @@ impl Login {
         if !self.attributes.is_empty() {
             bits |= CLIENT_CONNECT_ATTRS;
         }
+        if self.extended != 0 {
+            // The bit that says the client is not MariaDB's.
+            bits &= !CLIENT_LONG_PASSWORD;
+        }
         let mut out = Vec::new();
         out.extend_from_slice(&bits.to_le_bytes());
         out.extend_from_slice(&(1u32 << 24).to_le_bytes());
         out.push(COLLATION);
-        out.extend_from_slice(&[0; 23]);
+        out.extend_from_slice(&[0; 19]);
+        out.extend_from_slice(&self.extended.to_le_bytes());
         put_text(&mut out, &self.account.user);
         let proof = native_password(&self.account.password, scramble);
         out.push(u8::try_from(proof.len()).unwrap_or(0));

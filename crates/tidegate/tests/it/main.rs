@@ -11,6 +11,7 @@ mod behaviours;
 mod causal;
 mod compression;
 mod daemon;
+mod definitions;
 mod failures;
 mod fatal;
 mod figures;

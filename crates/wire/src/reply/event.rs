@@ -56,7 +56,7 @@ pub enum Event {
     },
     /// A progress report; the reply goes on.
     ProgressReport,
-    /// A result set begins ([`Step::PerPacket`] only).
+    /// A result set begins ([`Step::PerPacket`] only, or where definitions are told).
     ColumnCount(u64),
     /// An EOF packet that ends no rows: after definitions ([`Step::PerPacket`] only, or at the end of
     /// a prepare reply or field list), or the whole reply of a command such as `COM_SET_OPTION`.
@@ -93,8 +93,8 @@ pub enum Event {
     Statistics,
     /// A packet of an authentication dialogue that wants an answer.
     AuthMore,
-    /// A definition of a column or parameter: each one with [`Step::PerPacket`], otherwise only the one
-    /// that ends a prepare reply.
+    /// A definition of a column or parameter: each one with [`Step::PerPacket`] or where definitions are
+    /// told, otherwise only the one that ends a prepare reply.
     Column,
     /// A row ([`Step::PerPacket`] only).
     Row,

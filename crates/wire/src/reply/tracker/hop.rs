@@ -67,7 +67,7 @@ impl ReplyTracker {
             return rest;
         };
         let (follow, after) = match after.split_first() {
-            Some((&flag, after)) if cached && len == 2 => (flag != 0, after),
+            Some((&flag, after)) if cached && len == 2 && !self.is_told() => (flag != 0, after),
             _ if !cached && len == 1 => (true, after),
             _ => return rest,
         };

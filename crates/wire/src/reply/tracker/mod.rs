@@ -42,6 +42,8 @@ enum State {
     First,
     /// Column definitions of a result set, as many as `left` says.
     Columns,
+    /// The same, each of which is reported.
+    ToldColumns,
     /// The EOF after them.
     ColumnsEof,
     /// Rows of a result set, or its end.
@@ -89,6 +91,8 @@ pub struct ReplyTracker {
     /// A packet of kind 0xFE ends rows only if it is shorter.
     end_limit: u32,
     whole_limit: u32,
+    /// Definitions of prepared statements are reported.
+    tells_definitions: bool,
     state: State,
     shape: Shape,
     /// Bytes of the front reply were consumed.
@@ -117,6 +121,7 @@ impl ReplyTracker {
             caps,
             end_limit: end_limit as u32,
             whole_limit: WHOLE_LIMIT,
+            tells_definitions: false,
             state: State::Idle,
             shape: Shape::Nothing,
             begun: false,
@@ -133,6 +138,15 @@ impl ReplyTracker {
     #[must_use]
     pub fn with_whole_limit(mut self, bytes: u32) -> Self {
         self.whole_limit = bytes.clamp(piece::HEAD_LEN as u32, MAX_FRAME as u32 - 1);
+        self
+    }
+
+    /// Where definitions may be left out ([`Caps::CACHE_METADATA`]) what prepared statements say of
+    /// them is reported packet by packet, each whole, with [`Step::Fast`] too: what a prepare reply
+    /// consists of, and column counts and definitions of executions.
+    #[must_use]
+    pub fn telling_definitions(mut self) -> Self {
+        self.tells_definitions = self.caps.contains(Caps::CACHE_METADATA);
         self
     }
 
@@ -187,6 +201,11 @@ impl ReplyTracker {
     /// Whether the next byte starts a packet: an ERR may be put in its place.
     pub fn at_packet_boundary(&self) -> bool {
         self.piece.is_none()
+    }
+
+    /// Whether definitions are due that will be told.
+    pub fn awaits_definitions(&self) -> bool {
+        self.state == State::ToldColumns
     }
 
     /// Whether the client is sending the file of a LOAD DATA LOCAL.

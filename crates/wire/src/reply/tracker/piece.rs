@@ -126,11 +126,13 @@ impl ReplyTracker {
     fn is_plain(&self, packet: Packet<'_>) -> bool {
         match self.state {
             State::Rows => packet.first != ERR && !self.ends_rows(packet),
-            State::Columns | State::Fields | State::Params(..) | State::PreparedColumns(_) => {
-                packet.first < EOF
+            State::Columns | State::Fields => packet.first < EOF,
+            State::Params(..) | State::PreparedColumns(_) => {
+                packet.first < EOF && !self.tells_definitions
             }
             State::First => self.shape == Shape::Stream && packet.first == OK,
             State::Idle
+            | State::ToldColumns
             | State::ColumnsEof
             | State::Infile
             | State::InfileEnd

@@ -55,10 +55,21 @@ impl ReplyTracker {
                 self.enter_columns(self.left.saturating_sub(1));
                 Ok(quiet_unless(step, Event::Column))
             }
+            State::ToldColumns => {
+                self.refuse_eof(packet)?;
+                self.enter_columns(self.left.saturating_sub(1));
+                self.tell_columns();
+                Ok(Turn::Report(Event::Column))
+            }
             State::Fields => self.take_field(packet, step),
             State::InfileEnd => self.take_ok(packet),
             State::Params(..) | State::PreparedColumns(_) => {
                 self.refuse_eof(packet)?;
+                let step = if self.tells_definitions {
+                    Step::PerPacket
+                } else {
+                    step
+                };
                 Ok(self.step_prepared(step, Event::Column))
             }
             State::ParamsEof(_) | State::PreparedColumnsEof => {
@@ -75,7 +86,9 @@ impl ReplyTracker {
         match self.state {
             State::Idle => "nothing",
             State::First => "the start of a result",
-            State::Columns | State::Fields | State::PreparedColumns(_) => "a column definition",
+            State::Columns | State::ToldColumns | State::Fields | State::PreparedColumns(_) => {
+                "a column definition"
+            }
             State::Params(..) => "a parameter definition",
             State::ColumnsEof | State::ParamsEof(_) | State::PreparedColumnsEof => "an EOF",
             State::Rows => "a row",
@@ -155,7 +168,25 @@ impl ReplyTracker {
     fn take_column_count(&mut self, packet: Packet<'_>, step: Step) -> Result<Turn, ReplyError> {
         let (columns, follow) = self.read_column_count(packet)?;
         self.enter_result(columns, follow);
-        Ok(quiet_unless(step, Event::ColumnCount(u64::from(columns))))
+        let event = Event::ColumnCount(u64::from(columns));
+        if self.is_told() {
+            self.tell_columns();
+            return Ok(Turn::Report(event));
+        }
+        Ok(quiet_unless(step, event))
+    }
+
+    /// Is the reply in progress one of which definitions are reported?
+    #[inline]
+    pub(super) fn is_told(&self) -> bool {
+        self.tells_definitions && matches!(self.shape, Shape::Execute | Shape::Bulk)
+    }
+
+    /// The definitions that are due are reported one by one.
+    fn tell_columns(&mut self) {
+        if self.state == State::Columns {
+            self.state = State::ToldColumns;
+        }
     }
 
     /// Column count (lenenc); with [`Caps::CACHE_METADATA`] one more byte, 0: no definitions follow.
@@ -374,6 +405,7 @@ impl ReplyTracker {
             | State::Idle
             | State::First
             | State::Columns
+            | State::ToldColumns
             | State::ColumnsEof
             | State::Rows
             | State::Fields

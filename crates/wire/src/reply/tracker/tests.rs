@@ -1,9 +1,9 @@
 //! What recordings of real servers do not hold: long packets, nonsense, queues.
 
 use super::*;
-use crate::WireError;
 use crate::frame::frame_into;
 use crate::reply::EOF;
+use crate::{Status, WireError};
 
 const CLASSIC: Caps = Caps::PROTOCOL_41;
 const MODERN: Caps = CLASSIC
@@ -413,4 +413,115 @@ fn an_error_with_number_zero_is_a_goodbye() {
     let run = framed(0, &[b"\xff\x88\x04#08S01gone"]);
     let progress = tracker.advance(&run, Step::Fast).unwrap();
     assert_eq!(progress.event, Event::Err { code: 1160 });
+}
+
+/// Events of a tracker that tells definitions, over the same bytes whole and cut at every byte.
+#[track_caller]
+fn check_told(caps: Caps, shape: Shape, payloads: &[&[u8]], expect: &[Event]) {
+    let run = framed(1, payloads);
+    let new = || {
+        let mut tracker = ReplyTracker::new(caps).telling_definitions();
+        tracker.expect(shape);
+        tracker
+    };
+    let told = drain(&mut new(), &run, Step::Fast);
+    assert_eq!(told.as_deref(), Ok(expect));
+    for cut in 0..run.len() {
+        let mut tracker = new();
+        let (mut at, mut events) = (0, Vec::new());
+        for end in [cut, run.len()] {
+            while at < end {
+                let progress = tracker.advance(&run[at..end], Step::Fast).unwrap();
+                at += progress.consumed;
+                if progress.event == Event::More {
+                    break;
+                }
+                assert!(!progress.packet.is_empty(), "cut at {cut}");
+                events.push(progress.event);
+            }
+        }
+        assert_eq!(events, expect, "cut at {cut}");
+        assert_eq!(at, run.len(), "cut at {cut}");
+    }
+}
+
+#[test]
+fn definitions_are_told_of_prepared_statements_alone() {
+    let classic = CLASSIC.union(Caps::CACHE_METADATA);
+    let modern = MODERN.union(Caps::CACHE_METADATA);
+    let (status, warnings) = (Status::AUTOCOMMIT, 0);
+    let end = Event::End {
+        status,
+        warnings,
+        has_changes: false,
+    };
+    let count = |count| Event::ColumnCount(count);
+    let column = Event::Column;
+    check_told(
+        classic,
+        Shape::Execute,
+        &[
+            b"\x02\x01",
+            DEFINITION,
+            DEFINITION,
+            EOF_PACKET,
+            b"\0\0x",
+            EOF_PACKET,
+        ],
+        &[count(2), column, column, end],
+    );
+    check_told(
+        classic,
+        Shape::Execute,
+        &[b"\x02\0", EOF_PACKET, b"\0\0x", EOF_PACKET],
+        &[count(2), end],
+    );
+    check_told(
+        modern,
+        Shape::Bulk,
+        &[b"\x01\x01", DEFINITION, b"\0\0x", END_OK],
+        &[count(1), column, end],
+    );
+    check_told(
+        modern,
+        Shape::Execute,
+        &[b"\x01\0", b"\0\0x", END_OK],
+        &[count(1), end],
+    );
+    check_told(
+        classic,
+        Shape::Query,
+        &[b"\x01\x01", DEFINITION, EOF_PACKET, b"\x01x", EOF_PACKET],
+        &[end],
+    );
+    // Whoever has not agreed on it is told as before.
+    check_told(
+        CLASSIC,
+        Shape::Execute,
+        &[b"\x01", DEFINITION, EOF_PACKET, b"\0\0x", EOF_PACKET],
+        &[end],
+    );
+    let prepared = Event::PrepareOk {
+        id: 1,
+        params: 1,
+        columns: 1,
+    };
+    let eof = Event::Eof {
+        status,
+        warnings,
+        has_changes: false,
+    };
+    let ok = b"\0\x01\0\0\0\x01\0\x01\0\0\0\0";
+    check_told(
+        classic,
+        Shape::Prepare,
+        &[ok, DEFINITION, EOF_PACKET, DEFINITION, EOF_PACKET],
+        &[prepared, column, column, eof],
+    );
+    check_told(
+        modern,
+        Shape::Prepare,
+        &[ok, DEFINITION, DEFINITION],
+        &[prepared, column, column],
+    );
 }
