@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use super::packet::{
     CLIENT_CONNECT_ATTRS, CLIENT_CONNECT_WITH_DB, CLIENT_LONG_PASSWORD, CLIENT_MULTI_RESULTS,
     CLIENT_PLUGIN_AUTH, CLIENT_PROTOCOL_41, CLIENT_PS_MULTI_RESULTS, CLIENT_SECURE_CONNECTION,
-    CLIENT_TRANSACTIONS, PacketStream, native_password, put_lenenc, put_lenenc_bytes, take_lenenc,
-    take_lenenc_bytes,
+    CLIENT_TRANSACTIONS, CLIENT_ZSTD_COMPRESSION, PacketStream, native_password, put_lenenc,
+    put_lenenc_bytes, take_lenenc, take_lenenc_bytes,
 };
 use crate::mariadb::Account;
 use crate::wait::PATIENCE;
@@ -18,6 +18,9 @@ const NATIVE: &str = "mysql_native_password";
 
 /// `utf8mb4_general_ci`.
 const COLLATION: u8 = 45;
+
+/// What a client asks for that has zstd compression; what zstd itself takes for its default.
+const ZSTD_LEVEL: u8 = 3;
 
 /// The status flag that says another result follows.
 const MORE_RESULTS: u16 = 8;
@@ -135,6 +138,9 @@ impl Login {
             }
             put_lenenc(&mut out, block.len() as u64);
             out.extend_from_slice(&block);
+        }
+        if bits & CLIENT_ZSTD_COMPRESSION != 0 {
+            out.push(ZSTD_LEVEL);
         }
         out
     }

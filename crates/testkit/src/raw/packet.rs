@@ -16,6 +16,8 @@ pub const CLIENT_LONG_PASSWORD: u32 = 1;
 pub const CLIENT_FOUND_ROWS: u32 = 1 << 1;
 /// The handshake response names a database.
 pub const CLIENT_CONNECT_WITH_DB: u32 = 1 << 3;
+/// zlib compression after the login.
+pub const CLIENT_COMPRESS: u32 = 1 << 5;
 /// `LOAD DATA LOCAL INFILE` is understood.
 pub const CLIENT_LOCAL_FILES: u32 = 1 << 7;
 /// The protocol as of 4.1; always there.
@@ -40,6 +42,8 @@ pub const CLIENT_CONNECT_ATTRS: u32 = 1 << 20;
 pub const CLIENT_SESSION_TRACK: u32 = 1 << 23;
 /// Rows end with an OK packet under the header 0xFE.
 pub const CLIENT_DEPRECATE_EOF: u32 = 1 << 24;
+/// zstd compression after the login.
+pub const CLIENT_ZSTD_COMPRESSION: u32 = 1 << 26;
 
 /// Packets over a connection; counts sequence numbers and checks those of the peer.
 #[derive(Debug)]

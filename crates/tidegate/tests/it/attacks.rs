@@ -1,6 +1,7 @@
 //! Attacks by those who have no account, and by those who have one: memory stays bounded, others
 //! go on being served, and the log stays readable.
 
+mod bombs;
 mod siege;
 
 use std::io::Read as _;
