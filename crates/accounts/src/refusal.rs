@@ -88,7 +88,8 @@ impl Refusal {
 /// Checks what remains once the password was right. `now` is in seconds since 1970.
 ///
 /// # Errors
-/// The first of: locked, encryption required, password expired, database denied or missing.
+/// The first of: encryption required, locked, password expired, database denied or missing. That is the
+/// order of a MariaDB 10.11.
 pub fn check_after_password(
     accounts: &Accounts,
     policy: &LoginPolicy,
@@ -97,15 +98,15 @@ pub fn check_after_password(
     now: u64,
 ) -> Result<(), Refusal> {
     let row = account.row();
-    if row.locked {
-        return Err(Refusal::Locked);
-    }
     if let Some(lack) = row.tls.lack(request.tls.as_ref()) {
         return Err(Refusal::TlsRequired {
             user: String::from_utf8_lossy(&request.user).into_owned(),
             client: request.client.text().to_owned(),
             lack,
         });
+    }
+    if row.locked {
+        return Err(Refusal::Locked);
     }
     let expired = row.expiry.is_over(now, accounts.default_password_days());
     if expired && !request.handles_expired && accounts.refuses_expired() {

@@ -209,13 +209,6 @@ fn checks_come_in_the_servers_order() {
     check(
         &account,
         &wish,
-        4151,
-        "Access denied, this account is locked",
-    );
-    account.locked = false;
-    check(
-        &account,
-        &wish,
         1045,
         "Access denied for user 'app'@'10.0.0.1' (using password: YES)",
     );
@@ -223,6 +216,13 @@ fn checks_come_in_the_servers_order() {
         cipher: "TLS_AES_256_GCM_SHA384".to_owned(),
         certificate: None,
     });
+    check(
+        &account,
+        &wish,
+        4151,
+        "Access denied, this account is locked",
+    );
+    account.locked = false;
     check(
         &account,
         &wish,

@@ -17,6 +17,8 @@ pub(super) const COUNTS: &[(&str, &str)] = &[
     ("TIDEGATE_KILL_POINTS", "10_000"),
     // Writes that another connection reads at once.
     ("TIDEGATE_CAUSAL_PAIRS", "100_000"),
+    // Made-up logins that a server and the account check decide alike.
+    ("TIDEGATE_ACCOUNT_CASES", "1_000_000"),
     // Statements prepared by those who attack.
     ("TIDEGATE_PREPARES", "5_000_000"),
 ];
