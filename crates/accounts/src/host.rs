@@ -55,6 +55,15 @@ impl ClientHost {
         self
     }
 
+    /// The same client, of whose address no name is known.
+    #[must_use]
+    pub(crate) fn unnamed(&self) -> Self {
+        Self {
+            name: None,
+            ..self.clone()
+        }
+    }
+
     /// A client on a UNIX socket: `localhost`.
     #[must_use]
     pub fn unix() -> Self {

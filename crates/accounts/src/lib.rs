@@ -34,6 +34,7 @@ mod load;
 mod manager;
 mod refusal;
 mod snapshot;
+mod stand_in;
 #[cfg(test)]
 mod tests;
 mod troubles;
@@ -52,5 +53,6 @@ pub use manager::{
 };
 pub use refusal::{Refusal, check_after_password, check_database};
 pub use snapshot::{Account, Accounts, Tables};
+pub use stand_in::stand_in;
 pub use troubles::{Passage, Trouble, troubles};
 pub use ways::{Decoys, Ed25519Way, Sealing, Ways};

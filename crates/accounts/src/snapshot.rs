@@ -32,6 +32,9 @@ pub struct Tables {
     /// `disconnect_on_expired_password`: is a client refused that cannot change its expired
     /// password? If not it is let in, and the server refuses its statements.
     pub refuses_expired: bool,
+    /// May sessions that the server lets in with the service's account turn into others: is it a MariaDB
+    /// 12, and has the account SET USER?
+    pub service_sets_users: bool,
 }
 
 impl Tables {
@@ -234,6 +237,12 @@ impl Accounts {
     /// Were all tables of grants readable?
     pub(crate) fn grants_complete(&self) -> bool {
         self.tables.grants_complete
+    }
+
+    /// May sessions that servers let in with the service's account turn into others?
+    #[must_use]
+    pub fn service_sets_users(&self) -> bool {
+        self.tables.service_sets_users
     }
 
     /// The servers' `default_password_lifetime` in days, 0 for never.

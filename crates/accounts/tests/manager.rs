@@ -305,6 +305,38 @@ async fn reloads_by_itself(group: &ServerGroup) {
     manager.shutdown().await;
 }
 
+async fn reads_again_what_servers_do_not_check(group: &ServerGroup) {
+    let service = Service::of(&[group.primary()]);
+    let spawn = |limit| {
+        service.spawn(AccountSettings {
+            limit,
+            ..settings(group)
+        })
+    };
+    let old = spawn(RefreshLimit::OncePer(Duration::ZERO));
+    wait_view(&old, |view| view.accounts.is_some()).await;
+    assert!(!old.view().is_fresh());
+    let sql = "CREATE USER young@'%'";
+    group.primary().sql(sql).expect(sql);
+    let accounts = old.fresh_accounts().await.expect("read again");
+    assert!(has_user(&accounts, "young"));
+    old.shutdown().await;
+    let fresh = spawn(RefreshLimit::OncePer(Duration::from_secs(3600)));
+    wait_view(&fresh, |view| view.accounts.is_some()).await;
+    let accounts = fresh.fresh_accounts().await.expect("they are fresh");
+    assert!(fresh.view().is_fresh());
+    assert!(Arc::ptr_eq(&accounts, &fresh.accounts().expect("the same")));
+    fresh
+        .reconfigure(AccountSettings {
+            limit: RefreshLimit::Never,
+            ..settings(group)
+        })
+        .await;
+    fresh.reload().await;
+    assert_eq!(fresh.fresh_accounts().await, None, "never read again");
+    fresh.shutdown().await;
+}
+
 #[tokio::test]
 async fn manages_the_accounts_of_real_servers() {
     let group = ServerGroup::start(1).expect("two servers");
@@ -317,6 +349,7 @@ async fn manages_the_accounts_of_real_servers() {
     follows_the_primary(&group).await;
     limits_refreshes(&group).await;
     reloads_by_itself(&group).await;
+    reads_again_what_servers_do_not_check(&group).await;
 }
 
 /// Logins that fail while accounts are being loaded share that load; the end of the manager does

@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tidegate_accounts::{
     AccountHost, AccountManager, AccountNote, AccountSource, Accounts, ClientCertificate,
     ClientHost, ClientTls, LoginDecision, LoginRequest, Passage, Refresh, Trouble, Ways,
-    check_after_password, decide, troubles,
+    check_after_password, decide, stand_in, troubles,
 };
 use tidegate_monitors::ServerBits;
 use tidegate_proofs::is_quick;
@@ -61,7 +61,9 @@ impl Answers for AccountAnswers {
                 if query.after_failure {
                     return None;
                 }
-                let accounts = self.services.get(&*query.service)?.accounts()?;
+                let known = self.services.get(&*query.service)?.view();
+                let fresh = known.is_fresh();
+                let accounts = known.accounts?;
                 let mut request = request(query);
                 let mut decision = decide(&accounts, &logins.policy, &request);
                 if let Some((names, ip)) = to_name(self.names.as_ref(), query, &decision)
@@ -72,7 +74,8 @@ impl Answers for AccountAnswers {
                 }
                 let at_servers = logins.at_servers_at_once(&query.user)?;
                 let answer = answer(&accounts, logins, &request, decision, at_servers);
-                Some(Answer::Account(answer))
+                // Of what servers do not check any more nothing old may be said.
+                (fresh || !answer.is_for_service()).then_some(Answer::Account(answer))
             }
             Question::Work(order) => {
                 let logins = self.logins.of(&order.listener)?;
@@ -189,17 +192,31 @@ impl Decider {
         if !query.after_failure
             && let Some(accounts) = self.manager.accounts()
         {
-            return self.answer(&accounts, query).await;
+            return self.answer_fresh(&accounts, query).await;
         }
         let refresh = self.manager.refresh_after_failure().await;
         match (self.manager.accounts(), refresh) {
-            (Some(accounts), Refresh::Changed) => self.answer(&accounts, query).await,
-            (Some(accounts), _) if !query.after_failure => self.answer(&accounts, query).await,
+            (Some(accounts), Refresh::Changed) => self.answer_fresh(&accounts, query).await,
+            (Some(accounts), _) if !query.after_failure => {
+                self.answer_fresh(&accounts, query).await
+            }
             (Some(_), _) => AccountAnswer::Unchanged,
             (None, Refresh::Failed(reason)) => {
                 AccountAnswer::Unready(format!("account data is not loaded yet: {reason}"))
             }
             (None, _) => AccountAnswer::Unready("account data is not loaded yet".to_owned()),
+        }
+    }
+
+    /// The answer, of fresh data where servers check nothing any more; where there are none they do.
+    async fn answer_fresh(&self, accounts: &Accounts, query: &AccountQuery) -> AccountAnswer {
+        let first = self.answer(accounts, query).await;
+        if !first.is_for_service() || self.manager.view().is_fresh() {
+            return first;
+        }
+        match self.manager.fresh_accounts().await {
+            Some(accounts) => self.answer(&accounts, query).await,
+            None => first.for_servers_to_check(),
         }
     }
 
@@ -266,11 +283,16 @@ fn answer(
             decoy,
         },
         LoginDecision::Account { account, methods } => {
-            let policy = &logins.policy;
-            let verdict = check_after_password(accounts, policy, &account, request, now_secs());
+            let (policy, now) = (&logins.policy, now_secs());
+            let verdict = check_after_password(accounts, policy, &account, request, now);
+            let becomes = match at_servers {
+                Some(_) => None,
+                None => stand_in(accounts, policy, &account, request, now),
+            };
             AccountAnswer::Found(Box::new(FoundAccount {
                 methods,
                 at_servers,
+                as_service: becomes.map(|becomes| logins.as_service(becomes)),
                 is_super: account.row().is_super,
                 after_password: verdict.map_err(|refusal| barred(&refusal)),
                 servers_decide: false,

@@ -47,6 +47,8 @@ pub struct BoardEntry {
     pub proxy_header: Option<ProxyHeader>,
     /// How bytes are compressed on its connections.
     pub compression: Option<Method>,
+    /// Connections to it may be logged in with the service's account.
+    pub as_service: bool,
     /// Its counters.
     pub counters: Arc<Counters<ServerShard>>,
     /// What is known of it.
@@ -257,6 +259,13 @@ impl Board {
     }
 }
 
+impl BoardEntry {
+    /// Can a connection that was logged in with a service's account turn into a client's?
+    pub(crate) fn lets_service_in(&self) -> bool {
+        view(self).lets_service_in()
+    }
+}
+
 /// Is there nothing in the newer state that sessions look at?
 fn same_for_sessions(old: &ServerState, new: &ServerState) -> bool {
     old.bits == new.bits
@@ -298,6 +307,7 @@ fn view(entry: &BoardEntry) -> ServerView {
         pool: entry.pool,
         proxy_header: entry.proxy_header,
         compression: entry.compression,
+        as_service: entry.as_service,
         counters: Arc::clone(&entry.counters),
     }
 }

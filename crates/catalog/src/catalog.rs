@@ -495,6 +495,7 @@ async fn entries(config: &Config, ledger: &mut Ledger, tls: &TlsSet) -> Vec<Boar
             pool: settings::pool(&server.params),
             proxy_header: settings::proxy_header(&server.params),
             compression: settings::compression_towards(&server.params),
+            as_service: server.params.use_service_credentials,
             counters: ledger.server(&server.name),
             state: Arc::new(ServerState::unknown(&server.name)),
             monitor: monitor.map(|monitor| monitor.name.clone()),

@@ -15,6 +15,7 @@ use tidegate_runtime::log::Log;
 use tidegate_session::question::KillAnswer;
 use tidegate_session::{Control, ErrReply, Found, KillOrder, Level, ServerId, SessionId, Whom};
 use tidegate_sqlclient::{Client, ConnectOptions, Credentials, Error, Timeouts};
+use tidegate_wire::login::Identity;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
@@ -231,7 +232,16 @@ async fn connect(
     options.local_address = local;
     options.tls = entry.tls.now();
     let header = entry.proxy_header.map(|version| order.header(version));
-    Client::connect_as(order.login.clone(), &header.unwrap_or_default(), &options).await
+    let header = header.unwrap_or_default();
+    let service = order.as_service.as_ref();
+    let Some(service) = service.filter(|_| entry.lets_service_in()) else {
+        return Client::connect_as(order.login.clone(), &header, &options).await;
+    };
+    let login = Identity::new(&service.user, service.secret.clone());
+    let mut client = Client::connect_as(login, &header, &options).await?;
+    let turn = format!("SET SESSION AUTHORIZATION {}", service.becomes);
+    client.query(&turn).await?;
+    Ok(client)
 }
 
 /// Tells a session at once; what is returned waits until it has heard.

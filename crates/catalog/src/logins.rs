@@ -10,8 +10,9 @@ use tidegate_accounts::{DatabaseCase, Decoys, Ed25519Way, LoginPolicy, Sealing, 
 use tidegate_config::params::{ListenerParams, ServiceParams};
 use tidegate_config::{Authentication, Authenticator, Config, EdMode, Object, PamMode, RsaFiles};
 use tidegate_proofs::{Memory, RsaKey, Workshop};
-use tidegate_session::question::AtServers;
-use tidegate_wire::auth::{Asking, NATIVE, SHA2};
+use tidegate_session::question::{AtServers, ServiceLogin};
+use tidegate_sqlclient::Credentials;
+use tidegate_wire::auth::{Asking, NATIVE, SHA2, Secret};
 use zeroize::Zeroizing;
 
 use crate::answers::Passages;
@@ -53,11 +54,22 @@ pub(crate) struct ListenerLogins {
     mapping: Option<Arc<Mapping>>,
     /// How PAM is asked.
     pub(crate) pam: PamWay,
+    /// The account with which servers that can do so let its clients' sessions in.
+    service: Credentials,
     /// What the connections of its clients' sessions begin with.
     pub(crate) init: Vec<String>,
 }
 
 impl ListenerLogins {
+    /// How servers that can do so let a session in that then turns into its client.
+    pub(crate) fn as_service(&self, becomes: String) -> Arc<ServiceLogin> {
+        Arc::new(ServiceLogin {
+            user: self.service.user.clone().into_bytes(),
+            secret: Secret::of_password(self.service.password.clone()),
+            becomes: becomes.into(),
+        })
+    }
+
     /// Who a user is to servers. `None`: that takes a look at files.
     pub(crate) fn at_servers_at_once(&self, user: &[u8]) -> Option<Option<AtServers>> {
         match &self.mapping {
@@ -238,7 +250,12 @@ fn logins(
         servers_decide: authentication.servers_decide,
         tells_mismatch: authentication.tells_mismatch,
     };
+    let service = service.map(|service| &service.params);
+    let (user, password) = service.map_or(("", ""), |params| {
+        (params.user.as_str(), params.password.reveal())
+    });
     Ok(ListenerLogins {
+        service: Credentials::new(user, password),
         init: files.init,
         plugin: greeting_plugin(&authentication),
         mapping: files.mapping.map(Arc::new),

@@ -61,6 +61,7 @@ fn an_answer_may_come_later_and_may_never_come() {
     let mut plan = Plan::new(&[&server]);
     plan.answers = OneAccount {
         later: Some(Arc::clone(&waiting)),
+        as_service: None,
     };
     let house = House::new(plan);
     let answer = |give: bool| {

@@ -9,6 +9,7 @@ use tidegate_wire::reply::ReplyTracker;
 use tidegate_wire::{Caps, Shape};
 
 use crate::definitions::Collecting;
+use crate::guise::Guise;
 use crate::ids::{ClientStmtId, ServerId, TargetId, Token};
 use crate::stmts::StmtMap;
 use crate::tally::Tally;
@@ -89,6 +90,8 @@ pub(crate) enum OwedTo {
     Setup,
     /// Dropped: a statement of `connection_init_sql_file`, which must succeed and return no rows.
     Init { index: usize },
+    /// Dropped: the connection turns into the client's, which must succeed.
+    Guise,
     /// Dropped: whether a position was reached in time.
     Wait,
     /// Looked at, then dropped: how far the server is.
@@ -153,8 +156,11 @@ pub(crate) struct Backend {
     pub(crate) order: Option<Token>,
     /// What its greeting said: COM_CHANGE_USER needs it again.
     pub(crate) info: Option<Box<tidegate_wire::login::ServerInfo>>,
-    /// The default database of its login.
+    /// The default database that it begins with.
     pub(crate) login_schema: Option<Vec<u8>>,
+    /// Whom it turned into after the login of the service's account, or will; `None`: it logged in as
+    /// the client itself.
+    pub(crate) guise: Option<Guise>,
     /// Statements in progress that were counted at the server.
     pub(crate) operations: u64,
     /// Since when there are any.
@@ -205,6 +211,7 @@ impl Backend {
             order: None,
             info: None,
             login_schema: None,
+            guise: None,
             operations: 0,
             busy_since: Instant::default(),
             opened: Instant::default(),

@@ -8,7 +8,7 @@ use crate::encryption::Encryption;
 use crate::filter::{FilterScene, Who};
 use crate::ids::SessionId;
 use crate::origin::{Origin, Told};
-use crate::question::{AtServers, ClientAddress};
+use crate::question::{AtServers, ClientAddress, ServiceLogin};
 use crate::session::Cx;
 use crate::terms::Terms;
 use crate::time::{Instant, WallTime};
@@ -25,6 +25,8 @@ pub(crate) struct Identity {
     pub(crate) secret: Secret,
     /// Who it is to servers, if somebody else.
     pub(crate) at_servers: Option<AtServers>,
+    /// How servers that can do so let it in instead.
+    pub(crate) as_service: Option<Arc<ServiceLogin>>,
     /// The collation id of the handshake response, passed on unread.
     pub(crate) collation: u16,
     pub(crate) attributes: Vec<(Vec<u8>, Vec<u8>)>,

@@ -5,7 +5,7 @@
 //! Thawing never panics and never allocates more than the encoding's own length.
 
 /// The version of the encoding; raised by every change of any part of it.
-pub const VERSION: u32 = 10;
+pub const VERSION: u32 = 11;
 
 /// Why an encoding could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -10,6 +10,7 @@
 //! left to nobody else (`aimed_at`).
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tidegate_sql::{Kill, KillForce, Victim};
 use tidegate_wire::login::Identity;
@@ -20,6 +21,7 @@ use crate::cause::Cause;
 use crate::fault::{ErrReply, SessionFault};
 use crate::ids::{ServerId, SessionId, Token};
 use crate::output::Errand;
+use crate::question::ServiceLogin;
 use crate::question::{KillAnswer, Question};
 use crate::request::OwnAnswer;
 use crate::session::{Cx, Session};
@@ -34,6 +36,8 @@ pub struct KillOrder {
     pub user: Vec<u8>,
     /// Who it is to servers, which decide what it may do.
     pub login: Identity,
+    /// How servers that can do so let it in instead.
+    pub as_service: Option<Arc<ServiceLogin>>,
     /// Where its client is, for servers that want to be told; `None`: on no address.
     pub peer: Option<SocketAddr>,
     /// The proxy's end of that connection, if it has an address.
@@ -169,7 +173,7 @@ impl Session {
 
     /// Asks for a KILL to be carried out; the client waits. Nothing else is in flight.
     pub(crate) fn ask_kill(&mut self, kill: &Kill, cx: &mut Cx<'_>) {
-        let (Some(identity), Some(mut login)) = (&self.client.identity, self.identity()) else {
+        let (Some(identity), Some(mut login)) = (&self.client.identity, self.identity(None)) else {
             return;
         };
         // Whoever only kills needs no database.
@@ -191,6 +195,7 @@ impl Session {
             session: self.id,
             user,
             login,
+            as_service: identity.as_service.clone(),
             peer: self.client.address.socket(),
             local: self.client.local,
             whom,
@@ -259,6 +264,7 @@ mod tests {
             session: SessionId(1),
             user: Vec::new(),
             login: Identity::new(b"", tidegate_wire::login::Secret::None),
+            as_service: None,
             peer: None,
             local: None,
             whom: Whom::Session(SessionId(1)),

@@ -47,6 +47,7 @@ pub mod explain;
 mod fault;
 pub mod filter;
 pub mod freeze;
+mod guise;
 pub mod histogram;
 mod history;
 mod ids;

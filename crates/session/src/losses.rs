@@ -118,7 +118,7 @@ impl Session {
             return;
         };
         let owed = backend.owes_client();
-        let switching = matches!(backend.state, State::Switching(_));
+        let switching = matches!(backend.state, State::Switching(_)) || backend.turns_for_client();
         let first = self.tickets.front();
         let started = owed > 0
             && first.is_some_and(|ticket| ticket.started)
@@ -327,6 +327,7 @@ impl Session {
                 | OwedTo::Replay { .. }
                 | OwedTo::Setup
                 | OwedTo::Init { .. }
+                | OwedTo::Guise
                 | OwedTo::Wait
                 | OwedTo::Position
                 | OwedTo::Kept

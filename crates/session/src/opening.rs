@@ -20,6 +20,7 @@ use crate::question::{Question, WorkOrder};
 use crate::session::{CONNECT_TIMEOUT, Cx, Session};
 use crate::tally::Tally;
 use crate::time::Instant;
+use crate::world::ServerView;
 use std::time::Duration;
 use tidegate_wire::reply::OK;
 
@@ -92,7 +93,9 @@ impl Session {
         let view = server.and_then(|server| cx.servers.get(server));
         let tls = view.is_some_and(|view| view.tls);
         let compression = view.and_then(|view| view.compression);
-        let Some(mut identity) = self.identity() else {
+        let guise = self.guise(view);
+        let schema = self.client.database.clone();
+        let Some(mut identity) = self.identity(view) else {
             return;
         };
         let Some(backend) = self.backend_mut(id) else {
@@ -107,22 +110,29 @@ impl Session {
             if backend.lent {
                 backend.begin_anew();
             }
-            backend.login_schema.clone_from(&identity.database);
+            backend.guise = guise;
+            backend.login_schema = schema;
             backend.state = State::Login(Box::new(ClientLogin::new(identity)));
             self.send_header(id, cx);
         }
     }
 
-    /// Who the session is to a server, in the words of its login.
-    pub(crate) fn identity(&self) -> Option<Identity> {
+    /// Who the session is to this server, in the words of its login. `None` for the server: to one that
+    /// can do no more than any.
+    pub(crate) fn identity(&self, view: Option<&ServerView>) -> Option<Identity> {
         let who = self.client.identity.as_ref()?;
-        let mut identity = match &who.at_servers {
-            Some(other) => Identity::new(&other.user, other.secret.clone()),
-            None => Identity::new(&who.user, who.secret.clone()),
+        let mut identity = match (self.service_login(view), &who.at_servers) {
+            (Some(service), _) => Identity::new(&service.user, service.secret.clone()),
+            (None, Some(other)) => Identity::new(&other.user, other.secret.clone()),
+            (None, None) => Identity::new(&who.user, who.secret.clone()),
         };
         // As in MaxScale: servers that want the password itself get it, and the log a warning.
         identity.allow_cleartext = true;
-        identity.database = self.client.database.clone();
+        // The service need not have any privilege on it.
+        identity.database = match self.service_login(view) {
+            Some(_) => None,
+            None => self.client.database.clone(),
+        };
         identity.caps = self.server_caps();
         identity.collation = who.collation;
         identity.attrs = who.attributes.clone();
@@ -355,6 +365,7 @@ impl Session {
         backend.mysql_family = mysql;
         backend.tells_gtids = false;
         backend.info = Some(Box::new(server));
+        let turns = self.turn_into_client(id, switched, cx);
         if history {
             self.send_setup(id, cx);
         }
@@ -372,7 +383,9 @@ impl Session {
                 format!("server '{name}' was sent the password over a connection without TLS")
             });
         }
-        self.user_taken(id, switched, cx);
+        if !turns {
+            self.user_taken(id, switched, cx);
+        }
         self.replay_progress(id, cx);
     }
 
@@ -478,7 +491,7 @@ impl Session {
         let prepares = |to: OwedTo| {
             matches!(
                 to,
-                OwedTo::Replay { .. } | OwedTo::Setup | OwedTo::Init { .. }
+                OwedTo::Replay { .. } | OwedTo::Setup | OwedTo::Init { .. } | OwedTo::Guise
             )
         };
         let preparing = backend.owed.iter().any(|owed| prepares(owed.to));
@@ -506,6 +519,8 @@ impl Session {
                 continue;
             }
             backend.stmts.clear();
+            // Whether the server has gone back to the service's account is not asked.
+            self.turn_into_client(id, false, cx);
             if self.needs.history {
                 self.send_setup(id, cx);
             }

@@ -126,7 +126,11 @@ impl Session {
     }
 
     fn take_over(&mut self, id: BackendId, leftover: Leftover, cx: &mut Cx<'_>) {
-        let Some(mut identity) = self.identity() else {
+        let server = self.backend(id).map(|backend| backend.server);
+        let view = server.and_then(|server| cx.servers.get(server));
+        let guise = self.guise(view);
+        let schema = self.client.database.clone();
+        let Some(mut identity) = self.identity(view) else {
             return;
         };
         let own = self.owner(id);
@@ -144,7 +148,8 @@ impl Session {
         }
         identity.private = leftover.cipher.is_some();
         backend.cipher = leftover.cipher;
-        backend.login_schema.clone_from(&identity.database);
+        backend.guise = guise;
+        backend.login_schema = schema;
         if planted!(ReusedUnchanged) {
             self.logged_in(id, leftover.info, cx);
             return;

@@ -144,6 +144,18 @@ pub struct AtServers {
     pub secret: Secret,
 }
 
+/// The service's own account, with which servers let sessions of others in that then run in their
+/// clients' names (`use_service_credentials`).
+#[derive(Debug, Clone)]
+pub struct ServiceLogin {
+    /// The user name.
+    pub user: Vec<u8>,
+    /// What proves it.
+    pub secret: Secret,
+    /// Whom a session turns into, in the words of SET SESSION AUTHORIZATION.
+    pub becomes: Arc<str>,
+}
+
 /// Why a client that proved who it is may not log in all the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Barred {
@@ -160,6 +172,8 @@ pub struct FoundAccount {
     pub methods: Vec<Method>,
     /// Who it is to servers, if somebody else.
     pub at_servers: Option<AtServers>,
+    /// How servers that can do so let it in instead; `None`: none of them may.
+    pub as_service: Option<Arc<ServiceLogin>>,
     /// Servers let it write although they are read-only.
     pub is_super: bool,
     /// What stands in the way once the password was right: lock, expiry, database.
@@ -178,6 +192,7 @@ impl FoundAccount {
         FoundAccount {
             methods,
             at_servers: None,
+            as_service: None,
             is_super: false,
             after_password: Ok(()),
             servers_decide: false,
@@ -212,6 +227,21 @@ impl AccountAnswer {
     #[must_use]
     pub fn by_native(hash: NativeHash) -> AccountAnswer {
         AccountAnswer::Found(Box::new(FoundAccount::with(vec![Method::Native(hash)])))
+    }
+
+    /// Does it name the service's account, with which servers check nothing of the client's any more?
+    #[must_use]
+    pub fn is_for_service(&self) -> bool {
+        matches!(self, Self::Found(found) if found.as_service.is_some())
+    }
+
+    /// The same with all that servers check.
+    #[must_use]
+    pub fn for_servers_to_check(mut self) -> AccountAnswer {
+        if let Self::Found(found) = &mut self {
+            found.as_service = None;
+        }
+        self
     }
 
     /// Nobody is let in; the client is asked as most are.

@@ -84,7 +84,11 @@ impl Session {
         };
         let dropped = matches!(
             to,
-            OwedTo::Compare { .. } | OwedTo::Replay { .. } | OwedTo::Setup | OwedTo::Init { .. }
+            OwedTo::Compare { .. }
+                | OwedTo::Replay { .. }
+                | OwedTo::Setup
+                | OwedTo::Init { .. }
+                | OwedTo::Guise
         );
         if !leaves || !dropped {
             return false;

@@ -488,6 +488,7 @@ impl Session {
                 self.replay_progress(id, cx);
             }
             OwedTo::Init { index } => self.init_done(id, index, &summary, last, cx),
+            OwedTo::Guise => self.turned(id, ok, last, cx),
             OwedTo::Setup => {
                 if ok {
                     self.take_setup(id, last);

@@ -21,10 +21,11 @@ use crate::client::Identity;
 use crate::encryption::{Encryption, PeerCertificate};
 use crate::filter::Filter;
 use crate::freeze::{Decoder, Encoder, FreezeError, VERSION};
+use crate::guise::Guise;
 use crate::history::History;
 use crate::ids::{ServerId, SessionId};
 use crate::origin::{Origin, Told};
-use crate::question::AtServers;
+use crate::question::{AtServers, ServiceLogin};
 use crate::replay::Replay;
 use crate::service::{LogSwitches, ServiceSpec};
 use crate::session::{Birth, Env, GreetingFacts, Phase, Session};
@@ -95,6 +96,11 @@ impl Session {
         into.option(identity.at_servers.as_ref(), |into, other| {
             into.bytes(&other.user);
             freeze_secret(&other.secret, into);
+        });
+        into.option(identity.as_service.as_deref(), |into, service| {
+            into.bytes(&service.user);
+            freeze_secret(&service.secret, into);
+            into.bytes(service.becomes.as_bytes());
         });
         into.u16(identity.collation);
         into.list(identity.attributes.iter(), |into, (name, value)| {
@@ -249,12 +255,20 @@ impl Session {
                 secret: thaw_secret(from)?,
             })
         })?;
+        let as_service = from.option(|from| {
+            Ok(Arc::new(ServiceLogin {
+                user: from.bytes()?.to_vec(),
+                secret: thaw_secret(from)?,
+                becomes: from.text()?.into(),
+            }))
+        })?;
         let collation = from.u16()?;
         let attributes = from.list(|from| Ok((from.bytes()?.to_vec(), from.bytes()?.to_vec())))?;
         self.client.identity = Some(Identity {
             user,
             secret,
             at_servers,
+            as_service,
             collation,
             attributes,
         });
@@ -509,6 +523,9 @@ fn freeze_backend(into: &mut Encoder, backend: &Backend, now: Instant) {
     into.flag(backend.generated);
     into.flag(backend.lost_insert_id);
     into.flag(backend.lost_previous);
+    into.option(backend.guise.as_ref(), |into, guise| {
+        into.bytes(guise.name().as_bytes());
+    });
     into.option(backend.cipher.as_deref(), |into, cipher| {
         into.bytes(cipher.as_bytes());
     });
@@ -563,6 +580,9 @@ fn thaw_backend(
     backend.generated = from.flag()?;
     backend.lost_insert_id = from.flag()?;
     backend.lost_previous = from.flag()?;
+    backend.guise = from
+        .option(Decoder::text)?
+        .map(|name| Guise::of(name.into()));
     backend.cipher = from.option(Decoder::text)?.map(Arc::from);
     backend.info = from
         .option(|from| {

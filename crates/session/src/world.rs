@@ -159,8 +159,25 @@ pub struct ServerView {
     pub proxy_header: Option<ProxyHeader>,
     /// How bytes are compressed on connections to it, if it offers that.
     pub compression: Option<Method>,
+    /// Connections may be logged in with the service's account (`use_service_credentials`).
+    pub as_service: bool,
     /// Its counters, the same object in every view.
     pub counters: Arc<Counters<ServerShard>>,
+}
+
+/// The first version of MariaDB that has SET SESSION AUTHORIZATION.
+const SESSION_AUTHORIZATION: u64 = 12_00_00;
+
+impl ServerView {
+    /// Can a connection that was logged in with the service's account turn into a client's? Where the
+    /// server is told in a PROXY header where clients are, it would look for the service there.
+    #[must_use]
+    pub fn lets_service_in(&self) -> bool {
+        self.as_service
+            && !self.mysql_family
+            && self.version >= SESSION_AUTHORIZATION
+            && self.proxy_header.is_none()
+    }
 }
 
 /// All servers at one moment, in the order of [`ServerId`].

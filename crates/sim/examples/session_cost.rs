@@ -96,6 +96,7 @@ impl Bench {
             pool: None,
             proxy_header: None,
             compression: None,
+            as_service: false,
             counters: Arc::new(Counters::with_room(2, 256)),
         });
         Bench {

@@ -240,12 +240,13 @@ impl Loader<'_> {
         let names = |row: &Row| row.text(0).map(str::to_owned);
         let databases: BTreeSet<String> = result.rows().iter().filter_map(names).collect();
         let grants = self.rows("SHOW GRANTS", "SHOW GRANTS").await?;
-        if grants
-            .rows()
-            .iter()
-            .filter_map(|row| row.text(0))
-            .any(sees_databases)
-        {
+        let has = |privilege| {
+            let mut lines = grants.rows().iter().filter_map(|row| row.text(0));
+            lines.any(|line| has_globally(line, privilege))
+        };
+        self.loaded.tables.service_sets_users =
+            has_session_authorization(&self.client.server_version()) && has("SET USER");
+        if has("SHOW DATABASES") {
             self.loaded.tables.databases = Some(databases);
         } else {
             let remedy = format!("GRANT SHOW DATABASES ON *.* TO {}", self.grantee);
@@ -288,13 +289,21 @@ fn grantee(current_user: &str) -> String {
     format!("{}@{}", quote_text(user), quote_text(host))
 }
 
-/// Does this line of `SHOW GRANTS` let its user see every database?
-fn sees_databases(grant: &str) -> bool {
+/// Does this line of `SHOW GRANTS` give its user this global privilege?
+fn has_globally(grant: &str, privilege: &str) -> bool {
     grant
         .split_once(" ON *.* TO ")
         .is_some_and(|(privileges, _)| {
-            privileges.contains("SHOW DATABASES") || privileges.contains("ALL PRIVILEGES")
+            privileges.contains(privilege) || privileges.contains("ALL PRIVILEGES")
         })
+}
+
+/// Does this version of a server know SET SESSION AUTHORIZATION? MariaDB does since 12.0.
+fn has_session_authorization(version: &str) -> bool {
+    let major = version
+        .split_once('.')
+        .and_then(|(major, _)| major.parse::<u32>().ok());
+    version.contains("MariaDB") && major.is_some_and(|major| major >= 12)
 }
 
 #[cfg(test)]
@@ -309,6 +318,7 @@ mod tests {
 
     #[test]
     fn who_sees_all_databases() {
+        let sees_databases = |grant| has_globally(grant, "SHOW DATABASES");
         assert!(sees_databases(
             "GRANT SELECT, SHOW DATABASES ON *.* TO `s`@`%`"
         ));
@@ -319,5 +329,13 @@ mod tests {
         assert!(!sees_databases(
             "GRANT USAGE ON *.* TO `SHOW DATABASES`@`%`"
         ));
+    }
+
+    #[test]
+    fn which_servers_turn_sessions_into_others() {
+        assert!(has_session_authorization("12.0.2-MariaDB-log"));
+        assert!(!has_session_authorization("11.8.2-MariaDB"));
+        assert!(!has_session_authorization("5.5.5-10.11.6-MariaDB"));
+        assert!(!has_session_authorization("12.0.0"), "no MariaDB");
     }
 }

@@ -15,7 +15,7 @@ mod settings;
 mod task;
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -56,6 +56,17 @@ pub struct AccountsView {
     pub troubles: Arc<[Trouble]>,
     /// Why the last load failed, if it did.
     pub failure: Option<String>,
+    /// Until then logins may count on the snapshot that servers do not check any more: for
+    /// `users_refresh_time` after it was read.
+    pub fresh_until: Option<Instant>,
+}
+
+impl AccountsView {
+    /// May logins count on the snapshot that servers do not check any more?
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        self.fresh_until.is_some_and(|end| Instant::now() < end)
+    }
 }
 
 /// What became of a wish for fresh accounts.
@@ -76,6 +87,8 @@ pub enum Refresh {
 enum Wish {
     /// A login failed on the data there is.
     FailedLogin,
+    /// A login wants data of which servers check nothing any more, and what there is is too old.
+    TooOld,
     /// Somebody asked for it.
     Command,
 }
@@ -165,6 +178,25 @@ impl AccountManager {
         {
             Ok(()) => answer.await.unwrap_or(Refresh::NotNow),
             Err(_) => Refresh::NotNow,
+        }
+    }
+
+    /// A snapshot that logins may count on which servers do not check any more: the one there is, or,
+    /// where that was read longer than `users_refresh_time` ago, a new one. `None`: there is none.
+    ///
+    /// # Cancel safety
+    /// The load goes on when the future is dropped.
+    pub async fn fresh_accounts(&self) -> Option<Arc<Accounts>> {
+        let view = self.view();
+        if view.is_fresh() {
+            return view.accounts;
+        }
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Refresh(Wish::TooOld, reply);
+        self.requests.try_send(request).ok()?;
+        match answer.await.ok()? {
+            Refresh::Changed | Refresh::Unchanged => self.accounts(),
+            Refresh::NotNow | Refresh::Failed(_) => None,
         }
     }
 

@@ -113,6 +113,12 @@ impl Task {
             Request::Refresh(Wish::FailedLogin, reply) if !self.may_refresh() => {
                 answer(reply, Refresh::NotNow);
             }
+            Request::Refresh(Wish::TooOld, reply) if self.settings.limit == RefreshLimit::Never => {
+                answer(reply, Refresh::NotNow);
+            }
+            Request::Refresh(Wish::TooOld, reply) if self.views.borrow().is_fresh() => {
+                answer(reply, Refresh::Unchanged);
+            }
             Request::Refresh(wish, reply) => {
                 if wish == Wish::FailedLogin {
                     self.last_caused = Some(Instant::now());
@@ -156,6 +162,7 @@ impl Task {
     /// Loads once. Failed logins that come meanwhile get the same outcome. `None`: nobody holds
     /// the manager any more, and the load was given up.
     async fn refresh(&mut self, inbox: &mut mpsc::Receiver<Request>) -> Option<Refresh> {
+        let began = Instant::now();
         let sources = self.host.sources();
         let mut joined = Vec::new();
         let gathered = {
@@ -166,7 +173,9 @@ impl Task {
                 tokio::select! {
                     biased;
                     request = inbox.recv() => match request? {
-                        Request::Refresh(Wish::FailedLogin, reply) => joined.push(reply),
+                        Request::Refresh(Wish::FailedLogin | Wish::TooOld, reply) => {
+                            joined.push(reply);
+                        }
                         other => self.waiting.push_back(other),
                     },
                     gathered = &mut loading => break gathered,
@@ -176,7 +185,7 @@ impl Task {
         self.best = sources.into_iter().next().map(|source| source.name);
         let too_early = !self.tried && self.best.is_none();
         self.tried = true;
-        let outcome = self.conclude(gathered, too_early);
+        let outcome = self.conclude(gathered, too_early, began);
         self.plan_next();
         for reply in joined {
             answer(reply, outcome.clone());
@@ -185,7 +194,7 @@ impl Task {
     }
 
     /// Makes known what was gathered.
-    fn conclude(&mut self, gathered: Gathered, too_early: bool) -> Refresh {
+    fn conclude(&mut self, gathered: Gathered, too_early: bool, began: Instant) -> Refresh {
         let service = self.settings.service.clone();
         for server in gathered.old_password {
             self.host.noted(&AccountNote::OldPassword {
@@ -225,6 +234,10 @@ impl Task {
             seen_at,
             troubles,
             failure: None,
+            fresh_until: match self.settings.limit {
+                RefreshLimit::Never => None,
+                RefreshLimit::OncePer(time) => began.checked_add(time).map(Instant::into_std),
+            },
         });
         self.host.noted(&AccountNote::Loaded {
             service,

@@ -86,8 +86,9 @@ crate::params! {
         /// State while no monitor watches it.
         initial_status: InitialStatus = InitialStatus::Down.param().runtime()
             .since("25.10").reserved(),
-        /// Log in with the service's account and switch to the client's.
-        use_service_credentials: bool = flag(true).runtime().since("25.10").reserved(),
+        /// Log in with the service's account and switch to the client's, where the server can: MariaDB 12, and
+        /// the account has SET USER.
+        use_service_credentials: bool = flag(true).runtime().since("25.10"),
         /// Labels that routers may choose by.
         labels: Vec<String> = list(&[]).runtime().since("25.10").reserved(),
         /// Without effect: there is one protocol.

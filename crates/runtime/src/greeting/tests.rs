@@ -24,6 +24,7 @@ fn server(version: u64, text: &str, caps: Caps) -> ServerView {
         pool: None,
         proxy_header: None,
         compression: None,
+        as_service: false,
         counters: Arc::new(Counters::new(1)),
     }
 }

@@ -23,7 +23,7 @@ use tidegate_runtime::{
     Answers, Endpoint, ListenerSpec, Refusal, Reply, Runtime, RuntimeConfig, ServerEndpoint,
     Servers, Tuning, Which,
 };
-use tidegate_session::question::{AccountAnswer, Answer, KillAnswer, Question};
+use tidegate_session::question::{AccountAnswer, Answer, KillAnswer, Question, ServiceLogin};
 use tidegate_session::world::{Counters, Rank, ServerStatus, ServerView, ServerViews};
 use tidegate_session::{
     Control, DumpStatements, HistoryLimits, LogSwitches, LoginLog, ServerId, ServiceSpec,
@@ -44,6 +44,8 @@ pub const PASSWORD: &str = "secret of the tests";
 pub struct OneAccount {
     /// Answers wait here until the test gives them.
     pub later: Option<Arc<Mutex<Vec<Reply>>>>,
+    /// The account to log in with in its place, where servers can do that.
+    pub as_service: Option<Arc<ServiceLogin>>,
 }
 
 impl OneAccount {
@@ -68,10 +70,12 @@ impl Answers for OneAccount {
             return None;
         }
         let denied = AccountAnswer::denied("only one account exists");
-        Some(if query.user == USER.as_bytes() {
-            OneAccount::answer()
-        } else {
-            Answer::Account(denied)
+        Some(match OneAccount::answer() {
+            Answer::Account(AccountAnswer::Found(mut found)) if query.user == USER.as_bytes() => {
+                found.as_service.clone_from(&self.as_service);
+                Answer::Account(AccountAnswer::Found(found))
+            }
+            _ => Answer::Account(denied),
         })
     }
 
@@ -278,6 +282,7 @@ pub fn servers(addresses: &[Option<SocketAddr>], workers: usize) -> Servers {
         pool: None,
         proxy_header: None,
         compression: None,
+        as_service: false,
         counters: Arc::new(Counters::new(workers)),
     });
     let endpoints = addresses.iter().map(|address| ServerEndpoint {

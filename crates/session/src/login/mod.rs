@@ -335,20 +335,20 @@ impl Session {
             return;
         };
         let change = dialogue.change;
-        let (is_super, at_servers, servers_decide) = match &mut dialogue.account {
-            Some(AccountAnswer::Found(found)) => (
-                found.is_super,
-                found.at_servers.take(),
-                found.servers_decide,
-            ),
+        let mut found = match &mut dialogue.account {
+            Some(AccountAnswer::Found(found)) => Some(found),
             Some(
                 AccountAnswer::Denied { .. }
                 | AccountAnswer::Refused(_)
                 | AccountAnswer::Unready(_)
                 | AccountAnswer::Unchanged,
             )
-            | None => (false, None, false),
+            | None => None,
         };
+        let is_super = found.as_ref().is_some_and(|found| found.is_super);
+        let servers_decide = found.as_ref().is_some_and(|found| found.servers_decide);
+        let at_servers = found.as_mut().and_then(|found| found.at_servers.take());
+        let as_service = found.and_then(|found| found.as_service.take());
         let before = self
             .client
             .identity
@@ -358,6 +358,7 @@ impl Session {
             user: hello.user,
             secret,
             at_servers,
+            as_service,
             collation: hello.collation.unwrap_or(before),
             attributes: hello.attrs,
         });
@@ -568,12 +569,13 @@ impl Session {
     /// one whose answer it would get. `servers_decide`: without such an answer it is not let in.
     fn change_servers(&mut self, login: ServerLogin, servers_decide: bool, cx: &mut Cx<'_>) {
         self.forget_state();
-        let Some(mut identity) = self.identity() else {
-            return;
-        };
         let mut deciding = None;
         for id in self.backend_ids() {
-            let Some(backend) = self.backend_mut(id) else {
+            let server = self.backend(id).map(|backend| backend.server);
+            let view = server.and_then(|server| cx.servers.get(server));
+            let (identity, guise) = (self.identity(view), self.guise(view));
+            let schema = self.client.database.clone();
+            let (Some(mut identity), Some(backend)) = (identity, self.backend_mut(id)) else {
                 continue;
             };
             let (State::Ready, Some(info)) = (&backend.state, backend.info.take()) else {
@@ -583,10 +585,11 @@ impl Session {
             identity.private = backend.cipher.is_some();
             let mut machine = None;
             cx.out.send_with(Side::Backend(id), |own| {
-                machine = Some(ClientLogin::change_user(identity.clone(), *info, own));
+                machine = Some(ClientLogin::change_user(identity, *info, own));
             });
             let Some(machine) = machine else { continue };
-            backend.login_schema.clone_from(&identity.database);
+            backend.guise = guise;
+            backend.login_schema = schema;
             backend.state = State::Switching(Box::new(machine));
             backend.deadline = Some(cx.now.after(LOGIN_TIMEOUT));
             deciding = deciding.or(Some(id));

@@ -183,6 +183,7 @@ impl World {
             pool: self.plan.pool,
             proxy_header: None,
             compression: None,
+            as_service: false,
             counters: Arc::new(Counters::new(WORKERS)),
         }
     }

@@ -78,6 +78,7 @@ pub(super) fn views(caps: Caps) -> ServerViews {
         pool: None,
         proxy_header: None,
         compression: None,
+        as_service: false,
         name: format!("db{ix}").into(),
         status: status(if ix == 0 { 1 } else { 2 }),
         lag: None,

@@ -373,6 +373,7 @@ fn view(name: &str, role: ServerStatus) -> ServerView {
         pool: None,
         proxy_header: None,
         compression: None,
+        as_service: false,
         counters: Arc::new(Counters::new(1)),
     }
 }
