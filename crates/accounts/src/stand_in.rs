@@ -30,7 +30,8 @@ pub fn stand_in(
         return None;
     }
     let name = std::str::from_utf8(&request.user).ok()?;
-    (account.host.matches(&place) && is_plain(name) && is_plain(place.text()))
+    // An anonymous account may be one that servers find another account by.
+    (row.user == name && account.host.matches(&place) && is_plain(name) && is_plain(place.text()))
         .then(|| format!("`{name}`@`{}`", place.text()))
 }
 
@@ -89,6 +90,7 @@ mod tests {
             request.client = request.client.clone().named("db.example.org");
         });
         assert_eq!(by_name, None);
+        assert_eq!(of(|row, _, _| row.user = String::new()), None);
         for odd in ["", "a`b", "a'b", "a b", "a\\", "j\u{f6}rg"] {
             assert_eq!(of(|_, _, request| request.user = odd.into()), None, "{odd}");
         }

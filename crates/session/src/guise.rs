@@ -59,7 +59,11 @@ impl Session {
     /// The account to log in with to this server in place of the client's.
     pub(crate) fn service_login(&self, view: Option<&ServerView>) -> Option<&ServiceLogin> {
         let who = self.client.identity.as_ref()?;
-        let service = who.as_service.as_deref()?;
+        // Whoever is somebody else to servers has another password there.
+        let service = who
+            .as_service
+            .as_deref()
+            .filter(|_| who.at_servers.is_none())?;
         view.is_some_and(ServerView::lets_service_in)
             .then_some(service)
     }

@@ -195,7 +195,10 @@ impl Session {
             session: self.id,
             user,
             login,
-            as_service: identity.as_service.clone(),
+            as_service: identity
+                .as_service
+                .clone()
+                .filter(|_| identity.at_servers.is_none()),
             peer: self.client.address.socket(),
             local: self.client.local,
             whom,

@@ -114,7 +114,7 @@ fn a_password_is_left_to_the_servers_where_that_is_wanted() {
 }
 
 /// Lines of a listener with TLS, for a client with [`TLS`].
-fn secured(scratch: &Scratch) -> String {
+pub(crate) fn secured(scratch: &Scratch) -> String {
     let authority = Authority::new("Test CA").expect("an authority");
     let identity = authority.issue(&Wish::new("proxy")).expect("a certificate");
     let files = identity.write(scratch, "proxy").expect("files");
@@ -155,6 +155,25 @@ fn a_password_is_tried_on_a_server_where_no_account_is_looked_at() {
     let make = format!("CREATE USER late@'%' IDENTIFIED BY '{late}'");
     servers.group.primary().sql(&make).expect("an account");
     assert_eq!(ask("late", &late, &[]).as_deref(), Ok("late@%"));
+    let change = |user: &str, password: &str| {
+        let script = format!(
+            "--disable_query_log\nchange_user {user},{password},;\nSELECT CURRENT_USER() AS who;\n"
+        );
+        let port = format!("--port={}", tidegate.address("rw").port());
+        let place = ["--host=127.0.0.1".to_owned(), "--ssl".to_owned(), port];
+        let app = &servers.group.accounts().app;
+        crate::grid::play(&scratch, &place, [&app.user, &app.password], &script)
+    };
+    assert_eq!(
+        change("signs", &servers.signs).as_deref(),
+        Ok("who\nsigns@%\nok\n")
+    );
+    let wrong = change("signs", "wrong").expect_err("a wrong password");
+    assert!(wrong.contains("1045"), "{wrong}");
+    assert_eq!(
+        ask("native", &servers.native, &[]).as_deref(),
+        Ok("native@%")
+    );
     let missing = ask("native", &servers.native, &["--database=no_such_database"]);
     let missing = missing.expect_err("no such database");
     assert!(missing.contains("1044"), "{missing}");
@@ -275,7 +294,7 @@ fn an_address_is_blocked_after_exactly_so_many_failures_in_a_row() {
 }
 
 /// A file that processes of the program's user may read and nobody else.
-fn private_file(scratch: &Scratch, name: &str, text: &str) -> String {
+pub(crate) fn private_file(scratch: &Scratch, name: &str, text: &str) -> String {
     let path = scratch.write(name, text).expect("a file");
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     std::fs::set_permissions(&path, mode).expect("its mode");

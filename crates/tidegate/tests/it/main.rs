@@ -17,6 +17,7 @@ mod fatal;
 mod figures;
 mod foreign;
 mod greeting;
+mod grid;
 mod house;
 mod insight;
 mod kill;
