@@ -6,9 +6,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use crate::account::{AccountRow, GrantRow, Method, RoleRow};
+use crate::document::{Document, Fields};
 use crate::encryption::TlsDemand;
 use crate::snapshot::Tables;
 
@@ -39,31 +40,23 @@ impl AccountsFile {
 }
 
 fn read(path: &Path) -> Result<Tables, String> {
-    parse(&std::fs::read_to_string(path).map_err(|error| error.to_string())?)
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    parse(&Zeroizing::new(text))
 }
 
 /// Reads the text of a file.
 fn parse(text: &str) -> Result<Tables, String> {
-    let document: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let document = document.as_object().ok_or("it is no JSON object")?;
     let mut tables = Tables {
         grants_complete: true,
         databases: Some(BTreeSet::new()),
         refuses_expired: true,
         ..Tables::default()
     };
-    for (name, list) in document {
-        let items = list
-            .as_array()
-            .ok_or_else(|| format!("'{name}' is no list"))?;
-        for item in items {
-            take(name, item, &mut tables)?;
-        }
-    }
+    Document::parse(text)?.each(|list, fields| take(list, fields, &mut tables))?;
     Ok(tables)
 }
 
-fn take(list: &str, item: &Value, tables: &mut Tables) -> Result<(), String> {
+fn take(list: &str, fields: Fields<'_>, tables: &mut Tables) -> Result<(), String> {
     let known: &[&str] = match list {
         "user" => &[
             "user",
@@ -83,16 +76,10 @@ fn take(list: &str, item: &Value, tables: &mut Tables) -> Result<(), String> {
         "roles_mapping" => &["user", "host", "role"],
         _ => return Err(format!("there is no list '{list}'")),
     };
-    let fields = Fields {
-        list,
-        fields: item
-            .as_object()
-            .ok_or_else(|| format!("'{list}' holds something that is no object"))?,
-    };
     fields.only(known)?;
     let (user, host) = (fields.needed("user")?, fields.needed("host")?);
     match list {
-        "user" => tables.accounts.push(fields.account(user, host)?),
+        "user" => tables.accounts.push(account(fields, user, host)?),
         "db" => {
             let database = fields.needed("db")?;
             // A pattern says nothing about what exists.
@@ -116,81 +103,39 @@ fn take(list: &str, item: &Value, tables: &mut Tables) -> Result<(), String> {
     Ok(())
 }
 
-struct Fields<'a> {
-    list: &'a str,
-    fields: &'a Map<String, Value>,
-}
-
-impl Fields<'_> {
-    fn only(&self, known: &[&str]) -> Result<(), String> {
-        match self
-            .fields
-            .keys()
-            .find(|key| !known.contains(&key.as_str()))
-        {
-            Some(unknown) => Err(format!("'{}' has no field '{unknown}'", self.list)),
-            None => Ok(()),
-        }
-    }
-
-    fn needed(&self, name: &str) -> Result<String, String> {
-        self.text(name)?
-            .ok_or_else(|| format!("'{}' holds an object without the text '{name}'", self.list))
-    }
-
-    fn text(&self, name: &str) -> Result<Option<String>, String> {
-        match self.fields.get(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(_) => Err(format!("'{name}' in '{}' is no text", self.list)),
-        }
-    }
-
-    fn flag(&self, name: &str) -> Result<bool, String> {
-        match self.fields.get(name) {
-            None => Ok(false),
-            Some(Value::Bool(on)) => Ok(*on),
-            Some(_) => Err(format!(
-                "'{name}' in '{}' is neither true nor false",
-                self.list
-            )),
-        }
-    }
-
-    fn account(&self, user: String, host: String) -> Result<AccountRow, String> {
-        let text = |name| Ok::<_, String>(self.text(name)?.unwrap_or_default());
-        let stored = match text("authentication_string")? {
-            empty if empty.is_empty() => text("password")?,
-            stored => stored,
-        };
-        let is_role = self.flag("is_role")?;
-        Ok(AccountRow {
-            user,
-            host,
-            methods: if is_role {
-                Vec::new()
-            } else {
-                vec![Method::new(&text("plugin")?, &stored)]
+fn account(fields: Fields<'_>, user: String, host: String) -> Result<AccountRow, String> {
+    let text = |name| Ok::<_, String>(fields.text(name)?.unwrap_or_default());
+    let stored = match text("authentication_string")? {
+        empty if empty.is_empty() => text("password")?,
+        stored => stored,
+    };
+    let is_role = fields.flag("is_role")?;
+    Ok(AccountRow {
+        user,
+        host,
+        methods: if is_role {
+            Vec::new()
+        } else {
+            vec![Method::new(&text("plugin")?, &stored)]
+        },
+        global_access: fields.flag("global_db_priv")?,
+        is_super: fields.flag("super_priv")?,
+        is_role,
+        default_role: Some(text("default_role")?).filter(|role| !role.is_empty()),
+        tls: match text("ssl_type")?.as_str() {
+            "" => TlsDemand::None,
+            "ANY" => TlsDemand::Any,
+            "X509" => TlsDemand::Certificate {
+                issuer: String::new(),
+                subject: String::new(),
+                cipher: String::new(),
             },
-            global_access: self.flag("global_db_priv")?,
-            is_super: self.flag("super_priv")?,
-            is_role,
-            default_role: Some(text("default_role")?).filter(|role| !role.is_empty()),
-            tls: match text("ssl_type")?.as_str() {
-                "" => TlsDemand::None,
-                "ANY" => TlsDemand::Any,
-                "X509" => TlsDemand::Certificate {
-                    issuer: String::new(),
-                    subject: String::new(),
-                    cipher: String::new(),
-                },
-                other => return Err(format!("ssl_type may be ANY or X509, not '{other}'")),
-            },
-            locked: self.flag("account_locked")?,
-            may_proxy: self.flag("proxy_priv")?,
-            ..AccountRow::default()
-        })
-    }
+            other => return Err(format!("ssl_type may be ANY or X509, not '{other}'")),
+        },
+        locked: fields.flag("account_locked")?,
+        may_proxy: fields.flag("proxy_priv")?,
+        ..AccountRow::default()
+    })
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@
 mod account;
 mod database;
 mod decide;
+mod document;
 mod encryption;
 mod file;
 mod host;
@@ -43,6 +44,7 @@ mod ways;
 pub use account::{AccountRow, Expiry, GrantRow, Method, RoleRow};
 pub use database::{DatabaseCase, DatabaseVerdict};
 pub use decide::{DenyReason, LoginDecision, LoginPolicy, LoginRequest, decide};
+pub use document::{Document, Fields};
 pub use encryption::{ClientCertificate, ClientTls, TlsDemand};
 pub use file::AccountsFile;
 pub use host::ClientHost;

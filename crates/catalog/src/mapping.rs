@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use serde_json::{Map, Value};
+use tidegate_accounts::{Document, Fields};
 use tidegate_session::question::AtServers;
 use tidegate_wire::SecretBytes;
 use tidegate_wire::auth::Secret;
@@ -44,23 +44,16 @@ impl MappedPasswords {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        const LIST: &str = "users_and_passwords";
-        let document: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let items = document
-            .get(LIST)
-            .and_then(Value::as_array)
-            .ok_or_else(|| format!("it is no JSON object with the list '{LIST}'"))?;
         let mut made = Self::default();
-        for item in items {
-            let fields = item
-                .as_object()
-                .ok_or_else(|| format!("'{LIST}' holds something that is no object"))?;
-            let password = self::text(LIST, fields, "password")?;
-            made.0.insert(
-                self::text(LIST, fields, "user")?,
-                SecretBytes::from(password.into_bytes()),
-            );
-        }
+        Document::parse(text)?.each(|list, fields| {
+            if list != "users_and_passwords" {
+                return Err(format!("there is no list '{list}'"));
+            }
+            fields.only(&["user", "password"])?;
+            let password = SecretBytes::from(fields.needed("password")?.into_bytes());
+            made.0.insert(fields.needed("user")?, password);
+            Ok(())
+        })?;
         Ok(made)
     }
 
@@ -100,42 +93,29 @@ impl Mapping {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let document: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let document = document.as_object().ok_or("it is no JSON object")?;
         let mut made = Self::default();
-        for (name, value) in document {
-            let items = value
-                .as_array()
-                .ok_or_else(|| format!("'{name}' is no list"))?;
-            for item in items {
-                made.take(name, item)?;
-            }
-        }
+        Document::parse(text)?.each(|list, fields| made.take(list, fields))?;
         Ok(made)
     }
 
-    fn take(&mut self, list: &str, item: &Value) -> Result<(), String> {
-        let fields = item
-            .as_object()
-            .ok_or_else(|| format!("'{list}' holds something that is no object"))?;
-        let (known, needed): (&[&str], &[&str]) = match list {
-            "user_map" => (&["original_user", "mapped_user"], &["original_user"]),
-            "group_map" => (&["original_group", "mapped_user"], &["original_group"]),
-            "server_credentials" => (&["mapped_user", "password", "plugin"], &["password"]),
+    fn take(&mut self, list: &str, fields: Fields<'_>) -> Result<(), String> {
+        let (own, more): (&str, &[&str]) = match list {
+            "user_map" => ("original_user", &[]),
+            "group_map" => ("original_group", &[]),
+            "server_credentials" => ("password", &["plugin"]),
             _ => return Err(format!("there is no list '{list}'")),
         };
-        if let Some(unknown) = fields.keys().find(|key| !known.contains(&key.as_str())) {
-            return Err(format!("'{list}' has no field '{unknown}'"));
-        }
-        let mapped = text(list, fields, "mapped_user")?;
-        let own = text(list, fields, needed.first().copied().unwrap_or_default())?;
+        fields.only(&[&["mapped_user", own], more].concat())?;
+        let mapped = fields.needed("mapped_user")?;
+        let own = fields.needed(own)?;
         match list {
             "user_map" => drop(self.users.insert(own, mapped)),
             "group_map" => drop(self.groups.insert(own, mapped)),
-            _ => drop(
-                self.credentials
-                    .insert(mapped, SecretBytes::from(own.into_bytes())),
-            ),
+            _ => {
+                let password = SecretBytes::from(own.into_bytes());
+                check_plugin(fields.text("plugin")?.as_deref().unwrap_or_default())?;
+                self.credentials.insert(mapped, password);
+            }
         }
         Ok(())
     }
@@ -170,11 +150,28 @@ impl Mapping {
     }
 }
 
-fn text(list: &str, fields: &Map<String, Value>, name: &str) -> Result<String, String> {
-    let value = fields.get(name).and_then(Value::as_str);
-    value
-        .map(str::to_owned)
-        .ok_or_else(|| format!("'{list}' holds an object without the text '{name}'"))
+/// Plugins that a password answers; which one is asked for is the server's affair.
+const PLUGINS: [&str; 8] = [
+    "",
+    "mysql_native_password",
+    "ed25519",
+    "parsec",
+    "caching_sha2_password",
+    "mysql_clear_password",
+    "pam",
+    "dialog",
+];
+
+fn check_plugin(name: &str) -> Result<(), String> {
+    if PLUGINS.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+        return Ok(());
+    }
+    let known = PLUGINS.iter().filter(|known| !known.is_empty());
+    let known: Vec<&str> = known.copied().collect();
+    Err(format!(
+        "a password in 'server_credentials' is no answer for the plugin '{name}', but for {}",
+        known.join(", ")
+    ))
 }
 
 /// The groups of a local user, its own first.
@@ -252,7 +249,7 @@ mod tests {
             both("ann", "s3cret")
         );
         assert_eq!(shown(Some(&passwords.at_servers("bob"))), both("bob", ""));
-        assert!(MappedPasswords::parse("{}").is_err());
+        assert!(MappedPasswords::parse(r#"{"users": [{}]}"#).is_err());
     }
 
     #[test]
@@ -265,6 +262,11 @@ mod tests {
             (
                 r#"{"user_map": [{"original_user": "a"}]}"#,
                 "'user_map' holds an object without the text 'mapped_user'",
+            ),
+            (
+                r#"{"server_credentials": [{"mapped_user": "a", "password": "", "plugin": "gssapi"}]}"#,
+                "a password in 'server_credentials' is no answer for the plugin 'gssapi', but for \
+                 mysql_native_password, ed25519, parsec, caching_sha2_password, mysql_clear_password, pam, dialog",
             ),
             (
                 r#"{"server_credentials": [{"mapped_user": "a", "passwd": ""}]}"#,
