@@ -5,7 +5,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, Error, OptsBuilder, Params, QueryResult, Row, Statement, Value};
+use mysql_async::{
+    Compression, Conn, Error, OptsBuilder, Params, QueryResult, Row, Statement, Value,
+};
 use mysql_async::{WhiteListFsHandler, prelude::Protocol};
 use tidegate_testkit::PATIENCE;
 
@@ -154,7 +156,7 @@ impl Runner {
             .iter()
             .map(|option| option.split_once('=').unwrap_or((option, "")))
             .collect();
-        if ["tls", "compress", "encoding"]
+        if ["tls", "encoding"]
             .iter()
             .any(|it| options.contains_key(it))
         {
@@ -171,6 +173,11 @@ impl Runner {
             .db_name(of("database", &self.to.database))
             .prefer_socket(false)
             .local_infile_handler(Some(WhiteListFsHandler::new(files)));
+        let opts = if options.contains_key("compress") {
+            opts.compression(Compression::fast())
+        } else {
+            opts
+        };
         let conn = Conn::new(opts).await?;
         self.connections.insert(name.to_owned(), conn);
         name.clone_into(&mut self.current);
