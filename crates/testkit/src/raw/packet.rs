@@ -72,6 +72,11 @@ impl PacketStream {
         self.sequence = 1;
     }
 
+    /// The next packet is the first of the answer to a command of so many frames.
+    pub fn expect_answer_to(&mut self, frames: u8) {
+        self.sequence = frames;
+    }
+
     /// The next packet begins a new command: sequence numbers start at 0 again.
     pub fn restart_sequence(&mut self) {
         self.sequence = 0;

@@ -156,7 +156,7 @@ impl Runner {
             .iter()
             .map(|option| option.split_once('=').unwrap_or((option, "")))
             .collect();
-        if ["tls", "encoding"]
+        if ["tls", "compress", "encoding"]
             .iter()
             .any(|it| options.contains_key(it))
         {
@@ -173,11 +173,6 @@ impl Runner {
             .db_name(of("database", &self.to.database))
             .prefer_socket(false)
             .local_infile_handler(Some(WhiteListFsHandler::new(files)));
-        let opts = if options.contains_key("compress") {
-            opts.compression(Compression::fast())
-        } else {
-            opts
-        };
         let conn = Conn::new(opts).await?;
         self.connections.insert(name.to_owned(), conn);
         name.clone_into(&mut self.current);

@@ -99,6 +99,7 @@ fn mysql_async_compresses() {
             .user(Some(&app.user))
             .pass(Some(&app.password))
             .db_name(Some("test"))
+            .max_allowed_packet(Some(64 << 20))
             .compression(Compression::fast());
         runtime.block_on(async {
             let mut conn = Conn::new(opts).await.expect("a login");
@@ -112,6 +113,14 @@ fn mysql_async_compresses() {
                 .await
                 .expect("a row");
             assert_eq!(len, Some(text.len()));
+            for len in crate::protocol::BOUNDARIES {
+                let (sql, text_len) = crate::protocol::statement_of(len);
+                let told: Option<usize> = conn.query_first(sql).await.expect("a row");
+                assert_eq!(told, Some(text_len));
+                let (sql, text_len) = crate::protocol::row_of(len);
+                let text: Option<String> = conn.query_first(sql).await.expect("a row");
+                assert_eq!(text.map(|text| text.len()), Some(text_len));
+            }
             let refused = conn.query_drop("SELECT no_such_column").await;
             assert!(refused.is_err());
             conn.disconnect().await.expect("a goodbye");

@@ -145,6 +145,82 @@ fn packets_of_more_than_sixteen_mebibytes_pass_both_ways() {
     assert_eq!(len.expect("a row"), text.len().to_string());
 }
 
+/// The most that a frame holds, and what a packet's length has to do with it.
+pub(crate) const BOUNDARIES: [usize; 4] = [0xFF_FFFE, 0xFF_FFFF, 0x100_0000, 2 * 0xFF_FFFF];
+
+/// A statement whose packet is so long, and the length of the text in it.
+pub(crate) fn statement_of(len: usize) -> (String, usize) {
+    let (head, tail) = ("SELECT LENGTH('", "')");
+    // The command's byte stands in front.
+    let text_len = len - 1 - head.len() - tail.len();
+    (format!("{head}{}{tail}", "x".repeat(text_len)), text_len)
+}
+
+/// A statement whose row's packet is so long, and the length of its only value.
+pub(crate) fn row_of(len: usize) -> (String, usize) {
+    // The length of a value below 16 MiB takes four bytes.
+    let text_len = if len - 4 < 0x100_0000 {
+        len - 4
+    } else {
+        len - 9
+    };
+    (format!("SELECT REPEAT('y', {text_len})"), text_len)
+}
+
+#[test]
+fn packets_of_the_lengths_that_frames_end_at_pass_both_ways() {
+    let tidegate = Plan::new(group()).start();
+    for port in ["rw", "read"] {
+        let mut client = connect(&tidegate, port);
+        for len in BOUNDARIES {
+            let (sql, text_len) = statement_of(len);
+            assert_eq!(value(&mut client, &sql), text_len.to_string());
+            let (sql, text_len) = row_of(len);
+            let back = value(&mut client, &sql);
+            assert!(back.len() == text_len && back.bytes().all(|byte| byte == b'y'));
+        }
+    }
+}
+
+/// Written in two pieces, cut around each header.
+#[test]
+fn packets_of_several_frames_may_be_cut_anywhere_around_their_headers() {
+    let tidegate = Plan::new(group()).start();
+    let mut client = connect(&tidegate, "rw");
+    for len in BOUNDARIES {
+        let (sql, text_len) = statement_of(len);
+        let mut bytes = Vec::new();
+        let payload = [b"\x03", sql.as_bytes()].concat();
+        let mut frames = 0u8;
+        let mut rest = payload.as_slice();
+        loop {
+            let (frame, next) = rest.split_at(rest.len().min(0xFF_FFFF));
+            bytes.extend_from_slice(&frame.len().to_le_bytes()[..3]);
+            bytes.push(frames);
+            bytes.extend_from_slice(frame);
+            frames += 1;
+            rest = next;
+            if frame.len() < 0xFF_FFFF {
+                break;
+            }
+        }
+        let headers = (0..usize::from(frames)).map(|frame| frame * (0xFF_FFFF + 4));
+        for cut in headers.flat_map(|at| at.saturating_sub(1)..=at + 5) {
+            let (first, second) = bytes.split_at(cut.min(bytes.len()));
+            let packets = client.packets();
+            packets.write_bytes(first).expect("sent");
+            packets.write_bytes(second).expect("sent");
+            packets.expect_answer_to(frames);
+            let replies = client.replies().expect("a reply");
+            assert_eq!(
+                replies[0].text_value().expect("a value"),
+                text_len.to_string(),
+                "{len}, cut at {cut}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_big_result_comes_whole() {
     let tidegate = Plan::new(group()).start();

@@ -80,7 +80,16 @@ fn word(event: Event) -> String {
 
 /// Events of a reply that arrives in runs of at most `cut` bytes more each.
 fn follow(caps: Caps, shape: Shape, reply: &[u8], cut: usize, step: Step) -> Vec<Event> {
-    let mut tracker = ReplyTracker::new(caps);
+    follow_with(ReplyTracker::new(caps), shape, reply, cut, step)
+}
+
+fn follow_with(
+    mut tracker: ReplyTracker,
+    shape: Shape,
+    reply: &[u8],
+    cut: usize,
+    step: Step,
+) -> Vec<Event> {
     tracker.expect(shape);
     let (mut events, mut start, mut end) = (Vec::new(), 0, 0);
     while start < reply.len() || !tracker.is_idle() {
@@ -101,6 +110,28 @@ fn follow(caps: Caps, shape: Shape, reply: &[u8], cut: usize, step: Step) -> Vec
     }
     assert_eq!(tracker.bytes(), reply.len() as u64);
     check_summary(shape, &events, tracker.summary());
+    events
+}
+
+/// Events of a reply that arrives in two runs.
+fn follow_cut(caps: Caps, shape: Shape, reply: &[u8], cut: usize, step: Step) -> Vec<Event> {
+    let mut tracker = ReplyTracker::new(caps);
+    tracker.expect(shape);
+    let (mut events, mut start) = (Vec::new(), 0);
+    for end in [cut, reply.len()] {
+        while start < end {
+            let progress = tracker.advance(&reply[start..end], step).unwrap();
+            start += progress.consumed;
+            if progress.event == Event::More {
+                break;
+            }
+            events.push(progress.event);
+            if progress.event == Event::LocalInfile {
+                tracker.expect_infile_end();
+            }
+        }
+    }
+    assert!(tracker.is_idle() && start == reply.len());
     events
 }
 
@@ -171,6 +202,33 @@ fn is_quiet(event: &Event) -> bool {
     )
 }
 
+/// What a tracker that tells definitions reports besides: of prepared statements, where they may be left
+/// out.
+fn is_told(caps: Caps, shape: Shape, event: &Event) -> bool {
+    let told = match shape {
+        Shape::Execute | Shape::Bulk => matches!(event, Event::ColumnCount(_) | Event::Column),
+        Shape::Prepare => *event == Event::Column,
+        _ => false,
+    };
+    told && caps.contains(Caps::CACHE_METADATA)
+}
+
+/// The events of a tracker that tells definitions.
+fn check_told(group: &Group, recording: &Recording, events: &[Event]) {
+    let (last, others) = events.split_last().unwrap();
+    let told = others.iter().copied();
+    let mut told: Vec<_> = told
+        .filter(|event| !is_quiet(event) || is_told(group.caps, recording.shape, event))
+        .collect();
+    told.push(*last);
+    let reply = recording.reply.concat();
+    for cut in (1..=40).chain([reply.len()]) {
+        let tracker = ReplyTracker::new(group.caps).telling_definitions();
+        let found = follow_with(tracker, recording.shape, &reply, cut, Step::Fast);
+        assert_eq!(found, told, "{}, in runs of {cut} bytes", recording.name);
+    }
+}
+
 fn check(group: &Group, recording: &Recording) {
     let name = recording.name;
     let reply = recording.reply.concat();
@@ -193,6 +251,13 @@ fn check(group: &Group, recording: &Recording) {
         assert_eq!(per_packet(cut), events, "{name}, in runs of {cut} bytes");
         assert_eq!(fast(cut), loud, "{name}, in runs of {cut} bytes");
     }
+    // In two runs, cut at every byte.
+    for cut in 1..reply.len() {
+        let first_long = |step| follow_cut(group.caps, recording.shape, &reply, cut, step);
+        assert_eq!(first_long(Step::PerPacket), events, "{name}, cut at {cut}");
+        assert_eq!(first_long(Step::Fast), loud, "{name}, cut at {cut}");
+    }
+    check_told(group, recording, &events);
 }
 
 #[test]
