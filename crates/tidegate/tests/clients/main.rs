@@ -108,7 +108,16 @@ fn ruby_mysql2() {
 
 #[test]
 fn mysql_async() {
-    let lacks = &["cursor", "database", "charset", "open encoding", "open tls"];
+    // Compressed it wants packets numbered by frames between results, which depends on when they come:
+    // `compression` in `it` has what it can do.
+    let lacks = &[
+        "cursor",
+        "database",
+        "charset",
+        "open encoding",
+        "open tls",
+        "open compress",
+    ];
     check(&Client::rust("mysql_async", lacks));
 }
 

@@ -5,9 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use mysql_async::prelude::Queryable as _;
-use mysql_async::{
-    Compression, Conn, Error, OptsBuilder, Params, QueryResult, Row, Statement, Value,
-};
+use mysql_async::{Conn, Error, OptsBuilder, Params, QueryResult, Row, Statement, Value};
 use mysql_async::{WhiteListFsHandler, prelude::Protocol};
 use tidegate_testkit::PATIENCE;
 
