@@ -666,6 +666,8 @@ pub struct SessionView {
     pub filters: Vec<String>,
     /// The name the client logged in with.
     pub user: String,
+    /// The name that servers are told, if the client is somebody else to them.
+    pub user_at_servers: Option<String>,
     /// Where the client comes from; `None` for a UNIX socket.
     pub remote: Option<IpAddr>,
     /// The client's port; 0 for a UNIX socket.

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use tidegate_accounts::{DatabaseCase, Decoys, Ed25519Way, LoginPolicy, Sealing, Ways};
 use tidegate_config::params::{ListenerParams, ServiceParams};
-use tidegate_config::{Authentication, Authenticator, Config, EdMode, Object, PamMode, RsaFiles};
+use tidegate_config::{
+    Authentication, Authenticator, Config, EdMode, Object, PamMode, Passwords, RsaFiles,
+};
 use tidegate_proofs::{Memory, RsaKey, Workshop};
 use tidegate_session::question::{AtServers, ServiceLogin};
 use tidegate_sqlclient::Credentials;
@@ -103,7 +105,12 @@ impl Logins {
     pub(crate) fn build(config: &Config) -> Result<Self, LoginErrors> {
         let shared = Shared::new();
         let made = of_listeners(config, |listener| {
-            let logins = logins(config, listener, Files::read(&listener.params)?, &shared)?;
+            let logins = logins(
+                config,
+                listener,
+                Files::read(&listener.params, &config.passwords)?,
+                &shared,
+            )?;
             Ok((listener.name.clone(), Arc::new(logins)))
         });
         Ok(Self(made?.into_iter().collect()))
@@ -143,7 +150,10 @@ impl Logins {
 /// # Errors
 /// All that is wrong, each with listener and option.
 pub fn check_logins(config: &Config) -> Result<(), LoginErrors> {
-    of_listeners(config, |listener| Files::read(&listener.params)).map(drop)
+    of_listeners(config, |listener| {
+        Files::read(&listener.params, &config.passwords)
+    })
+    .map(drop)
 }
 
 /// What is made of each listener that has clients, or all that is wrong.
@@ -179,17 +189,19 @@ struct Files {
 }
 
 impl Files {
-    fn read(params: &ListenerParams) -> Result<Self, String> {
+    fn read(params: &ListenerParams, secrets: &Passwords) -> Result<Self, String> {
         // What is wrong with them was said when the configuration was checked.
         let authentication = Authentication::of(params).unwrap_or_default();
         let key = key_of_files(&authentication)?.map(Arc::new);
         let mapping = params.user_mapping_file.as_deref();
         let init = params.connection_init_sql_file.as_deref();
         Ok(Self {
-            passwords: passwords_of_pam(&authentication)?,
+            passwords: passwords_of_pam(&authentication, secrets)?,
             authentication,
             key,
-            mapping: mapping.map(Mapping::read).transpose()?,
+            mapping: mapping
+                .map(|path| Mapping::read(path, secrets))
+                .transpose()?,
             init: init.map(statements).transpose()?.unwrap_or_default(),
         })
     }
@@ -272,12 +284,15 @@ fn logins(
 }
 
 /// The passwords of those that PAM maps to, if it does.
-fn passwords_of_pam(authentication: &Authentication) -> Result<Option<MappedPasswords>, String> {
+fn passwords_of_pam(
+    authentication: &Authentication,
+    key: &Passwords,
+) -> Result<Option<MappedPasswords>, String> {
     let pam = &authentication.pam;
     match (&pam.passwords, pam.mapped) {
         (_, false) => Ok(None),
         (None, true) => Ok(Some(MappedPasswords::default())),
-        (Some(file), true) => MappedPasswords::read(file).map(Some),
+        (Some(file), true) => MappedPasswords::read(file, key).map(Some),
     }
 }
 

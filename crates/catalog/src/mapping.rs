@@ -10,6 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use tidegate_accounts::{Document, Fields};
+use tidegate_config::Passwords;
 use tidegate_session::question::AtServers;
 use tidegate_wire::SecretBytes;
 use tidegate_wire::auth::Secret;
@@ -39,18 +40,18 @@ impl MappedPasswords {
     ///
     /// # Errors
     /// A text that says what is wrong with it.
-    pub(crate) fn read(path: &Path) -> Result<Self, String> {
-        read_private("pam_mapped_pw_file", path, Self::parse)
+    pub(crate) fn read(path: &Path, key: &Passwords) -> Result<Self, String> {
+        read_private("pam_mapped_pw_file", path, |text| Self::parse(text, key))
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str, key: &Passwords) -> Result<Self, String> {
         let mut made = Self::default();
         Document::parse(text)?.each(|list, fields| {
             if list != "users_and_passwords" {
                 return Err(format!("there is no list '{list}'"));
             }
             fields.only(&["user", "password"])?;
-            let password = SecretBytes::from(fields.needed("password")?.into_bytes());
+            let password = password(fields, key)?;
             made.0.insert(fields.needed("user")?, password);
             Ok(())
         })?;
@@ -64,6 +65,15 @@ impl MappedPasswords {
             secret: Secret::of_password(self.0.get(user).cloned().unwrap_or_default()),
         }
     }
+}
+
+/// The password of an item, which may be encrypted.
+fn password(fields: Fields<'_>, key: &Passwords) -> Result<SecretBytes, String> {
+    let written = Zeroizing::new(fields.needed("password")?);
+    let clear = key
+        .clear(&written)
+        .map_err(|reason| format!("a password cannot be decrypted: {reason}"))?;
+    Ok(SecretBytes::new(clear.reveal().as_bytes()))
 }
 
 /// Reads a file that nobody else may read.
@@ -88,17 +98,17 @@ impl Mapping {
     ///
     /// # Errors
     /// A text that says what is wrong with it.
-    pub(crate) fn read(path: &Path) -> Result<Self, String> {
-        read_private("user_mapping_file", path, Self::parse)
+    pub(crate) fn read(path: &Path, key: &Passwords) -> Result<Self, String> {
+        read_private("user_mapping_file", path, |text| Self::parse(text, key))
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str, key: &Passwords) -> Result<Self, String> {
         let mut made = Self::default();
-        Document::parse(text)?.each(|list, fields| made.take(list, fields))?;
+        Document::parse(text)?.each(|list, fields| made.take(list, fields, key))?;
         Ok(made)
     }
 
-    fn take(&mut self, list: &str, fields: Fields<'_>) -> Result<(), String> {
+    fn take(&mut self, list: &str, fields: Fields<'_>, key: &Passwords) -> Result<(), String> {
         let (own, more): (&str, &[&str]) = match list {
             "user_map" => ("original_user", &[]),
             "group_map" => ("original_group", &[]),
@@ -107,12 +117,11 @@ impl Mapping {
         };
         fields.only(&[&["mapped_user", own], more].concat())?;
         let mapped = fields.needed("mapped_user")?;
-        let own = fields.needed(own)?;
         match list {
-            "user_map" => drop(self.users.insert(own, mapped)),
-            "group_map" => drop(self.groups.insert(own, mapped)),
+            "user_map" => drop(self.users.insert(fields.needed(own)?, mapped)),
+            "group_map" => drop(self.groups.insert(fields.needed(own)?, mapped)),
             _ => {
-                let password = SecretBytes::from(own.into_bytes());
+                let password = password(fields, key)?;
                 check_plugin(fields.text("plugin")?.as_deref().unwrap_or_default())?;
                 self.credentials.insert(mapped, password);
             }
@@ -225,7 +234,7 @@ mod tests {
 
     #[test]
     fn users_are_mapped_by_name_or_by_group() {
-        let mapping = Mapping::parse(FILE).expect("valid");
+        let mapping = Mapping::parse(FILE, &Passwords::default()).expect("valid");
         let named = |user| mapping.at_once(user).map(|mapped| shown(mapped.as_ref()));
         let both = |user: &str, password: &str| (user.to_owned(), password.to_owned());
         assert_eq!(named("ann"), Some(both("reports", "s3cret")));
@@ -235,21 +244,22 @@ mod tests {
         assert_eq!(by_group("bob"), both("staffers", ""));
         assert_eq!(by_group("eve"), both("", ""));
         assert_eq!(by_group("ann"), both("", ""), "no local user");
-        let users_only = Mapping::parse(r#"{"user_map": []}"#).expect("valid");
+        let users_only =
+            Mapping::parse(r#"{"user_map": []}"#, &Passwords::default()).expect("valid");
         assert!(matches!(users_only.at_once("bob"), Some(None)));
     }
 
     #[test]
     fn those_that_pam_maps_to_have_passwords() {
         let text = r#"{"users_and_passwords": [{"user": "ann", "password": "s3cret"}]}"#;
-        let passwords = MappedPasswords::parse(text).expect("valid");
+        let passwords = MappedPasswords::parse(text, &Passwords::default()).expect("valid");
         let both = |user: &str, password: &str| (user.to_owned(), password.to_owned());
         assert_eq!(
             shown(Some(&passwords.at_servers("ann"))),
             both("ann", "s3cret")
         );
         assert_eq!(shown(Some(&passwords.at_servers("bob"))), both("bob", ""));
-        assert!(MappedPasswords::parse(r#"{"users": [{}]}"#).is_err());
+        assert!(MappedPasswords::parse(r#"{"users": [{}]}"#, &Passwords::default()).is_err());
     }
 
     #[test]
@@ -273,14 +283,15 @@ mod tests {
                 "'server_credentials' has no field 'passwd'",
             ),
         ] {
-            let said = Mapping::parse(file).map_or_else(|error| error, |_| String::new());
+            let said = Mapping::parse(file, &Passwords::default())
+                .map_or_else(|error| error, |_| String::new());
             assert_eq!(said, expect, "{file}");
         }
     }
 
     #[test]
     fn passwords_are_not_printed() {
-        let mapping = Mapping::parse(FILE).expect("valid");
+        let mapping = Mapping::parse(FILE, &Passwords::default()).expect("valid");
         assert!(!format!("{mapping:?}").contains("s3cret"));
     }
 }

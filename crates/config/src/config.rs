@@ -11,6 +11,7 @@ use crate::params::{
 };
 use crate::problem::{Place, Problem};
 use crate::registry::ModuleDecl;
+use crate::secret::Passwords;
 use crate::value::Values;
 use crate::view::{View, parameter_members};
 
@@ -140,6 +141,8 @@ pub struct Config {
     pub listeners: Vec<Object<ListenerParams>>,
     /// Warnings and notices, in the order of files and lines.
     pub warnings: Vec<Problem>,
+    /// What passwords in files that it names are decrypted with.
+    pub passwords: Passwords,
 }
 
 impl Config {

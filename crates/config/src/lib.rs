@@ -85,7 +85,7 @@ pub use reference::reference_page;
 pub use registry::{
     CLI_ROUTER, MARIADB_PROTOCOL, MAXSCALED_PROTOCOL, ModuleDecl, Registry, Rule, RuleScope,
 };
-pub use secret::{Decrypt, ENCRYPTED, Keys, Secret};
+pub use secret::{Decrypt, ENCRYPTED, Keys, Passwords, Secret};
 pub use unit::{BareUnit, ByteSize, Throttling};
 pub use value::{Field, Value, Values};
 pub use view::{View, metadata, parameter_members, type_name, value_view};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::check::{Checked, Checker, Outcome};
 use crate::config::{Config, Object};
@@ -19,7 +20,7 @@ use crate::registry::Registry;
 use crate::report::{Report, Spot};
 use crate::resolve::{self, Includes};
 use crate::rules;
-use crate::secret::{Decrypt, Keys};
+use crate::secret::{Decrypt, Keys, Passwords};
 use crate::{clash, secure};
 
 /// Loads configurations.
@@ -82,7 +83,7 @@ impl<'a> Loader<'a> {
     pub fn load(&self, main: &Path) -> Result<Config, Errors> {
         let mut report = Report::default();
         let (main, runtime_files) = self.gather(main, &mut report);
-        let key = self.key(&main, &mut report);
+        let key: Option<Arc<dyn Decrypt>> = self.key(&main, &mut report).map(Arc::from);
         let graph = self.graph(main, key.as_deref(), &mut report);
         graph.check(&mut report);
         for object in graph.objects.iter().chain([&graph.globals]) {
@@ -94,6 +95,7 @@ impl<'a> Loader<'a> {
         clash::listeners(&graph, &mut report);
         secure::transport(&graph, &mut report);
         let mut config = self.config(graph, &mut report);
+        config.passwords = Passwords::new(key);
         for file in &runtime_files {
             report.advise(&gather::file_place(file), Fault::RuntimeFile);
         }
@@ -203,6 +205,7 @@ impl<'a> Loader<'a> {
             services: Vec::new(),
             listeners: Vec::new(),
             warnings: Vec::new(),
+            passwords: Passwords::default(),
         };
         for checked in graph.objects {
             let values = effective::object(&checked, &config.maxscale.params, report);

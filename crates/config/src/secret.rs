@@ -5,8 +5,11 @@
 //! search for. Its memory is overwritten when it is dropped.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
+
+use crate::print::{PLAIN, looks_encrypted};
 
 /// A text that nobody may see by accident.
 ///
@@ -81,7 +84,7 @@ pub trait Keys {
 }
 
 /// Turns the encrypted form of a password into the clear one.
-pub trait Decrypt {
+pub trait Decrypt: Send + Sync {
     /// The clear text of `cipher`: an even number of hexadecimal digits, or what begins with
     /// [`ENCRYPTED`].
     ///
@@ -90,6 +93,51 @@ pub trait Decrypt {
     /// A text for the operator that says why this key cannot decrypt it; it must quote
     /// nothing of the secret.
     fn decrypt(&self, cipher: &str) -> Result<Secret, String>;
+}
+
+/// What passwords are decrypted with that stand in other files than the configuration's own.
+#[derive(Clone, Default)]
+pub struct Passwords(Option<Arc<dyn Decrypt>>);
+
+impl Passwords {
+    pub(crate) fn new(key: Option<Arc<dyn Decrypt>>) -> Self {
+        Self(key)
+    }
+
+    /// The clear form of a password that may be encrypted, or stand behind `plain:`.
+    ///
+    /// # Errors
+    /// A text that says why it cannot be decrypted; it quotes nothing of the secret.
+    pub fn clear(&self, written: &str) -> Result<Secret, String> {
+        clear(self.0.as_deref(), written)
+    }
+}
+
+impl PartialEq for Passwords {
+    /// The key is nothing that is configured.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl std::fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Passwords(..)")
+    }
+}
+
+/// The clear form of a password that may be encrypted with this key.
+pub(crate) fn clear(key: Option<&dyn Decrypt>, written: &str) -> Result<Secret, String> {
+    if let Some(clear) = written.strip_prefix(PLAIN) {
+        return Ok(Secret::new(clear));
+    }
+    match key {
+        Some(key) if looks_encrypted(written) => key.decrypt(written),
+        None if written.starts_with(ENCRYPTED) => {
+            Err("there is no key file in secretsdir or datadir".to_owned())
+        }
+        Some(_) | None => Ok(Secret::new(written)),
+    }
 }
 
 /// What every encrypted password begins with that is not of the original's form.

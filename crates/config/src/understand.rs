@@ -6,11 +6,11 @@ use crate::grammar::{Entry, Form};
 use crate::object::ObjectKind;
 use crate::params::retired;
 use crate::parse::{Written, parse};
-use crate::print::{PLAIN, looks_encrypted, print};
+use crate::print::print;
 use crate::problem::{Fault, Severity};
 use crate::report::Spot;
 use crate::resolve::TYPE;
-use crate::secret::{ENCRYPTED, Secret};
+use crate::secret::{Secret, clear};
 use crate::suggest::nearest;
 use crate::value::Value;
 
@@ -123,24 +123,13 @@ impl Checker<'_> {
 
     /// The clear form of a password that may be encrypted, remembering how it was written.
     fn secret(&mut self, secret: Secret, written: &str, spot: &Spot<'_>) -> Option<Secret> {
-        if let Some(clear) = secret.reveal().strip_prefix(PLAIN) {
-            return Some(Secret::new(clear).written_as(written));
-        }
-        match self.decrypt {
-            Some(key) if looks_encrypted(secret.reveal()) => match key.decrypt(secret.reveal()) {
-                Ok(clear) => Some(clear.written_as(written)),
-                Err(reason) => {
-                    self.report.error(spot, Fault::NotDecrypted { reason });
-                    None
-                }
-            },
-            None if secret.reveal().starts_with(ENCRYPTED) => {
-                let reason = "there is no key file in secretsdir or datadir".to_owned();
+        match clear(self.decrypt, secret.reveal()) {
+            Ok(clear) if clear.reveal() == written => Some(clear),
+            Ok(clear) => Some(clear.written_as(written)),
+            Err(reason) => {
                 self.report.error(spot, Fault::NotDecrypted { reason });
                 None
             }
-            _ if secret.reveal() == written => Some(secret),
-            _ => Some(secret.written_as(written)),
         }
     }
 

@@ -27,6 +27,9 @@ impl Session {
             user: identity
                 .map(|identity| text(&identity.user))
                 .unwrap_or_default(),
+            user_at_servers: identity
+                .and_then(|identity| identity.at_servers.as_ref())
+                .map(|other| text(&other.user)),
             address: self.client.address.clone(),
             database: self.client.database.as_deref().map(text),
             cipher: cipher_text(self.client.encryption.as_ref().map(|tls| &tls.cipher)),

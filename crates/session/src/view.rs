@@ -22,6 +22,8 @@ pub struct SessionView {
     pub listener: Arc<str>,
     /// The user name as sent.
     pub user: String,
+    /// The user name that servers are told, if it is another's or comes with another password.
+    pub user_at_servers: Option<String>,
     /// Where the client is.
     pub address: ClientAddress,
     /// The current default database.

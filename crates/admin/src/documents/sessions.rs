@@ -27,6 +27,7 @@ pub(crate) fn session<'a>(
     let attributes = Attributes {
         state: state(view.state, look.form),
         user: &view.user,
+        user_at_servers: view.user_at_servers.as_deref().filter(|_| !legacy),
         remote: remote(view, host),
         port: view.port,
         database: view.database.as_deref(),
@@ -100,6 +101,8 @@ fn remote(view: &SessionView, host: Option<&str>) -> String {
 struct Attributes<'a> {
     state: &'static str,
     user: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_at_servers: Option<&'a str>,
     remote: String,
     port: u16,
     database: Option<&'a str>,

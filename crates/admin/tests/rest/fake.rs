@@ -306,6 +306,7 @@ pub fn session(id: u64, service: &str, remote: Option<IpAddr>) -> SessionView {
             &[]
         }),
         user: "app".into(),
+        user_at_servers: None,
         remote,
         port: if remote.is_some() { 51712 } else { 0 },
         database: remote.map(|_| "shop".to_owned()),

@@ -130,6 +130,7 @@ pub struct House {
 
 impl House {
     pub fn new(plan: Plan) -> House {
+        tidegate_testkit::secrets::remember(PASSWORD);
         let folder = tempfile::tempdir().unwrap();
         let log_path = folder.path().join("tidegate.log");
         let log = LogThread::start(LogConfig {
@@ -250,6 +251,7 @@ impl Drop for House {
             self.runtime.wait(Duration::from_secs(30)),
             "the workers do not end"
         );
+        tidegate_testkit::secrets::check("the log", &self.log());
     }
 }
 

@@ -135,6 +135,7 @@ fn difference(
             service,
             listener,
             user,
+            user_at_servers,
             address,
             database,
             connected,
@@ -154,6 +155,7 @@ fn difference(
         } = view;
         [
             format!("{id:?} {state} {service} {listener} {user} {address:?} {database:?}"),
+            format!("{user_at_servers:?}"),
             format!("{connected:?} {age:?} {idle:?} {attributes:?}"),
             format!("{history_len} {history_responses} {history_metadata} {connections:?}"),
             format!("{log_switches:?} {filters:?} {times:?}"),

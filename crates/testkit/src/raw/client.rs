@@ -240,6 +240,7 @@ impl RawClient {
             bail!("refused: {:?}", parse_error(&greeting)?);
         }
         let (server_version, connection_id, mut scramble) = parse_greeting(&greeting)?;
+        crate::secrets::remember_scramble(&scramble);
         packets.write_bytes(&login.preamble)?;
         packets.write(&login.response(&scramble))?;
         loop {

@@ -264,6 +264,7 @@ fn view(session: &tidegate_session::SessionView) -> SessionView {
         service: session.service.to_string(),
         filters: session.filters.clone(),
         user: session.user.clone(),
+        user_at_servers: session.user_at_servers.clone(),
         remote,
         port,
         database: session.database.clone(),

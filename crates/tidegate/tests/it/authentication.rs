@@ -386,6 +386,37 @@ fn an_account_made_through_the_proxy_is_known_without_a_failed_login() {
 }
 
 #[test]
+fn an_account_that_is_newer_than_the_last_load_gets_in_once_another_load_is_allowed() {
+    let servers = servers();
+    let new = password();
+    let make = |user: &str| {
+        let sql = format!("CREATE USER {user}@'%' IDENTIFIED BY '{new}'");
+        servers.group.primary().sql(&sql).expect("an account");
+    };
+    let start = |time: &str| {
+        Plan::new(&servers.group)
+            .globals(&format!("users_refresh_time={time}\n"))
+            .start()
+    };
+    let (seldom, always) = (start("3600s"), start("0s"));
+    // The first failure may load; after it an hour passes.
+    ask(&seldom, "no_such_account", "any", &[], "DO 1").expect_err("no account");
+    make("late");
+    ask(&seldom, "late", &new, &[], "DO 1").expect_err("not known yet");
+    let said = ask(&always, "late", &new, &[], WHO);
+    assert_eq!(
+        said.as_deref(),
+        Ok("late@%"),
+        "and the client noticed nothing"
+    );
+    assert!(
+        !always.log().contains("login of 'late'"),
+        "{}",
+        always.log()
+    );
+}
+
+#[test]
 fn an_account_for_a_host_name_takes_clients_from_there() {
     let servers = servers();
     let secret = password();

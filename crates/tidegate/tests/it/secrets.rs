@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use tidegate_testkit::{PATIENCE, Scratch};
 
-use crate::house::{Plan, connect, group, value};
+use crate::authentication::private_file;
+use crate::house::{Plan, connect, document, group, value};
 use crate::start::text;
 
 /// Runs a helper program.
@@ -184,6 +185,42 @@ fn a_configuration_with_encrypted_passwords_serves_and_shows_none() {
     for hidden in [&accounts.service.password, &accounts.monitor.password] {
         assert!(!exported.contains(hidden.as_str()), "{exported}");
     }
+}
+
+#[test]
+fn a_mapping_file_may_hold_encrypted_passwords() {
+    let (scratch, folder) = keyed();
+    let app = &group().accounts().app;
+    let cipher = printed(&["passwd", "--modern", &folder, &app.password]);
+    let mapping = format!(
+        r#"{{"user_map": [{{"original_user": "{0}", "mapped_user": "{0}"}}],
+             "server_credentials": [{{"mapped_user": "{0}", "password": "{cipher}"}}]}}"#,
+        app.user
+    );
+    let file = private_file(&scratch, "mapping.json", &mapping);
+    let start = |globals: &str| {
+        let plan = Plan::new(group())
+            .globals(globals)
+            .listener(&format!("user_mapping_file={file}\n"));
+        // Random passwords look like encrypted ones.
+        let text = plan.text().replace("password=", "password=plain:");
+        tidegate_testkit::Tidegate::builder(&text).scratch(&scratch)
+    };
+    let tidegate = start(&format!("secretsdir={folder}\n")).start();
+    let tidegate = tidegate.expect("tidegate");
+    let mut client = connect(&tidegate, "rw");
+    assert_eq!(value(&mut client, "SELECT 1"), "1");
+    let session = document(&tidegate, "/v1/sessions");
+    let shown = &session["data"][0]["attributes"]["user_at_servers"];
+    assert_eq!(shown, app.user.as_str(), "{session:#}");
+    drop(tidegate);
+    let mut keyless = start("").launch().expect("launched");
+    keyless.wait(PATIENCE).expect("its end");
+    let log = keyless.log();
+    assert!(
+        log.contains("a password cannot be decrypted: there is no key file"),
+        "{log}"
+    );
 }
 
 #[test]
