@@ -35,6 +35,7 @@ rare! {
     BulkExecuted,
     UserChanged,
     UserChangedOnServer,
+    ServiceTurned,
     ServerSwitchesPlugin,
     ProxySwitchesPlugin,
     HalfLogin,

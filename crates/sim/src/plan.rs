@@ -130,6 +130,8 @@ pub(crate) struct Plan {
     /// Idle sessions lend their connections: after how long, how long they wait for one, and how many
     /// a server may have.
     pub(crate) sharing: Option<(Duration, Duration, usize)>,
+    /// Servers are logged in to with the service's account, and turn sessions into their clients'.
+    pub(crate) as_service: bool,
 }
 
 /// How transactions are repeated.
@@ -217,6 +219,7 @@ impl Plan {
             sync: draw_sync(seed).filter(|_| tree != Tree::Connection),
             pool: draw_pool(seed),
             sharing: draw_sharing(seed),
+            as_service: draw_service(seed),
         }
     }
 
@@ -384,6 +387,11 @@ fn draw_sharing(seed: u64) -> Option<(Duration, Duration, usize)> {
     let most = rng.between(2, 6);
     let shares = draw_pool(seed).is_some() && rng.coin();
     shares.then_some((Duration::from_millis(idle), Duration::from_secs(20), most))
+}
+
+/// Drawn apart for the same reason.
+fn draw_service(seed: u64) -> bool {
+    Rng::new(seed.rotate_left(40)).one_in(4)
 }
 
 fn rng_millis(seed: u64) -> u64 {

@@ -87,6 +87,10 @@ impl Conn {
             reply.ok(self.ok(0, 0x03), "", &[]);
             return Ok(());
         }
+        if let Some(whom) = body.strip_prefix(b"SET SESSION AUTHORIZATION ") {
+            self.turn(&String::from_utf8_lossy(whom), reply, lent);
+            return Ok(());
+        }
         let text = parse(body);
         if lent.rng.one_in(20) && self.caps & caps::PROGRESS != 0 {
             reply.progress();

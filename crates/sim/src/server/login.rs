@@ -3,7 +3,7 @@
 use tidegate_wire::auth::native::{Proof, scramble_response};
 
 use super::reply::greeting;
-use super::{Conn, Lent, Phase, Reply};
+use super::{Conn, Lent, Phase, Reply, SERVICE};
 use crate::bytes::{Cursor, Packet, put_nul};
 use crate::caps;
 use crate::coverage::Rare;
@@ -102,7 +102,8 @@ impl Conn {
 
     fn verify(&mut self, who: &Who, proof: &[u8], seq: u8, lent: &mut Lent<'_>) {
         let mut reply = Reply::new(self.caps, seq);
-        let password = lent.accounts.0.get(&who.user);
+        let clients = lent.accounts.0.get(&who.user).map(String::as_str);
+        let password = clients.or((who.user == SERVICE.0).then_some(SERVICE.1));
         let right = password.is_some_and(|password| {
             scramble_response(&Proof::of_password(password.as_bytes()), &self.scramble) == proof
         });
@@ -128,6 +129,24 @@ impl Conn {
         self.phase = Phase::Commands;
         reply.ok(self.ok(0, who.command), "", &[]);
         self.to_proxy.push(&reply.bytes);
+    }
+}
+
+impl Conn {
+    /// SET SESSION AUTHORIZATION: the service's session, or a client's own, is a client's from now on.
+    pub(super) fn turn(&mut self, whom: &str, reply: &mut Reply, lent: &mut Lent<'_>) {
+        let user = whom.split('`').nth(1).unwrap_or_default();
+        let may = self.state.user == SERVICE.0 || self.state.user == user;
+        if !may || !lent.accounts.0.contains_key(user) || self.quirks.refuse_change {
+            reply.err(1045, "Access denied trying to change to user");
+            return;
+        }
+        self.end_transaction(lent.model, Fate::RolledBack);
+        self.state = SessionState::new(user, None, self.state.multi_statements);
+        self.stmts.clear();
+        self.tracks = false;
+        lent.coverage.count(Rare::ServiceTurned);
+        reply.ok(self.ok(0, 0x03), "", &[]);
     }
 }
 

@@ -24,6 +24,9 @@ use prepared::Prepared;
 pub(crate) use prepared::{LONG, LONGLONG, VAR_STRING, measure};
 pub(crate) use reply::{Reply, read_form, read_marker};
 
+/// The service's own account, and its password.
+pub(crate) const SERVICE: (&str, &str) = ("service", "of-the-service");
+
 /// User names and passwords: the truth, which an account manager may know too late.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Accounts(pub(crate) BTreeMap<String, String>);

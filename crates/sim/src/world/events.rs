@@ -1,16 +1,20 @@
 //! What can happen next, and its happening.
 
-use tidegate_session::question::{AccountAnswer, Answer, KillAnswer, Question};
+use std::sync::Arc;
+
+use tidegate_session::question::{AccountAnswer, Answer, KillAnswer, Question, ServiceLogin};
 use tidegate_session::{
     BackendId, Cause, ErrReply, Instant, KillOrder, Leftover, Session, Side, Whom,
 };
+use tidegate_wire::SecretBytes;
+use tidegate_wire::auth::Secret;
 use tidegate_wire::auth::native::hash;
 
 use super::slot::{Link, Reach};
 use super::{World, cut};
 use crate::client::{Goodbye, Lent, Stage};
 use crate::coverage::Rare;
-use crate::server::{Conn, Lent as ServerLent};
+use crate::server::{Conn, Lent as ServerLent, SERVICE};
 
 /// Something that can happen.
 #[derive(Debug, Clone, Copy)]
@@ -387,9 +391,24 @@ impl World {
             Some(password) => AccountAnswer::by_native(hash(password.as_bytes())),
             None => AccountAnswer::denied("there is no such account"),
         };
+        let answer = self.in_service(answer, &user);
         self.enter(ix, &mut [], |session, _, env| {
             session.on_answer(token, Answer::Account(answer), env)
         });
+    }
+
+    /// The same for sessions that servers let in with the service's account, if there are such.
+    fn in_service(&self, mut answer: AccountAnswer, user: &str) -> AccountAnswer {
+        if let AccountAnswer::Found(found) = &mut answer
+            && self.plan.as_service
+        {
+            found.as_service = Some(Arc::new(ServiceLogin {
+                user: SERVICE.0.into(),
+                secret: Secret::of_password(SecretBytes::new(SERVICE.1.as_bytes())),
+                becomes: format!("`{user}`@`client`").into(),
+            }));
+        }
+        answer
     }
 
     /// Nothing can happen now: the clock goes on to the next thing that can. `false`: there is none.

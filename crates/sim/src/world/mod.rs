@@ -172,7 +172,11 @@ impl World {
             lag: Some(Duration::ZERO),
             position: None,
             rank: Rank::Primary,
-            version: 101_106,
+            version: if self.plan.as_service {
+                12_00_02
+            } else {
+                101_106
+            },
             version_string: VERSION.into(),
             mysql_family: false,
             caps: Some(Caps::from_bits(self.plan.offered)),
@@ -183,7 +187,7 @@ impl World {
             pool: self.plan.pool,
             proxy_header: None,
             compression: None,
-            as_service: false,
+            as_service: self.plan.as_service,
             counters: Arc::new(Counters::new(WORKERS)),
         }
     }
