@@ -20,6 +20,7 @@ use crate::fault::SessionFault;
 use crate::ids::{BackendId, Side};
 use crate::question::ServiceLogin;
 use crate::session::{Cx, Session};
+use crate::ticket::{Then, Ticket};
 use crate::world::ServerView;
 
 /// Whom a connection turns into.
@@ -97,6 +98,12 @@ impl Session {
             send(backend, id, Command::InitDb, &schema, cx);
         }
         true
+    }
+
+    /// Do connections turn again when this command is answered? What is sent behind it must wait for that.
+    pub(crate) fn turns_behind(&self, newest: &Ticket) -> bool {
+        let turns = |backend: &Backend| backend.guise.is_some();
+        matches!(newest.then, Then::Reset) && self.backends.iter().any(turns)
     }
 
     /// A command of those that turn a connection was answered.

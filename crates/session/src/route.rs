@@ -24,7 +24,7 @@ use crate::scene::Scene;
 use crate::service::Counted;
 use crate::session::{Cx, Env, Session};
 use crate::stmts::PreparedText;
-use crate::ticket::{Passed, Stream, Then};
+use crate::ticket::{Passed, Stream};
 use crate::time::Instant;
 
 /// Where a command goes, all services resolved.
@@ -565,13 +565,8 @@ impl Session {
         if self.replay.is_some() && self.trx.is_open() || self.sync.is_some() {
             return Err(Stop::Wait);
         }
-        // Behind the reset its connection has to turn into the client's first.
-        let turns = self.backends.iter().any(|backend| backend.guise.is_some());
-        if turns && matches!(newest.then, Then::Reset) {
-            return Err(Stop::Wait);
-        }
         // One that may still turn out to be behind is sent elsewhere then.
-        let stays = newest.seq.is_none() && newest.prefix.is_none();
+        let stays = newest.seq.is_none() && newest.prefix.is_none() && !self.turns_behind(newest);
         let same = newest.answer == leaves.answer && stays;
         let follows = same && !leaves.all && command != Command::ResetConnection;
         if follows || planted!(AnswersOutOfOrder) {
