@@ -85,7 +85,7 @@ fn nothing_of_a_session_is_left_for_the_next() {
     let id = number(&mut first);
     for statement in [
         "SET @x = 1, sql_mode = 'ANSI_QUOTES', NAMES latin1",
-        "CREATE TEMPORARY TABLE left_behind (a INT)",
+        "CREATE TEMPORARY TABLE of_the_first (a INT)",
         "SET ROLE pool_role",
         "PREPARE p FROM 'SELECT 1'",
         "USE information_schema",
@@ -101,7 +101,7 @@ fn nothing_of_a_session_is_left_for_the_next() {
                  IFNULL(CURRENT_ROLE(), '-'), DATABASE(), @@sql_mode LIKE '%ANSI%', \
                  IFNULL(IS_USED_LOCK('pooled'), '-'))";
     assert_eq!(value(&mut second, state), "-,ON,utf8mb4,-,test,0,-");
-    for (statement, code) in [("SELECT * FROM left_behind", 1146), ("EXECUTE p", 1243)] {
+    for (statement, code) in [("SELECT * FROM of_the_first", 1146), ("EXECUTE p", 1243)] {
         let reply = second.query(statement).expect("a reply");
         assert_eq!(reply.error_code(), Some(code), "{statement}: {reply:?}");
     }
