@@ -2,7 +2,7 @@
 //! and logins of both our sides with each other.
 
 use tidegate_wire::auth::native::{self, NativeHash, Proof};
-use tidegate_wire::auth::{CLEAR, Method, NATIVE, Nonces, Secret};
+use tidegate_wire::auth::{Asking, CLEAR, Method, NATIVE, Nonces, PasswordCheck, SHA2, Secret};
 use tidegate_wire::frame::{Header, frame_into, split_packet};
 use tidegate_wire::handshake::{
     AuthSwitch, ChangeUser, Greeting, HandshakeResponse, MAX_ATTRIBUTES,
@@ -369,6 +369,30 @@ fn a_client_of_another_plugin_is_asked_again() {
     };
     assert!(matches!(login.go_on(&mut out), Verify::Granted(_)));
     assert_eq!(login.seq(), 4);
+}
+
+/// MySQL's clients from version 9 on know no `mysql_native_password`.
+#[test]
+fn a_client_that_does_not_know_the_greetings_plugin_is_asked_by_its_own() {
+    let response = HandshakeResponse {
+        plugin: SHA2.to_vec(),
+        auth: SecretBytes::default(),
+        ..HandshakeResponse::parse(payload(RESPONSE), offered()).unwrap()
+    };
+    let mut bytes = Vec::new();
+    response.encode(&mut bytes);
+    let mut packet = Vec::new();
+    frame_into(&mut packet, &mut 1, &bytes);
+    let (mut login, _) = identify(&packet, offered()).unwrap();
+    let method = Method::Password {
+        asking: Asking::Sha2 { key: None },
+        check: PasswordCheck::Sha2(b"x"[..].into()),
+    };
+    let mut out = Vec::new();
+    let verdict = login.verify(vec![method], true, &mut out);
+    assert!(matches!(verdict, Verify::Asked), "{verdict:?}");
+    let switch = AuthSwitch::parse(&out[Header::LEN..]).unwrap();
+    assert_eq!(switch.plugin, SHA2);
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub struct ServerGroup {
 /// How to start a [`ServerGroup`].
 #[derive(Debug, Clone, Default)]
 pub struct GroupBuilder {
-    product: Product,
+    product: Option<Product>,
     replicas: usize,
     options: Vec<String>,
 }
@@ -39,7 +39,7 @@ impl GroupBuilder {
     /// Whose servers they are.
     #[must_use]
     pub fn product(mut self, product: Product) -> Self {
-        self.product = product;
+        self.product = Some(product);
         self
     }
 
@@ -58,11 +58,11 @@ impl GroupBuilder {
     pub fn start(self) -> Result<ServerGroup> {
         let scratch = Scratch::new("tidegate-group")?;
         let accounts = Accounts::random()?;
+        let product = self.product.map_or_else(Product::usual, Ok)?;
         let names = iter::once("primary".to_owned())
             .chain((1..=self.replicas).map(|number| format!("replica{number}")));
         let servers = thread::scope(|scope| {
             let (scratch, accounts, options) = (&scratch, &accounts, &self.options);
-            let product = self.product;
             let starting: Vec<_> = (1..)
                 .zip(names)
                 .map(|(id, name)| {
@@ -81,7 +81,7 @@ impl GroupBuilder {
                 .collect::<Result<Vec<Server>>>()
         })?;
         let group = ServerGroup {
-            product: self.product,
+            product,
             servers,
             accounts,
             scratch,

@@ -29,7 +29,22 @@ pub enum Product {
 /// The folder of the unpacked releases, below cargo's target folder.
 pub const FOREIGN_FOLDER: &str = "foreign";
 
+/// Names the folder of the servers that groups run which do not choose theirs.
+const USUAL: &str = "TIDEGATE_TEST_SERVERS";
+
 impl Product {
+    /// What a group runs that does not choose: the system's MariaDB, unless `TIDEGATE_TEST_SERVERS` names
+    /// the folder of another.
+    pub(super) fn usual() -> Result<Self> {
+        let Ok(name) = env::var(USUAL) else {
+            return Ok(Self::Installed);
+        };
+        [Self::LaterMariaDb, Self::MySql]
+            .into_iter()
+            .find(|product| product.folder_name() == Some(&name))
+            .with_context(|| format!("{USUAL} is neither mariadb nor mysql: {name:?}"))
+    }
+
     /// The name of its folder among the unpacked releases; `None`: it is the system's.
     #[must_use]
     pub fn folder_name(self) -> Option<&'static str> {

@@ -77,6 +77,8 @@ enum State {
 pub struct ServerLogin {
     state: State,
     offered: Caps,
+    /// The plugin that the greeting named.
+    greeted: Vec<u8>,
     seq: u8,
     /// The ways in which the client may prove who it is, and what was heard of it so far.
     pub(super) trial: Trial,
@@ -99,6 +101,7 @@ impl ServerLogin {
         Self {
             state: State::Greeted { tls: false },
             offered: config.caps_offered,
+            greeted: greeting.plugin,
             seq,
             trial: Trial::new(config.scramble, config.nonces),
         }
@@ -128,6 +131,7 @@ impl ServerLogin {
         let login = Self {
             state: State::Thinking,
             offered: caps,
+            greeted: Vec::new(),
             seq: seq.wrapping_add(1),
             trial,
         };
@@ -199,7 +203,10 @@ impl ServerLogin {
         self.state = State::Thinking;
         if response.caps.contains(Caps::PLUGIN_AUTH) {
             self.trial.can_switch = true;
-            self.trial.hear(&response.plugin, &response.auth);
+            // A client that does not know the greeting's plugin names its own and answers nothing yet.
+            if !response.auth.is_empty() || response.plugin == self.greeted {
+                self.trial.hear(&response.plugin, &response.auth);
+            }
         } else {
             self.trial.hear(NATIVE, &response.auth);
         }

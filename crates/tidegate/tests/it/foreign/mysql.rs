@@ -135,6 +135,8 @@ fn its_client_logs_in() {
     let who = "SELECT CURRENT_USER()";
     for (listener, options) in [
         (SHA2.to_owned(), SEALED),
+        // Greeted with a plugin that it does not know.
+        ("authenticator=MariaDBAuth,Sha2Auth\n".to_owned(), SEALED),
         (format!("{SHA2}ssl=true\n"), &["--ssl-mode=REQUIRED"][..]),
     ] {
         let tidegate = Plan::new(&GROUP).listener(&listener).start();
