@@ -13,7 +13,7 @@ use crate::snapshot::{Account, Accounts};
 const INFORMATION_SCHEMA: &str = "information_schema";
 
 /// The role that everybody has.
-const PUBLIC: &str = "PUBLIC";
+pub(crate) const PUBLIC: &str = "PUBLIC";
 
 /// How a database's name is compared: `lower_case_table_names` in `authenticator_options`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use tidegate_sqlclient::ResultSet;
 /// compared in their own collation, which the literals take on.
 pub(super) const QUERY: &str = "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS \
      WHERE TABLE_SCHEMA = 'mysql' AND TABLE_NAME IN ('global_priv', 'user', 'db', 'tables_priv', \
-     'columns_priv', 'procs_priv', 'proxies_priv', 'roles_mapping')";
+     'columns_priv', 'procs_priv', 'proxies_priv', 'roles_mapping', 'role_edges', 'default_roles')";
 
 /// The columns of each table, in lower case.
 #[derive(Debug, Default)]

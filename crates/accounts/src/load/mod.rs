@@ -5,9 +5,10 @@
 //! account table nothing can be known and loading fails; without one of the others grants may be
 //! missed, so nothing is denied for want of a grant, and a [`Gap`] says what to grant.
 //!
-//! Left out: MySQL's roles, whose tables are others.
+//! What differs between the makes of servers, roles above all, is asked of the one that has it.
 
 mod columns;
+mod mysql_roles;
 mod privileges;
 mod rows;
 mod users;
@@ -19,16 +20,22 @@ use tidegate_sqlclient::{Client, ConnectOptions, Error, ResultSet, Row, quote_te
 
 use crate::snapshot::Tables;
 use columns::Columns;
+use mysql_roles::Roles;
 
 /// The tables that are read, besides the list of databases.
-const GRANT_TABLES: [&str; 6] = [
+const GRANT_TABLES: [&str; 5] = [
     "db",
     "tables_priv",
     "columns_priv",
     "procs_priv",
     "proxies_priv",
-    "roles_mapping",
 ];
+
+/// Where MariaDB keeps who is granted which role.
+const ROLES_MAPPING: &str = "roles_mapping";
+
+/// The first MySQL version with roles.
+const MYSQL_ROLES: u32 = 8;
 
 /// Why the accounts of a server could not be read.
 #[derive(Debug, Error)]
@@ -158,8 +165,38 @@ impl Loader<'_> {
                 self.read_grants(table).await?;
             }
         }
+        self.read_roles().await?;
         self.read_databases().await?;
         self.read_expiry().await
+    }
+
+    async fn read_roles(&mut self) -> Result<(), LoadError> {
+        if self.is_mariadb() {
+            if self.is_readable(ROLES_MAPPING).await? {
+                self.read_grants(ROLES_MAPPING).await?;
+            }
+            return Ok(());
+        }
+        if major(&self.client.server_version()) < Some(MYSQL_ROLES) {
+            return Ok(());
+        }
+        let mut roles = Roles::default();
+        let (table, sql) = mysql_roles::EDGES;
+        if self.is_readable(table).await? {
+            roles.take_edges(&self.rows(table, sql).await?);
+        }
+        let (table, sql) = mysql_roles::DEFAULTS;
+        if self.is_readable(table).await? {
+            roles.take_defaults(&self.rows(table, sql).await?);
+        }
+        let settings = mysql_roles::SETTINGS;
+        roles.take_settings(&self.rows("the variables of roles", settings).await?);
+        roles.add_to(&mut self.loaded.tables);
+        Ok(())
+    }
+
+    fn is_mariadb(&self) -> bool {
+        self.client.server_version().contains("MariaDB")
     }
 
     async fn rows(&mut self, table: &str, sql: &str) -> Result<ResultSet, LoadError> {
@@ -189,7 +226,7 @@ impl Loader<'_> {
         let result = self.rows("mysql.user", &sql).await?;
         let rows = result.rows().iter();
         self.loaded.tables.accounts = rows.map(|row| users::from_user(&result, row)).collect();
-        if self.exists("global_priv").await? {
+        if self.is_mariadb() && self.exists("global_priv").await? {
             self.gap("mysql.global_priv", self.remedy("global_priv"));
         }
         Ok(())
@@ -197,7 +234,8 @@ impl Loader<'_> {
 
     /// Notes a gap for a table that is there and may not be read.
     async fn is_readable(&mut self, table: &'static str) -> Result<bool, LoadError> {
-        if self.columns.of(table).has("User") {
+        let columns = self.columns.of(table);
+        if columns.has("User") || columns.has("FROM_USER") {
             return Ok(true);
         }
         if self.exists(table).await? {
@@ -300,10 +338,12 @@ fn has_globally(grant: &str, privilege: &str) -> bool {
 
 /// Does this version of a server know SET SESSION AUTHORIZATION? MariaDB does since 12.0.
 fn has_session_authorization(version: &str) -> bool {
-    let major = version
-        .split_once('.')
-        .and_then(|(major, _)| major.parse::<u32>().ok());
-    version.contains("MariaDB") && major.is_some_and(|major| major >= 12)
+    version.contains("MariaDB") && major(version).is_some_and(|major| major >= 12)
+}
+
+/// The first number of a version.
+fn major(version: &str) -> Option<u32> {
+    version.split_once('.')?.0.parse().ok()
 }
 
 #[cfg(test)]

@@ -8,13 +8,15 @@ use super::packet::{
     CLIENT_CONNECT_ATTRS, CLIENT_CONNECT_WITH_DB, CLIENT_LONG_PASSWORD, CLIENT_MULTI_RESULTS,
     CLIENT_PLUGIN_AUTH, CLIENT_PROTOCOL_41, CLIENT_PS_MULTI_RESULTS, CLIENT_SECURE_CONNECTION,
     CLIENT_TRANSACTIONS, CLIENT_ZSTD_COMPRESSION, PacketStream, native_password, put_lenenc,
-    put_lenenc_bytes, take_lenenc, take_lenenc_bytes,
+    put_lenenc_bytes, sha2_password, take_lenenc, take_lenenc_bytes,
 };
 use crate::mariadb::Account;
 use crate::wait::PATIENCE;
 
-/// The plugin this client answers.
+/// The plugins this client answers. Of the second it knows the proof alone: a password that its peer
+/// has not seen has to be told by another client first.
 const NATIVE: &str = "mysql_native_password";
+const SHA2: &str = "caching_sha2_password";
 
 /// `utf8mb4_general_ci`.
 const COLLATION: u8 = 45;
@@ -239,7 +241,7 @@ impl RawClient {
         if greeting.first() == Some(&0xFF) {
             bail!("refused: {:?}", parse_error(&greeting)?);
         }
-        let (server_version, connection_id, mut scramble) = parse_greeting(&greeting)?;
+        let (server_version, connection_id, scramble) = parse_greeting(&greeting)?;
         crate::secrets::remember_scramble(&scramble);
         packets.write_bytes(&login.preamble)?;
         packets.write(&login.response(&scramble))?;
@@ -249,10 +251,15 @@ impl RawClient {
                 Some(0x00) => break,
                 Some(0xFE) => {
                     let (plugin, data) = parse_switch(&answer)?;
-                    ensure!(plugin == NATIVE, "asked for the plugin {plugin}");
-                    scramble = data;
-                    packets.write(&native_password(&login.account.password, &scramble))?;
+                    let password = &login.account.password;
+                    let proof = match plugin.as_str() {
+                        NATIVE => native_password(password, &data),
+                        SHA2 => sha2_password(password, &data),
+                        _ => bail!("asked for the plugin {plugin}"),
+                    };
+                    packets.write(&proof)?;
                 }
+                Some(0x01) => ensure!(answer == [1, 3], "asked for more than a proof: {answer:?}"),
                 Some(0xFF) => bail!("refused: {:?}", parse_error(&answer)?),
                 _ => bail!("an unknown answer to the login: {answer:?}"),
             }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use sha1::{Digest as _, Sha1};
+use sha2::Sha256;
 
 /// The largest payload of one frame, 2^24 - 1 bytes; one of exactly this size is continued.
 const MAX_FRAME: usize = 0xFF_FFFF;
@@ -186,6 +187,21 @@ pub fn native_password(password: &str, scramble: &[u8]) -> Vec<u8> {
     let mask = Sha1::new()
         .chain_update(scramble)
         .chain_update(twice)
+        .finalize();
+    once.iter().zip(mask).map(|(a, b)| a ^ b).collect()
+}
+
+/// The proof of `caching_sha2_password`: SHA256(p) XOR SHA256(SHA256(SHA256(p)) + scramble); empty for
+/// an empty password.
+#[must_use]
+pub fn sha2_password(password: &str, scramble: &[u8]) -> Vec<u8> {
+    if password.is_empty() {
+        return Vec::new();
+    }
+    let once = Sha256::digest(password.as_bytes());
+    let mask = Sha256::new()
+        .chain_update(Sha256::digest(once))
+        .chain_update(scramble)
         .finalize();
     once.iter().zip(mask).map(|(a, b)| a ^ b).collect()
 }

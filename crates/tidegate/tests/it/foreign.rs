@@ -7,8 +7,10 @@ mod mysql;
 
 use std::process::Command;
 
-use tidegate_testkit::Tidegate;
 use tidegate_testkit::mariadb::{Account, Product};
+use tidegate_testkit::{Server, Tidegate};
+
+use crate::greeting::Begun;
 
 /// What a release's own client prints for some statements, or what it says went wrong.
 fn ask(
@@ -18,14 +20,37 @@ fn ask(
     options: &[&str],
     sql: &str,
 ) -> Result<String, String> {
+    let address = tidegate.address("rw");
+    ask_at(
+        product,
+        &format!("--port={}", address.port()),
+        account,
+        options,
+        sql,
+    )
+}
+
+/// The same of whoever is at a place: `--port=NUMBER`, or `--socket=PATH`.
+fn ask_at(
+    product: Product,
+    place: &str,
+    account: &Account,
+    options: &[&str],
+    sql: &str,
+) -> Result<String, String> {
+    let network: &[&str] = if place.starts_with("--socket") {
+        &["--protocol=socket"]
+    } else {
+        &["--protocol=tcp", "--host=127.0.0.1"]
+    };
     let name = match product {
         Product::Installed | Product::LaterMariaDb => "mariadb",
         Product::MySql => "mysql",
     };
     let output = Command::new(product.program(name).expect("a client"))
-        .args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1"])
+        .args(["--no-defaults", place])
+        .args(network)
         .args(["--batch", "--skip-column-names"])
-        .arg(format!("--port={}", tidegate.address("rw").port()))
         .arg(format!("--user={}", account.user))
         .arg(format!("--password={}", account.password))
         .args(options)
@@ -37,6 +62,16 @@ fn ask(
     } else {
         Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
     }
+}
+
+/// The proxy's greeting is its server's but for these bits of the latter.
+fn greets_as(tidegate: &Tidegate, server: &Server, but: u32) {
+    let (theirs, ours) = (
+        Begun::greeting(server.address()).without(but),
+        Begun::greeting(tidegate.address("rw")),
+    );
+    assert_eq!(ours.settled_greeting(), theirs.settled_greeting());
+    assert_eq!(ours.version(), theirs.version());
 }
 
 /// The same account with a password that is wrong.

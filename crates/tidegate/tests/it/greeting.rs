@@ -17,7 +17,7 @@ const VARIABLE: u8 = 0;
 const SCHEMA: u8 = 1;
 
 /// A greeting, the sequence number and the payload of the first OK.
-struct Begun {
+pub(crate) struct Begun {
     greeting: Vec<u8>,
     seq: u8,
     ok: Vec<u8>,
@@ -32,11 +32,16 @@ fn read(stream: &mut TcpStream) -> (u8, Vec<u8>) {
     (header[3], payload)
 }
 
-fn begin(address: SocketAddr, collation: u8, database: Option<&str>) -> Begun {
-    let app = &group().accounts().app;
+fn greeted(address: SocketAddr) -> (TcpStream, Vec<u8>) {
     let mut stream = TcpStream::connect(address).expect("a connection");
     stream.set_read_timeout(Some(PATIENCE)).expect("set");
     let (_, greeting) = read(&mut stream);
+    (stream, greeting)
+}
+
+fn begin(address: SocketAddr, collation: u8, database: Option<&str>) -> Begun {
+    let app = &group().accounts().app;
+    let (mut stream, greeting) = greeted(address);
     let place = Place::in_greeting(&greeting);
     let scramble = [
         &greeting[place.scramble..place.scramble + 8],
@@ -88,8 +93,29 @@ impl Place {
 }
 
 impl Begun {
+    /// No more than the greeting.
+    pub(crate) fn greeting(address: SocketAddr) -> Begun {
+        Begun {
+            greeting: greeted(address).1,
+            seq: 0,
+            ok: Vec::new(),
+        }
+    }
+
+    /// Clears bits of what a greeting offers, the first 32.
+    pub(crate) fn without(mut self, caps: u32) -> Begun {
+        let low = Place::in_greeting(&self.greeting).scramble + 9;
+        let high = low + 5;
+        for (at, bits) in [(low, caps & 0xffff), (high, caps >> 16)] {
+            let all = u16::from_le_bytes([self.greeting[at], self.greeting[at + 1]]);
+            let left = all & !(bits as u16);
+            self.greeting[at..at + 2].copy_from_slice(&left.to_le_bytes());
+        }
+        self
+    }
+
     /// The greeting without version, number and scramble.
-    fn settled_greeting(&self) -> Vec<u8> {
+    pub(crate) fn settled_greeting(&self) -> Vec<u8> {
         let place = Place::in_greeting(&self.greeting);
         let mut settled = self.greeting.clone();
         settled[place.version + 1..place.version + 5].fill(0);
@@ -99,7 +125,7 @@ impl Begun {
         settled
     }
 
-    fn version(&self) -> &[u8] {
+    pub(crate) fn version(&self) -> &[u8] {
         &self.greeting[1..Place::in_greeting(&self.greeting).version]
     }
 

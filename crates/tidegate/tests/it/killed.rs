@@ -40,9 +40,9 @@ enum Trouble {
 
 /// What came of a round.
 #[derive(Debug, Default)]
-struct Tally {
-    answers: u64,
-    cuts: u64,
+pub(crate) struct Tally {
+    pub(crate) answers: u64,
+    pub(crate) cuts: u64,
     told: BTreeMap<String, u64>,
     closed: BTreeMap<String, u64>,
 }
@@ -327,25 +327,35 @@ fn is_clear(code: u16, message: &str) -> bool {
 
 #[test]
 fn a_session_whose_connections_are_cut_anywhere_gets_right_answers_or_a_clear_error() {
-    let tally = survive("", 300);
+    let group = ServerGroup::start(2).expect("a server group");
+    let tally = survive(&group, "", "", 300, |_| {});
     assert!(tally.answers > 5 * tally.cuts, "{tally:?}");
 }
 
 #[test]
 fn with_replay_a_session_whose_connections_are_cut_anywhere_gets_right_answers_too() {
-    let tally = survive("transaction_replay=true\ndelayed_retry=true\n", 100);
+    let group = ServerGroup::start(2).expect("a server group");
+    let lines = "transaction_replay=true\ndelayed_retry=true\n";
+    let tally = survive(&group, "", lines, 100, |_| {});
     assert!(tally.answers > 5 * tally.cuts, "{tally:?}");
 }
 
-/// Cuts so often; the lines are for the service.
-fn survive(lines: &str, cuts: u64) -> Tally {
-    let group = ServerGroup::start(2).expect("a server group");
+/// Cuts so often; the lines are for the listener and for the service. `introduce` is called before the first
+/// login.
+pub(crate) fn survive(
+    group: &ServerGroup,
+    listener: &str,
+    lines: &str,
+    cuts: u64,
+    introduce: impl FnOnce(&Tidegate),
+) -> Tally {
     group
         .primary()
         .sql(
             "USE test;
              CREATE TABLE test.base (id INT PRIMARY KEY, v INT);
-             INSERT INTO test.base SELECT seq, seq * 10 FROM seq_1_to_10;
+             INSERT INTO test.base VALUES (1, 10), (2, 20), (3, 30), (4, 40), (5, 50), (6, 60),
+                                           (7, 70), (8, 80), (9, 90), (10, 100);
              CREATE TABLE test.journal (session INT, n INT, KEY (session))",
         )
         .expect("the tables");
@@ -355,13 +365,10 @@ fn survive(lines: &str, cuts: u64) -> Tally {
         .iter()
         .map(|server| Relay::start(server.address()).expect("a relay"))
         .collect();
-    let plan = group
-        .servers()
-        .iter()
-        .zip(&relays)
-        .fold(Plan::new(&group), |plan, (server, relay)| {
-            plan.at(server.name(), relay.address())
-        });
+    let plan = group.servers().iter().zip(&relays).fold(
+        Plan::new(group).listener(listener),
+        |plan, (server, relay)| plan.at(server.name(), relay.address()),
+    );
     let text = plan
         .text()
         .replace("log_info=true", "log_info=false")
@@ -370,6 +377,7 @@ fn survive(lines: &str, cuts: u64) -> Tally {
             &format!("[RW-Split-Router]\n{lines}"),
         );
     let tidegate = Tidegate::start(&text).expect("tidegate");
+    introduce(&tidegate);
     let login = Login::new(&group.accounts().app).database("test");
     let mut count = Count::of("TIDEGATE_KILL_POINTS", cuts);
     let mut random = Random::new(1);

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use tidegate_testkit::mariadb::{Account, Product};
 use tidegate_testkit::{ServerGroup, Tidegate};
 
-use super::{ask, mistyped};
+use super::{ask, greets_as, mistyped};
 use crate::house::Plan;
 
 fn group(options: &[&str]) -> ServerGroup {
@@ -115,4 +115,12 @@ fn its_servers_are_split_and_waited_for() {
         statements,
     );
     assert_eq!(said.as_deref(), Ok("1\t2\n1\n1\t2"), "{}", tidegate.log());
+}
+
+#[test]
+#[ignore = "needs `cargo xtask test --foreign`"]
+fn clients_are_greeted_as_by_its_servers() {
+    let group = group(&[]);
+    let tidegate = start(&group, "ssl=true\nmariadbprotocol.compression=zlib\n");
+    greets_as(&tidegate, group.primary(), 0);
 }

@@ -8,8 +8,9 @@ use tidegate_testkit::mariadb::{Account, Product};
 use tidegate_testkit::{Server, ServerGroup, Tidegate, wait_until};
 use tokio::runtime::Runtime;
 
-use super::{ask, mistyped};
+use super::{ask, ask_at, greets_as, mistyped};
 use crate::house::{Plan, wait_document};
+use crate::killed::survive;
 
 /// A primary and two replicas, which tests use in turn.
 static GROUP: LazyLock<ServerGroup> = LazyLock::new(|| {
@@ -389,4 +390,118 @@ fn a_session_outlives_its_replica_and_a_transaction_its_connection() {
     let sum: (u64, u64) = client.row("SELECT COUNT(*), CAST(SUM(v) AS UNSIGNED) FROM lives");
     assert_eq!(sum, (2, 6), "{}", tidegate.log());
     client.quit();
+}
+
+#[test]
+#[ignore = "needs `cargo xtask test --foreign`"]
+fn its_client_logs_in_over_a_socket() {
+    let _turn = turn();
+    let local = format!(
+        "[Local]\ntype=listener\nservice=RW-Split-Router\nsocket=<folder>/mysql.sock\n{SHA2}"
+    );
+    let tidegate = Plan::new(&GROUP).listener(SHA2).more(&local).start();
+    let place = format!(
+        "--socket={}",
+        tidegate.folder().join("mysql.sock").display()
+    );
+    let who = "SELECT CURRENT_USER()";
+    let ask = |account: &Account| ask_at(Product::MySql, &place, account, &[], who);
+    for _ in 0..2 {
+        assert_eq!(ask(app()).as_deref(), Ok("app@%"), "{}", tidegate.log());
+    }
+    let wrong = ask(&mistyped(app())).expect_err("a wrong password");
+    assert!(
+        wrong.contains("'app'@'localhost' (using password: YES)"),
+        "{wrong}"
+    );
+}
+
+/// What of an error counts: all but its warning of passwords on command lines.
+fn verdict(said: Result<String, String>) -> String {
+    let error = match said {
+        Ok(said) => return said,
+        Err(error) => error,
+    };
+    let mut lines = error.lines().filter(|line| line.starts_with("ERROR"));
+    lines.next().unwrap_or_default().to_owned()
+}
+
+#[test]
+#[ignore = "needs `cargo xtask test --foreign`"]
+fn who_may_log_in_to_a_database_by_a_role_is_what_the_server_says() {
+    let _turn = turn();
+    let primary = GROUP.primary();
+    let accounts: Vec<Account> = [
+        "direct", "one", "several", "inactive", "nested", "hosted", "global", "tabled", "borrows",
+    ]
+    .map(|name| Account::random(name).expect("a password"))
+    .to_vec();
+    let create: String = accounts.iter().map(Account::create).collect();
+    let roles = format!(
+        "CREATE DATABASE roles_a; CREATE DATABASE roles_b; CREATE TABLE roles_a.t (n INT); {create}
+         CREATE ROLE reader, writer, 'outer', far@localhost, everywhere, peeps;
+         GRANT SELECT ON roles_a.* TO direct, reader, far@localhost; GRANT INSERT ON roles_b.* TO writer;
+         GRANT SELECT ON *.* TO everywhere; GRANT SELECT ON roles_a.t TO peeps;
+         GRANT reader TO 'outer', one, several, inactive; GRANT writer TO several;
+         GRANT 'outer' TO nested; GRANT far@localhost TO hosted; GRANT everywhere TO global;
+         GRANT peeps TO tabled; GRANT direct TO borrows;
+         SET DEFAULT ROLE ALL TO one, several, nested, hosted, global, tabled, borrows;"
+    );
+    primary.sql(&roles).expect("roles");
+    let direct = format!("--port={}", primary.port());
+    for settings in [
+        "",
+        "SET GLOBAL mandatory_roles = 'writer'",
+        "SET GLOBAL activate_mandatory_roles = OFF",
+        "SET GLOBAL activate_all_roles_on_login = ON",
+    ] {
+        primary.sql(settings).expect("set");
+        let tidegate = plan("");
+        for account in &accounts {
+            for database in ["roles_a", "roles_b", "roles_c"] {
+                let options = [SEALED, &["--database", database]].concat();
+                let sql = "SELECT DATABASE()";
+                let server = ask_at(Product::MySql, &direct, account, &options, sql);
+                let proxy = ask(Product::MySql, &tidegate, account, &options, sql);
+                let who = format!("{} in {database}, {settings}", account.user);
+                assert_eq!(verdict(proxy), verdict(server), "{who}: {}", tidegate.log());
+            }
+        }
+    }
+    primary
+        .sql(
+            "SET GLOBAL mandatory_roles = '', activate_mandatory_roles = ON,
+                 activate_all_roles_on_login = OFF;",
+        )
+        .expect("as before");
+}
+
+#[test]
+#[ignore = "needs `cargo xtask test --foreign`"]
+fn a_session_whose_connections_are_cut_anywhere_gets_right_answers_or_a_clear_error() {
+    for lines in ["", "transaction_replay=true\ndelayed_retry=true\n"] {
+        let group = ServerGroup::builder()
+            .product(Product::MySql)
+            .replicas(2)
+            .start()
+            .expect("MySQL servers");
+        let tally = survive(&group, SHA2, lines, 50, |tidegate| {
+            let app = &group.accounts().app;
+            let said = ask(Product::MySql, tidegate, app, SEALED, "SELECT 1");
+            assert_eq!(said.as_deref(), Ok("1"), "{}", tidegate.log());
+        });
+        assert!(tally.answers > 5 * tally.cuts, "{tally:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs `cargo xtask test --foreign`"]
+fn clients_are_greeted_as_by_its_servers() {
+    // Definitions that may be left out, attributes of statements, several factors: what the proxy does not
+    // know. The last says nothing (CLIENT_SSL_VERIFY_SERVER_CERT).
+    const UNKNOWN: u32 = 1 << 25 | 1 << 27 | 1 << 28 | 1 << 30;
+    let _turn = turn();
+    let listener = format!("{SHA2}ssl=true\n");
+    let tidegate = Plan::new(&GROUP).listener(&listener).start();
+    greets_as(&tidegate, GROUP.primary(), UNKNOWN);
 }
