@@ -12,9 +12,6 @@ use crate::service::{ServiceSpec, TargetSpec};
 use crate::session::{Cx, Session};
 use crate::world::{ServerStatus, ServerView, ServerViews};
 
-/// The first MariaDB version that calls the isolation level's variable `transaction_isolation`.
-const NEW_ISOLATION_NAME: u64 = 11_00_00;
-
 /// A variable that clients are told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announcement {
@@ -72,9 +69,9 @@ impl Session {
                 let id = u8::try_from(collation).ok()?;
                 (name, charset::of_collation(id)?)
             }
-            "tx_isolation" if !server.mysql_family && server.version >= NEW_ISOLATION_NAME => {
-                let new = "transaction_isolation";
-                (new, known(new).or_else(|| known(name))?)
+            "tx_isolation" => {
+                let name = crate::setup::isolation_name(server.version, server.mysql_family);
+                (name, known(name)?)
             }
             _ => (name, known(name)?),
         };

@@ -18,19 +18,23 @@ const TRACKING: &[u8] = b"session_track_";
 /// The first MariaDB version that calls the isolation level's variable `transaction_isolation`, and MySQL's.
 const NEW_ISOLATION_NAME: (u64, u64) = (11_01_00, 5_07_20);
 
+/// What a server calls the variable of the isolation level.
+pub(crate) fn isolation_name(version: u64, mysql_family: bool) -> &'static str {
+    let (mariadb, mysql) = NEW_ISOLATION_NAME;
+    if version >= if mysql_family { mysql } else { mariadb } {
+        "transaction_isolation"
+    } else {
+        "tx_isolation"
+    }
+}
+
 /// The payload of the first command of a new connection. The list of tracked variables is
 /// extended, never replaced; `*` already means all of them. MySQL's servers take no name twice.
 ///
 /// `positions`: the transactions that statements write are reported too. MySQL's servers do so where
 /// `gtid_mode` is ON; that they will is reported as well, so that nobody waits for what never comes.
 pub(crate) fn statement(version: u64, mysql_family: bool, positions: bool) -> Vec<u8> {
-    let (mariadb, mysql) = NEW_ISOLATION_NAME;
-    let new_name = version >= if mysql_family { mysql } else { mariadb };
-    let isolation = if new_name {
-        "transaction_isolation"
-    } else {
-        "tx_isolation"
-    };
+    let isolation = isolation_name(version, mysql_family);
     let (position, gtids) = match (positions, mysql_family) {
         (false, _) => (None, ""),
         (true, false) => (Some("last_gtid"), ""),

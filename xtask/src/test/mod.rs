@@ -177,6 +177,15 @@ const FOREIGN: Stage = Stage {
     limit: minutes(15),
 };
 
+/// With `--foreign`, at the end: the ordinary tests before the later MariaDB.
+const LATER: Stage = Stage {
+    name: "later",
+    what: "the tests with real servers once more, before a later MariaDB",
+    work: Work::Cargo(&["test", "--locked", "-p", "tidegate", "--test", "it"]),
+    env: &[("TIDEGATE_TEST_SERVERS", "mariadb")],
+    limit: minutes(25),
+};
+
 const fn minutes(count: u64) -> Duration {
     Duration::from_secs(count * 60)
 }
@@ -195,7 +204,8 @@ pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
     let table = table
         .iter()
         .chain(all_clients.then_some(&ALL_CLIENTS))
-        .chain(foreign.then_some(&FOREIGN));
+        .chain(foreign.then_some(&FOREIGN))
+        .chain(foreign.then_some(&LATER));
     let stages = choose(
         table.collect(),
         &args.list("--only")?,

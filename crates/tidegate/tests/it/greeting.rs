@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
-use tidegate_testkit::raw::{native_password, take_lenenc_bytes};
+use tidegate_testkit::mariadb::Account;
+use tidegate_testkit::raw::{native_password, sha2_password, take_lenenc_bytes};
 use tidegate_testkit::{PATIENCE, Tidegate, wait_until};
 
 use crate::house::{Plan, group};
@@ -12,6 +13,7 @@ use crate::house::{Plan, group};
 /// PROTOCOL_41, TRANSACTIONS, SECURE_CONNECTION, PLUGIN_AUTH, CONNECT_ATTRS, SESSION_TRACK.
 const CAPS: u32 = 1 << 9 | 1 << 13 | 1 << 15 | 1 << 19 | 1 << 20 | 1 << 23;
 const CONNECT_WITH_DB: u32 = 1 << 3;
+const SSL: u32 = 1 << 11;
 
 const VARIABLE: u8 = 0;
 const SCHEMA: u8 = 1;
@@ -40,7 +42,12 @@ fn greeted(address: SocketAddr) -> (TcpStream, Vec<u8>) {
 }
 
 fn begin(address: SocketAddr, collation: u8, database: Option<&str>) -> Begun {
-    let app = &group().accounts().app;
+    begin_as(&group().accounts().app, address, collation, database)
+}
+
+/// Logs in by the plugin of the greeting. A peer that greets with `caching_sha2_password` has to know the
+/// password.
+fn begin_as(app: &Account, address: SocketAddr, collation: u8, database: Option<&str>) -> Begun {
     let (mut stream, greeting) = greeted(address);
     let place = Place::in_greeting(&greeting);
     let scramble = [
@@ -59,18 +66,31 @@ fn begin(address: SocketAddr, collation: u8, database: Option<&str>) -> Begun {
     response.push(collation);
     response.extend_from_slice(&[0; 23]);
     response.extend_from_slice(app.user.as_bytes());
-    response.extend_from_slice(&[0, 20]);
-    response.extend_from_slice(&native_password(&app.password, &scramble));
+    let is_sha2 = greeting.ends_with(b"caching_sha2_password\0");
+    let (plugin, proof) = if is_sha2 {
+        let proof = sha2_password(&app.password, &scramble);
+        ("caching_sha2_password", proof)
+    } else {
+        let proof = native_password(&app.password, &scramble);
+        ("mysql_native_password", proof)
+    };
+    response.extend_from_slice(&[0, proof.len() as u8]);
+    response.extend_from_slice(&proof);
     if let Some(database) = database {
         response.extend_from_slice(database.as_bytes());
         response.push(0);
     }
-    response.extend_from_slice(b"mysql_native_password\0\0");
+    response.extend_from_slice(plugin.as_bytes());
+    response.extend_from_slice(&[0, 0]);
     let mut packet = (response.len() as u32).to_le_bytes().to_vec();
     packet[3] = 1;
     packet.extend_from_slice(&response);
     stream.write_all(&packet).expect("sent");
-    let (seq, ok) = read(&mut stream);
+    let (mut seq, mut ok) = read(&mut stream);
+    if is_sha2 {
+        assert_eq!(ok, [1, 3], "the password is not known");
+        (seq, ok) = read(&mut stream);
+    }
     Begun { greeting, seq, ok }
 }
 
@@ -129,6 +149,11 @@ impl Begun {
         &self.greeting[1..Place::in_greeting(&self.greeting).version]
     }
 
+    /// The variables that the first OK tells.
+    pub(crate) fn told(app: &Account, address: SocketAddr) -> BTreeMap<String, String> {
+        begin_as(app, address, 255, None).settled_ok().1
+    }
+
     /// The OK without the variables that it tells, and these.
     fn settled_ok(&self) -> (Vec<u8>, BTreeMap<String, String>) {
         let (head, mut rest) = self.ok.split_at(7);
@@ -137,7 +162,9 @@ impl Begun {
         if rest.is_empty() {
             return (settled, told);
         }
-        settled.extend_from_slice(take_lenenc_bytes(&mut rest).expect("info"));
+        // A server with TLS proves its certificate here, to clients without TLS too.
+        let info = take_lenenc_bytes(&mut rest).expect("info");
+        settled.extend_from_slice(if info.first() == Some(&1) { &[] } else { info });
         let mut block = take_lenenc_bytes(&mut rest).expect("changes");
         assert!(rest.is_empty());
         while let Some((kind, after)) = block.split_first() {
@@ -169,17 +196,23 @@ fn greeting_and_first_ok_are_a_servers() {
     // A server of 10.11 has no zstd.
     let tidegate = start("mariadbprotocol.compression=zlib\n");
     for database in [None, Some("test")] {
-        let server = begin(group().primary().address(), 33, database);
+        // A listener has no TLS unless it is told so; a later server always has.
+        let server = begin(group().primary().address(), 33, database).without(SSL);
         let proxy = begin(tidegate.address("rw"), 33, database);
         assert_eq!(proxy.settled_greeting(), server.settled_greeting());
         assert_eq!(proxy.version(), server.version());
         let (ok, told) = server.settled_ok();
-        assert_eq!(told, BTreeMap::new());
-        let (mut proxys, _) = proxy.settled_ok();
-        if database.is_none() {
+        let (mut proxys, told_by_us) = proxy.settled_ok();
+        // Later servers tell variables too, of which some are not in `connection_metadata` by default.
+        for (name, value) in &told {
+            let ours = told_by_us.get(name);
+            assert!(ours.is_none_or(|ours| ours == value), "{name}: {ours:?}");
+        }
+        if told.is_empty() && database.is_none() {
             // That variables are told is the only difference.
             proxys[4] &= !0x40;
-        } else {
+        }
+        if database.is_some() {
             assert_eq!(ok[7..], [&[SCHEMA][..], b"\x04test"].concat());
         }
         assert_eq!((proxy.seq, proxys), (server.seq, ok));
@@ -190,6 +223,8 @@ fn greeting_and_first_ok_are_a_servers() {
 fn the_first_ok_tells_of_the_connection() {
     let tidegate = start("");
     let value = |sql: &str| group().primary().value(sql).expect("a value");
+    let isolation =
+        value("SHOW VARIABLES WHERE Variable_name IN ('tx_isolation', 'transaction_isolation')");
     for (collation, charset) in [(33, Some("utf8mb3")), (8, Some("latin1")), (35, None)] {
         let (_, told) = begin(tidegate.address("rw"), collation, None).settled_ok();
         for name in ["client", "connection", "results"] {
@@ -200,7 +235,7 @@ fn the_first_ok_tells_of_the_connection() {
             "max_allowed_packet",
             "system_time_zone",
             "time_zone",
-            "tx_isolation",
+            &isolation,
         ] {
             assert_eq!(
                 told[name],

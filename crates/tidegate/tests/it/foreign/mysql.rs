@@ -9,6 +9,7 @@ use tidegate_testkit::{Server, ServerGroup, Tidegate, wait_until};
 use tokio::runtime::Runtime;
 
 use super::{ask, ask_at, greets_as, mistyped};
+use crate::greeting::Begun;
 use crate::house::{Plan, wait_document};
 use crate::killed::survive;
 
@@ -504,4 +505,16 @@ fn clients_are_greeted_as_by_its_servers() {
     let listener = format!("{SHA2}ssl=true\n");
     let tidegate = Plan::new(&GROUP).listener(&listener).start();
     greets_as(&tidegate, GROUP.primary(), UNKNOWN);
+}
+
+#[test]
+#[ignore = "needs `cargo xtask test --foreign`"]
+fn clients_are_told_variables_by_the_names_they_have_there() {
+    let _turn = turn();
+    let tidegate = plan("");
+    let said = ask(Product::MySql, &tidegate, app(), SEALED, "SELECT 1");
+    assert_eq!(said.as_deref(), Ok("1"), "{}", tidegate.log());
+    let told = Begun::told(app(), tidegate.address("rw"));
+    assert_eq!(told["transaction_isolation"], "REPEATABLE-READ");
+    assert!(!told.contains_key("tx_isolation"));
 }
