@@ -7,7 +7,7 @@
 //! * [`AccountManager`] loads, refreshes and hands out snapshots, one manager a service.
 //!
 //! Left out: looking up host names, which the caller does where
-//! [`LoginDecision::wants_name`] says so, and for now accounts of `pam`, `gssapi` and `unix_socket`.
+//! [`LoginDecision::wants_name`] says so, asking PAM, and for now accounts of `gssapi` and `unix_socket`.
 //!
 //! The invariant: the account the proxy picks is the one the server would pick for a client at
 //! that address.

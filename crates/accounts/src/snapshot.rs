@@ -100,7 +100,8 @@ impl Account {
     }
 
     /// Does PAM say who a client with this account is? Servers then find the account that it stands for.
-    pub(crate) fn is_for_anybody(&self) -> bool {
+    #[must_use]
+    pub fn is_for_anybody(&self) -> bool {
         let mut methods = self.row.methods.iter();
         self.is_anonymous() && methods.any(|method| method.plugin().eq_ignore_ascii_case("pam"))
     }

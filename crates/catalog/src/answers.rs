@@ -20,7 +20,7 @@ use tidegate_session::question::{
     WorkOrder,
 };
 use tidegate_session::{ErrReply, Level};
-use tidegate_wire::auth::{Asking, Method, PasswordCheck, Work};
+use tidegate_wire::auth::{Asking, Method, PasswordCheck, Secret, Work};
 use tokio::sync::Semaphore;
 
 use crate::board::Board;
@@ -73,6 +73,7 @@ impl Answers for AccountAnswers {
                     decision = decide(&accounts, &logins.policy, &request);
                 }
                 let at_servers = logins.at_servers_at_once(&query.user)?;
+                note_anonymous(&self.log, &request, &decision);
                 let answer = answer(&accounts, logins, &request, decision, at_servers);
                 // Of what servers do not check any more nothing old may be said.
                 (fresh || !answer.is_for_service()).then_some(Answer::Account(answer))
@@ -165,18 +166,27 @@ impl AccountAnswers {
 
 /// Has PAM say whether a client is who it says, and who it is to servers.
 async fn ask_pam(pam: &PamHelpers, way: &PamWay, question: LoginQuestion) -> Answer {
-    let verdict = pam.ask(way.suid, &question).await;
+    let verdict = pam.ask(&way.asker, &question).await;
     let known_as = verdict.as_ref().ok().cloned();
     let done = verdict
         .map(|_| question.password.clone())
         .map_err(|reason| format!("PAM service '{}': {reason}", question.service));
-    match (&way.passwords, known_as) {
-        (Some(passwords), Some(user)) => Answer::Known {
-            done,
-            at_servers: passwords.at_servers(&user),
+    let at_servers = match (&way.passwords, known_as) {
+        (Some(passwords), Some(user)) => passwords.at_servers(&user),
+        // Servers do likewise with that name; nobody else may say for them who it is.
+        (None, Some(user)) if user != question.user => AtServers {
+            user: question.user.into_bytes(),
+            secret: match question.code {
+                Some(code) => Secret::Codes {
+                    password: question.password,
+                    code,
+                },
+                None => Secret::of_password(question.password),
+            },
         },
-        (_, _) => Answer::Work(done),
-    }
+        (_, _) => return Answer::Work(done),
+    };
+    Answer::Known { done, at_servers }
 }
 
 /// Decides about a login where that takes longer.
@@ -235,6 +245,7 @@ impl Decider {
             }
         }
         let at_servers = self.logins.at_servers(&query.user).await;
+        note_anonymous(&self.log, &request, &decision);
         answer(accounts, &self.logins, &request, decision, at_servers)
     }
 }
@@ -268,6 +279,21 @@ fn to_name<'a>(
 ) -> Option<(&'a Names, IpAddr)> {
     let names = names.filter(|_| decision.wants_name())?;
     Some((names, query.address.socket()?.ip()))
+}
+
+/// Says that a client without an account of its own is left to PAM, by an account that is for anybody.
+fn note_anonymous(log: &Log, request: &LoginRequest, decision: &LoginDecision) {
+    let LoginDecision::Account { account, .. } = decision else {
+        return;
+    };
+    if log.enabled(Level::Info) && account.is_for_anybody() && !request.user.is_empty() {
+        let (user, row) = (String::from_utf8_lossy(&request.user), account.row());
+        let text = format!(
+            "user '{user}' has no account; the anonymous account ''@'{}' has PAM say who it is",
+            row.host
+        );
+        log.say(Level::Info, text);
+    }
 }
 
 fn answer(

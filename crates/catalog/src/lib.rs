@@ -40,6 +40,9 @@ pub use board::{Board, BoardEntry, StateError};
 pub use catalog::{Catalog, Listener, Service, StartError};
 pub use graph::{Graph, GraphError, Ledger, is_cli, server_id};
 pub use logins::{LoginErrors, check_logins};
-pub use pam::{HELPER, LoginAnswer, LoginQuestion, SUID_PROGRAM, serve as serve_logins};
+pub use pam::{
+    Asker, HELPER, LoginAnswer, LoginQuestion, SUID_PROGRAM, ask_login_service,
+    serve as serve_logins,
+};
 pub use renew::watch_tls;
 pub use tls::{TlsErrors, check_tls};

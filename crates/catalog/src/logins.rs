@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::answers::Passages;
 use crate::mapping::{MappedPasswords, Mapping};
+use crate::pam::Asker;
 use crate::settings;
 
 /// What is wrong with files that listeners need: one text each, with listener and option.
@@ -37,8 +38,8 @@ impl std::error::Error for LoginErrors {}
 /// How PAM is asked for a listener's clients.
 #[derive(Debug)]
 pub(crate) struct PamWay {
-    /// By a program with the rights of its file's owner.
-    pub(crate) suid: bool,
+    /// With which rights.
+    pub(crate) asker: Asker,
     /// To servers they are whom PAM knows them as, with these passwords.
     pub(crate) passwords: Option<MappedPasswords>,
 }
@@ -272,7 +273,7 @@ fn logins(
         plugin: greeting_plugin(&authentication),
         mapping: files.mapping.map(Arc::new),
         pam: PamWay {
-            suid: authentication.pam.mode == PamMode::Suid,
+            asker: asker(&authentication),
             passwords: files.passwords,
         },
         policy,
@@ -281,6 +282,16 @@ fn logins(
             memory: Arc::clone(&shared.memory),
         },
     })
+}
+
+/// With which rights PAM is asked.
+fn asker(authentication: &Authentication) -> Asker {
+    let pam = &authentication.pam;
+    match (&pam.socket, pam.mode) {
+        (Some(path), _) => Asker::Socket(path.clone()),
+        (None, PamMode::Suid) => Asker::Suid,
+        (None, PamMode::Password | PamMode::TwoFactors) => Asker::Own,
+    }
 }
 
 /// The passwords of those that PAM maps to, if it does.

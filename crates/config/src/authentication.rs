@@ -52,7 +52,7 @@ const fn option(name: &'static str, of: Option<Authenticator>, ignored: bool) ->
     OptionName { name, of, ignored }
 }
 
-const OPTIONS: [OptionName; 16] = [
+const OPTIONS: [OptionName; 17] = [
     option("skip_authentication", None, false),
     option("match_host", None, false),
     option("lower_case_table_names", None, false),
@@ -69,6 +69,7 @@ const OPTIONS: [OptionName; 16] = [
     option("pam_mode", Some(Authenticator::Pam), false),
     option("pam_backend_mapping", Some(Authenticator::Pam), false),
     option("pam_mapped_pw_file", Some(Authenticator::Pam), false),
+    option("pam_helper_socket", Some(Authenticator::Pam), false),
 ];
 
 /// What clients of accounts with `pam` are asked, and by whom.
@@ -94,6 +95,8 @@ pub struct PamOptions {
     pub mapped: bool,
     /// The file with those passwords; without it they are empty.
     pub passwords: Option<PathBuf>,
+    /// Where processes with other rights are reached that ask PAM.
+    pub socket: Option<PathBuf>,
 }
 
 /// How accounts with `ed25519` prove themselves.
@@ -301,6 +304,7 @@ impl Authentication {
                 }
             }
             "pam_mapped_pw_file" => self.pam.passwords = path(),
+            "pam_helper_socket" => self.pam.socket = path(),
             "ed_rsa_privkey_path" => self.ed_rsa.private = path(),
             "ed_rsa_pubkey_path" => self.ed_rsa.public = path(),
             "sha2_rsa_privkey_path" => self.sha2_rsa.private = path(),
@@ -391,14 +395,15 @@ mod tests {
         assert!(!made.match_host);
         let made = of(
             "pam",
-            "pam_mode=suid, pam_backend_mapping=mariadb,pam_mapped_pw_file=/p",
+            "pam_mode=suid, pam_backend_mapping=mariadb,pam_mapped_pw_file=/p,pam_helper_socket=/s",
         );
         let pam = made.expect("valid").pam;
         assert_eq!(
             (pam.mode, pam.mapped, pam.clear),
             (PamMode::Suid, true, false)
         );
-        assert_eq!(pam.passwords, Some("/p".into()));
+        let files = [Some("/p".into()), Some("/s".into())];
+        assert_eq!([pam.passwords, pam.socket], files);
         let made = of("", options).expect("valid");
         assert_eq!(made.lower_case_table_names, 1);
     }

@@ -49,4 +49,6 @@ pub use listen::ListenError;
 pub use message::Which;
 pub use networks::Networks;
 pub use socket::Keepalive;
-pub use sys::{Pam, PamAnswer, PamQuestion, lent_sockets, report_fatal_signals};
+pub use sys::{
+    Pam, PamAnswer, PamQuestion, forget_environment, lent_sockets, report_fatal_signals,
+};

@@ -13,7 +13,7 @@ use rustix::io::{FdFlags, fcntl_setfd};
 
 pub use fatal::report_fatal_signals;
 pub(crate) use fatal::serving;
-pub use pam::{Pam, PamAnswer, PamQuestion};
+pub use pam::{Pam, PamAnswer, PamQuestion, forget_environment};
 
 /// The first descriptor that a service manager lends (sd_listen_fds(3)).
 const FIRST: RawFd = 3;

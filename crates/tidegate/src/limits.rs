@@ -36,16 +36,26 @@ pub(crate) fn core_file(wanted: bool, log: &Log) {
             "no core file can be written, whatever core_file says: the system's limit for them is 0 (LimitCORE, ulimit -Hc)",
         );
     }
-    limit.current = if wanted { limit.maximum } else { Some(0) };
-    let dumpable = if wanted {
-        DumpableBehavior::Dumpable
+    limit.current = limit.maximum;
+    let result = if wanted {
+        setrlimit(Resource::Core, limit)
+            .and_then(|()| set_dumpable_behavior(DumpableBehavior::Dumpable))
     } else {
-        DumpableBehavior::NotDumpable
+        no_core_file()
     };
-    let result = setrlimit(Resource::Core, Rlimit { ..limit })
-        .and_then(|()| set_dumpable_behavior(dumpable));
     if let Err(error) = result {
         let text = format!("cannot decide about core files (core_file): {error}");
         log.say(Level::Warning, text);
     }
+}
+
+/// Sees to it that no core file is left, and that nobody without the rights of an administrator looks into
+/// the process.
+pub(crate) fn no_core_file() -> rustix::io::Result<()> {
+    let limit = Rlimit {
+        current: Some(0),
+        ..getrlimit(Resource::Core)
+    };
+    setrlimit(Resource::Core, limit)?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
 }

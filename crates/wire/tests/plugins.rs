@@ -8,8 +8,8 @@ use tidegate_wire::auth::{
 };
 use tidegate_wire::frame::split_packet;
 use tidegate_wire::login::{
-    ClientLogin, ClientStep, Identity, LoginError, MAX_PACKET, ServerLogin, ServerLoginConfig,
-    ServerStep, Verify,
+    ClientLogin, ClientStep, Identity, LoginError, MAX_PACKET, ServerInfo, ServerLogin,
+    ServerLoginConfig, ServerStep, Verify,
 };
 use tidegate_wire::{Caps, ErrPacket, OkPacket, SecretBytes, Status};
 
@@ -315,6 +315,75 @@ fn two_questions_are_two_answers() {
     only_password.private = true;
     let end = log_in(methods, only_password, true, Workshop::default());
     assert!(matches!(end.client, Err(LoginError::CannotAnswer { .. })));
+}
+
+/// What a server's questions of `dialog` are answered with; the first one comes with the switch.
+fn answers(secret: Secret, questions: &[&str]) -> Vec<Option<Vec<u8>>> {
+    let server = ServerInfo {
+        version: b"10.11".to_vec(),
+        thread_id: 1,
+        caps: Caps::towards_server(Caps::empty()),
+        offered: Caps::empty(),
+        collation: 45,
+        status: Status::AUTOCOMMIT,
+        scramble: SCRAMBLE,
+    };
+    let identity = Identity {
+        private: true,
+        ..Identity::new(b"app", secret)
+    };
+    let mut login = ClientLogin::change_user(identity, server, &mut Vec::new());
+    let mut given = Vec::new();
+    for (index, text) in questions.iter().enumerate() {
+        let mut packet = [b"\x04", text.as_bytes()].concat();
+        if index == 0 {
+            packet = [b"\xfedialog\0", &packet[..]].concat();
+        }
+        let mut out = Vec::new();
+        let seq = u8::try_from(2 * index + 1).expect("few");
+        login.on_packet(&packet, seq, &mut out).expect("a question");
+        let answer = out.get(4..).unwrap_or_default().split_last();
+        given.push(answer.map(|(_, text)| text.to_vec()));
+    }
+    given
+}
+
+#[test]
+fn servers_are_told_the_password_and_the_code_by_what_they_ask() {
+    let password = || Secret::of_password(SecretBytes::new(b"secret"));
+    let both = || Secret::Codes {
+        password: SecretBytes::new(b"secret"),
+        code: SecretBytes::new(b"123456"),
+    };
+    type Case<'a> = (Secret, &'a [&'a str], &'a [Option<&'a str>]);
+    let cases: [Case<'_>; 7] = [
+        (password(), &["Password: "], &[Some("secret")]),
+        (password(), &[""], &[Some("secret")]),
+        (password(), &["Welcome, app\nPASSWORD:"], &[Some("secret")]),
+        (password(), &["Passphrase: "], &[Some("secret")]),
+        (
+            password(),
+            &["Password: ", "Code: "],
+            &[Some("secret"), None],
+        ),
+        (
+            both(),
+            &["Password: ", "Verification code: "],
+            &[Some("secret"), Some("123456")],
+        ),
+        (
+            both(),
+            &["Token", "A word\nPassword: "],
+            &[Some("123456"), Some("secret")],
+        ),
+    ];
+    for (secret, questions, expect) in cases {
+        let expect: Vec<_> = expect
+            .iter()
+            .map(|answer| answer.map(|text| text.as_bytes().to_vec()))
+            .collect();
+        assert_eq!(answers(secret, questions), expect, "{questions:?}");
+    }
 }
 
 #[test]

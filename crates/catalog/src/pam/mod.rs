@@ -1,26 +1,28 @@
 //! The system's login services (PAM), asked by helper processes.
 //!
 //! A module of PAM may wait for as long as it likes, and may bring its process down; neither may reach a
-//! client of somebody else. So each question goes to a process of its own program, which this one starts when
-//! it is needed, ends when it takes too long, and replaces when it dies. A helper answers one question at a
-//! time, and ends when its input does.
+//! client of somebody else. So each question goes to a process of its own program, which is started when it is
+//! needed, ended when it takes too long, and replaced when it dies. A helper answers one question at a time,
+//! and ends when its input does. A service takes no more of them than its share, so that one that hangs leaves
+//! room for the others.
 //!
 //! Left out: what PAM is told and says, which is the helper's affair.
 
+mod helper;
 mod message;
 
-use std::path::PathBuf;
-use std::process::Stdio;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tidegate_runtime::log::Log;
-use tidegate_session::Level;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tidegate_session::{LOGIN_TIMEOUT, Level};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
 
+use helper::Helper;
+
+pub use helper::Asker;
 pub use message::{LoginAnswer, LoginQuestion, serve};
 
 /// The word on the command line that makes a process a helper.
@@ -29,34 +31,64 @@ pub const HELPER: &str = "pam-helper";
 /// The program that is asked with `pam_mode=suid`, beside that of the proxy.
 pub const SUID_PROGRAM: &str = "tidegate-pam-helper";
 
-/// So many services are asked at the same time.
-const HELPERS: usize = 8;
+/// So many questions are asked at the same time.
+const QUESTIONS: usize = 32;
 
-/// A service that has not answered by then is given up.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// So many of them are for one service.
+const QUESTIONS_OF_SERVICE: usize = 8;
+
+/// So many helpers are kept at rest.
+const IDLE: usize = 8;
+
+/// What has not been answered by then is given up: the client has been, too.
+const PATIENCE: Duration = LOGIN_TIMEOUT;
+
+/// Asks a service once, by a helper that ends afterwards.
+///
+/// # Errors
+/// Why it could not be asked.
+pub fn ask_login_service(asker: &Asker, question: &LoginQuestion) -> Result<LoginAnswer, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
+    runtime.block_on(async {
+        let deadline = Instant::now() + PATIENCE;
+        let mut helper = Helper::start(asker).await?;
+        ask_by(&mut helper, question, deadline).await
+    })
+}
+
+/// What a helper is told; after an error it must not be used again.
+async fn ask_by(
+    helper: &mut Helper,
+    question: &LoginQuestion,
+    deadline: Instant,
+) -> Result<LoginAnswer, String> {
+    match timeout_at(deadline, helper.ask(question)).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(format!("the process that asks it died: {error}")),
+        Err(_) => Err(format!("it did not answer within {} s", PATIENCE.as_secs())),
+    }
+}
 
 /// Who asks PAM.
 #[derive(Debug)]
 pub(crate) struct PamHelpers {
-    /// Those at rest, and whether they run with the rights of their file's owner.
-    idle: Mutex<Vec<(bool, Helper)>>,
-    room: Semaphore,
+    /// Those at rest.
+    idle: Mutex<Vec<(Asker, Helper)>>,
+    room: Arc<Semaphore>,
+    /// Each service's share of it.
+    shares: Mutex<BTreeMap<String, Arc<Semaphore>>>,
     log: Log,
-}
-
-#[derive(Debug)]
-struct Helper {
-    /// It is killed when this is dropped.
-    _process: Child,
-    questions: ChildStdin,
-    answers: ChildStdout,
 }
 
 impl PamHelpers {
     pub(crate) fn new(log: Log) -> Arc<Self> {
         Arc::new(Self {
             idle: Mutex::default(),
-            room: Semaphore::new(HELPERS),
+            room: Arc::new(Semaphore::new(QUESTIONS)),
+            shares: Mutex::default(),
             log,
         })
     }
@@ -65,98 +97,71 @@ impl PamHelpers {
     ///
     /// # Errors
     /// Why not, for the log.
-    pub(crate) async fn ask(&self, suid: bool, question: &LoginQuestion) -> Result<String, String> {
-        // Nobody closes it.
-        let _room = self.room.acquire().await;
-        let mut helper = match self.rested(suid) {
-            Some(helper) => helper,
-            None => Helper::start(suid)?,
-        };
+    pub(crate) async fn ask(
+        &self,
+        asker: &Asker,
+        question: &LoginQuestion,
+    ) -> Result<String, String> {
         let service = &question.service;
-        let answer = match timeout(PATIENCE, helper.ask(question)).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => {
-                return Err(format!(
-                    "the process that asks PAM service '{service}' died: {error}"
-                ));
-            }
-            Err(_) => {
-                let seconds = PATIENCE.as_secs();
-                return Err(format!(
-                    "PAM service '{service}' did not answer within {seconds} s"
-                ));
-            }
-        };
-        self.put_back(suid, helper);
+        let answer = self.answer(asker, question).await.inspect_err(|reason| {
+            // The client may be gone by now, and the reason with it.
+            let text = format!("PAM service '{service}' could not be asked: {reason}");
+            self.log.say(Level::Warning, text);
+        })?;
         for message in &answer.messages {
             let text = format!("PAM service '{service}' says: {}", message.trim_end());
             self.log.say(Level::Notice, text);
         }
-        for warning in &answer.warnings {
-            self.log.say(Level::Warning, warning.clone());
+        for warning in answer.warnings {
+            self.log.say(Level::Warning, warning);
         }
         answer.verdict
     }
 
-    fn rested(&self, suid: bool) -> Option<Helper> {
+    async fn answer(&self, asker: &Asker, question: &LoginQuestion) -> Result<LoginAnswer, String> {
+        let deadline = Instant::now() + PATIENCE;
+        let room = self.room(&question.service);
+        let Ok(_room) = timeout_at(deadline, room).await else {
+            return Err(format!(
+                "too many logins wait for it, and none was done within {} s",
+                PATIENCE.as_secs()
+            ));
+        };
+        let mut helper = match self.rested(asker) {
+            Some(helper) => helper,
+            None => Helper::start(asker).await?,
+        };
+        let answer = ask_by(&mut helper, question, deadline).await?;
+        self.put_back(asker, helper);
+        Ok(answer)
+    }
+
+    /// A place among those that ask: one of the service's share first, so that whoever waits for that
+    /// keeps nobody else waiting. Nobody closes these.
+    async fn room(&self, service: &str) -> [Option<OwnedSemaphorePermit>; 2] {
+        let share = {
+            let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+            // One that nobody uses is made anew when it is needed.
+            shares.retain(|_, share| Arc::strong_count(share) > 1);
+            let new = || Arc::new(Semaphore::new(QUESTIONS_OF_SERVICE));
+            Arc::clone(shares.entry(service.to_owned()).or_insert_with(new))
+        };
+        let share = share.acquire_owned().await.ok();
+        let room = Arc::clone(&self.room).acquire_owned().await.ok();
+        [share, room]
+    }
+
+    fn rested(&self, asker: &Asker) -> Option<Helper> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = idle.iter().position(|(kind, _)| *kind == suid)?;
+        idle.retain_mut(|(_, helper)| helper.is_alive());
+        let place = idle.iter().position(|(kind, _)| kind == asker)?;
         Some(idle.swap_remove(place).1)
     }
 
-    fn put_back(&self, suid: bool, helper: Helper) {
+    fn put_back(&self, asker: &Asker, helper: Helper) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push((suid, helper));
+        if idle.len() < IDLE {
+            idle.push((asker.clone(), helper));
+        }
     }
-}
-
-impl Helper {
-    fn start(suid: bool) -> Result<Helper, String> {
-        let program = program(suid)?;
-        let failed = |error: std::io::Error| {
-            format!(
-                "{}, which asks PAM, cannot be started: {error}",
-                program.display()
-            )
-        };
-        let mut process = Command::new(&program)
-            .arg(HELPER)
-            .env_clear()
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(failed)?;
-        let (Some(questions), Some(answers)) = (process.stdin.take(), process.stdout.take()) else {
-            return Err("a process without pipes".to_owned());
-        };
-        Ok(Helper {
-            _process: process,
-            questions,
-            answers,
-        })
-    }
-
-    async fn ask(&mut self, question: &LoginQuestion) -> std::io::Result<LoginAnswer> {
-        self.questions.write_all(&question.encode()).await?;
-        self.questions.flush().await?;
-        let mut len = [0; 4];
-        self.answers.read_exact(&mut len).await?;
-        let mut body = vec![0; message::length(len)?];
-        self.answers.read_exact(&mut body).await?;
-        LoginAnswer::decode(&body)
-    }
-}
-
-fn program(suid: bool) -> Result<PathBuf, String> {
-    // The file itself, even if it was replaced since: the helper speaks this version's words.
-    let own = PathBuf::from("/proc/self/exe");
-    if !suid {
-        return Ok(own);
-    }
-    let place = std::env::current_exe().map_err(|error| error.to_string())?;
-    Ok(place.with_file_name(SUID_PROGRAM))
 }

@@ -92,7 +92,24 @@ struct Script<'a> {
     password: &'a [u8],
     code: Option<&'a [u8]>,
     told_password: bool,
+    /// The question that there was no answer to.
+    unanswered: Option<String>,
     messages: Vec<String>,
+}
+
+/// Makes the environment that of a program started by nobody: modules trust what is there, and a program
+/// with rights that its user has not was given it by that user.
+///
+/// Must be called before there are other threads.
+pub fn forget_environment() {
+    let names: Vec<_> = std::env::vars_os().map(|(name, _)| name).collect();
+    // SAFETY: no other thread reads the environment meanwhile, for there is none.
+    unsafe {
+        for name in names {
+            std::env::remove_var(name);
+        }
+        std::env::set_var("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    }
 }
 
 impl Pam {
@@ -141,11 +158,20 @@ impl Pam {
             password: question.password,
             code: question.code,
             told_password: false,
+            unanswered: None,
             messages: Vec::new(),
         };
         let verdict = self.converse(&question, &mut script);
+        let unanswered = script.unanswered.take();
         PamAnswer {
-            verdict,
+            verdict: verdict.map_err(|reason| match unanswered {
+                Some(asked) => format!(
+                    "{reason}: it asks '{}', for which there is no answer; with pam_mode=password_2FA clients \
+                     are asked for a code as well as for a password",
+                    asked.trim()
+                ),
+                None => reason,
+            }),
             messages: script.messages,
         }
     }
@@ -289,7 +315,10 @@ impl Script<'_> {
         // Without a code the one thing that is known answers the one question there may be.
         let answer = match self.code {
             Some(code) if !for_password => code,
-            _ if self.told_password => return None,
+            _ if self.told_password => {
+                self.unanswered = Some(text);
+                return None;
+            }
             _ => {
                 self.told_password = true;
                 self.password
@@ -317,6 +346,7 @@ mod tests {
             password: b"secret",
             code,
             told_password: false,
+            unanswered: None,
             messages: Vec::new(),
         }
     }
@@ -345,6 +375,7 @@ mod tests {
         );
         assert_eq!(say(&mut script, ASK_HIDDEN, c"Password:"), None);
         assert_eq!(script.messages, ["Welcome"]);
+        assert_eq!(script.unanswered.as_deref(), Some("Password:"));
     }
 
     #[test]

@@ -259,7 +259,7 @@ impl Session {
                     && let Some(AccountAnswer::Found(found)) = &mut dialogue.account
                     && dialogue.token == token
                 {
-                    found.at_servers = Some(at_servers);
+                    found.at_servers.get_or_insert(at_servers);
                 }
                 self.work_answered(token, done, cx);
             }

@@ -29,6 +29,10 @@ const MORE_RESULTS: u16 = 8;
 
 const COM_QUIT: u8 = 0x01;
 const COM_QUERY: u8 = 0x03;
+/// The plugin that asks questions, and the kind of those whose answers are not shown.
+const DIALOG: &str = "dialog";
+const HIDDEN_QUESTION: u8 = 4;
+
 const COM_STMT_PREPARE: u8 = 0x16;
 const COM_STMT_EXECUTE: u8 = 0x17;
 
@@ -47,6 +51,8 @@ pub struct Login {
     pub preamble: Vec<u8>,
     /// MariaDB's own capability bits, from bit 32 on.
     pub extended: u32,
+    /// What it answers to the questions of the plugin `dialog`, one after another.
+    pub answers: Vec<String>,
 }
 
 impl Login {
@@ -66,7 +72,15 @@ impl Login {
             attributes: Vec::new(),
             preamble: Vec::new(),
             extended: 0,
+            answers: Vec::new(),
         }
+    }
+
+    /// Answers to the questions of the plugin `dialog`.
+    #[must_use]
+    pub fn answers(mut self, answers: &[&str]) -> Self {
+        self.answers = answers.iter().map(|answer| (*answer).to_owned()).collect();
+        self
     }
 
     /// MariaDB's own capability bits, from bit 32 on.
@@ -226,6 +240,12 @@ pub struct RawClient {
     packets: PacketStream,
     connection_id: u32,
     server_version: String,
+    questions: Vec<String>,
+}
+
+fn nul_terminated(answer: Option<&String>) -> Result<Vec<u8>> {
+    let answer = answer.context("a question of dialog, and no answer to it")?;
+    Ok([answer.as_bytes(), b"\0"].concat())
 }
 
 impl RawClient {
@@ -245,6 +265,8 @@ impl RawClient {
         crate::secrets::remember_scramble(&scramble);
         packets.write_bytes(&login.preamble)?;
         packets.write(&login.response(&scramble))?;
+        let mut answers = login.answers.iter();
+        let mut questions = Vec::new();
         loop {
             let answer = packets.read().context("no answer to the login")?;
             match answer.first() {
@@ -255,12 +277,20 @@ impl RawClient {
                     let proof = match plugin.as_str() {
                         NATIVE => native_password(password, &data),
                         SHA2 => sha2_password(password, &data),
+                        DIALOG => {
+                            questions.push(String::from_utf8_lossy(&data).into_owned());
+                            nul_terminated(answers.next())?
+                        }
                         _ => bail!("asked for the plugin {plugin}"),
                     };
                     packets.write(&proof)?;
                 }
                 Some(0x01) => ensure!(answer == [1, 3], "asked for more than a proof: {answer:?}"),
                 Some(0xFF) => bail!("refused: {:?}", parse_error(&answer)?),
+                Some(&HIDDEN_QUESTION) => {
+                    questions.push(String::from_utf8_lossy(&answer).into_owned());
+                    packets.write(&nul_terminated(answers.next())?)?;
+                }
                 _ => bail!("an unknown answer to the login: {answer:?}"),
             }
         }
@@ -268,6 +298,7 @@ impl RawClient {
             packets,
             connection_id,
             server_version,
+            questions,
         })
     }
 
@@ -275,6 +306,12 @@ impl RawClient {
     #[must_use]
     pub fn connection_id(&self) -> u32 {
         self.connection_id
+    }
+
+    /// The questions of `dialog` at the login, each behind the byte of its kind.
+    #[must_use]
+    pub fn questions(&self) -> &[String] {
+        &self.questions
     }
 
     /// The version the greeting named.
@@ -514,7 +551,11 @@ fn parse_switch(payload: &[u8]) -> Result<(String, Vec<u8>)> {
     let mut parts = payload[1..].splitn(2, |&byte| byte == 0);
     let plugin = String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
     let data = parts.next().unwrap_or_default();
-    Ok((plugin, data.get(..20).context("a short scramble")?.to_vec()))
+    if plugin != DIALOG {
+        let scramble = data.get(..20).context("a short scramble")?;
+        return Ok((plugin, scramble.to_vec()));
+    }
+    Ok((plugin, data.to_vec()))
 }
 
 fn parse_ok(payload: &[u8]) -> Result<Reply> {

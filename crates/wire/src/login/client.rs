@@ -173,6 +173,7 @@ enum Plugin {
     Parsec {
         nonce: [u8; NONCE_LEN],
     },
+    /// Its first question was answered.
     Dialog,
     /// One that we hold nothing for.
     Unable,
@@ -447,9 +448,10 @@ impl ClientLogin {
                 Answer::Send(SecretBytes::default())
             }
             DIALOG => {
-                self.plugin = Plugin::Dialog;
                 self.bared |= !identity.private;
-                self.on_question(request.data)?
+                let answer = self.on_question(request.data, true)?;
+                self.plugin = Plugin::Dialog;
+                answer
             }
             other => {
                 let name = String::from_utf8_lossy(other).into_owned();
@@ -494,7 +496,7 @@ impl ClientLogin {
                     nonce: *nonce,
                 }))
             }
-            (Plugin::Dialog, question) => self.on_question(question),
+            (Plugin::Dialog, question) => self.on_question(question, false),
             (Plugin::Unable, _) => Ok(Answer::Send(SecretBytes::default())),
             (Plugin::Said | Plugin::Sha2 { .. } | Plugin::Parsec { .. }, _) => {
                 Err(unexpected("the verdict on a login", payload))
@@ -502,11 +504,16 @@ impl ClientLogin {
         }
     }
 
-    /// A question of `dialog`: its kind, and its text. Whoever asks for a password gets it; the other
-    /// answer is for every other question.
-    fn on_question(&self, question: &[u8]) -> Result<Answer, LoginError> {
+    /// A question of `dialog`: its kind, and its text, of which the last line asks; what is before it was
+    /// to be read. Whoever asks for a password gets it; the other answer is for every other question.
+    /// Where there is no other answer, the first question is for the password, whatever its words.
+    fn on_question(&self, question: &[u8], first: bool) -> Result<Answer, LoginError> {
         const PASSWORD: &[u8] = b"password";
         let text = question.get(1..).unwrap_or_default();
+        let text = text
+            .rsplit(|byte| *byte == b'\n')
+            .next()
+            .unwrap_or_default();
         let password = self.identity.clear_password("dialog")?;
         let wants_password = text.is_empty()
             || text
@@ -515,6 +522,7 @@ impl ClientLogin {
         let answer: &[u8] = match &self.identity.secret {
             _ if wants_password => password,
             Secret::Codes { code, .. } => code,
+            _ if first => password,
             Secret::None | Secret::Sha1(_) | Secret::Password(_) | Secret::Untold => {
                 return Err(LoginError::CannotAnswer {
                     plugin: "another question of dialog",
