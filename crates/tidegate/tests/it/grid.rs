@@ -11,10 +11,11 @@ use tidegate_testkit::{Scratch, ServerGroup, Tidegate};
 
 use crate::authentication::{private_file, secured};
 use crate::house::{Plan, document};
+use crate::pam::Service;
 
 /// The accounts, by how they prove themselves: the proxy alone knows one of `caching_sha2_password`, which
-/// MariaDB's servers do not have.
-const USERS: [&str; 3] = ["native", "signs", "sha2"];
+/// MariaDB's servers do not have. The system knows the last one (PAM).
+const USERS: [&str; 4] = ["native", "signs", "sha2", "system"];
 
 /// A password, and what MySQL keeps of it for `caching_sha2_password`.
 const SHA2_PASSWORD: &str = "of-the-sha2-user";
@@ -36,6 +37,8 @@ struct Stage {
     passwords: Vec<String>,
     /// Whom servers see all clients as; `None`: as themselves.
     mapped: Option<&'static str>,
+    /// The system's login service.
+    _service: Service,
 }
 
 impl Stage {
@@ -43,19 +46,23 @@ impl Stage {
     fn new(mapped: Option<&'static str>) -> Self {
         let group = ServerGroup::builder()
             .option("plugin_load_add=auth_ed25519")
+            .option("plugin_load_add=auth_pam_v1")
             .start()
             .expect("a server group");
         let scratch = Scratch::new("tidegate-grid").expect("a folder");
         let password = || Account::random("").expect("a password").password;
-        let passwords = vec![password(), password(), SHA2_PASSWORD.to_owned()];
+        let passwords = vec![password(), password(), SHA2_PASSWORD.to_owned(), password()];
+        let service = Service::new(&format!("[ \"$password\" = {} ]", passwords[3]));
         let [native, signs, sha2] = [&passwords[0], &passwords[1], &passwords[2]];
         let reports = password();
         let accounts = format!(
             "CREATE USER native@'%' IDENTIFIED BY '{native}';
              CREATE USER signs@'%' IDENTIFIED VIA ed25519 USING PASSWORD('{signs}');
              CREATE USER sha2@'%' IDENTIFIED BY '{sha2}';
+             CREATE USER system@'%' IDENTIFIED VIA pam USING '{service}';
              CREATE USER reports@'%' IDENTIFIED BY '{reports}';
-             GRANT ALL ON test.* TO native@'%', signs@'%', sha2@'%', reports@'%';"
+             GRANT ALL ON test.* TO native@'%', signs@'%', sha2@'%', system@'%', reports@'%';",
+            service = service.name
         );
         group.primary().sql(&accounts).expect("accounts");
         let known_here = format!(
@@ -64,7 +71,7 @@ impl Stage {
             SHA2_STORED
         );
         let known_here = private_file(&scratch, "accounts.json", &known_here);
-        let mut listener = "authenticator=MariaDBAuth,Ed25519Auth,Sha2Auth\n".to_owned();
+        let mut listener = "authenticator=MariaDBAuth,Ed25519Auth,Sha2Auth,PAMAuth\n".to_owned();
         match mapped {
             Some(user) => {
                 let map: Vec<String> = USERS
@@ -104,6 +111,7 @@ impl Stage {
             scratch,
             passwords,
             mapped,
+            _service: service,
         }
     }
 

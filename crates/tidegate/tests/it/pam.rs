@@ -13,8 +13,8 @@ use tidegate_testkit::{Scratch, ServerGroup, Tidegate, wait_until};
 use crate::house::Plan;
 
 /// A login service that a script decides for.
-struct Service {
-    name: String,
+pub(crate) struct Service {
+    pub(crate) name: String,
     _folder: std::sync::Arc<Scratch>,
 }
 
@@ -30,7 +30,7 @@ fn as_root(program: &str, arguments: &[&str]) {
 
 impl Service {
     /// Lets in whom the script says; the password is its input, `$PAM_USER` the name.
-    fn new(script: &str) -> Service {
+    pub(crate) fn new(script: &str) -> Service {
         let lines = "auth required pam_exec.so quiet expose_authtok <check>\n\
                      account required pam_permit.so\n";
         Service::of(script, lines)
@@ -397,25 +397,11 @@ fn a_user_of_the_system_may_be_somebody_else_to_servers() {
 /// What MariaDB's test client prints of names, in a session of this account.
 fn play(tidegate: &Tidegate, account: &Account, script: &str) -> Vec<String> {
     let folder = Scratch::new("tidegate-script").expect("a folder");
-    let script = script.replace("; ", ";\n");
-    let file = folder.write("script.test", &script).expect("a script");
-    let output = Command::new("mariadb-test")
-        .args([
-            "--no-defaults",
-            "--protocol=tcp",
-            "--host=127.0.0.1",
-            "--skip-ssl",
-        ])
-        .arg(format!("--port={}", tidegate.address("rw").port()))
-        .arg(format!("--user={}", account.user))
-        .arg(format!("--password={}", account.password))
-        .arg(format!("--test-file={}", file.display()))
-        .current_dir(folder.path())
-        .output()
-        .expect("mariadb-test");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let wrong = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{said}{wrong}{}", tidegate.log());
+    let port = format!("--port={}", tidegate.address("rw").port());
+    let place = ["--host=127.0.0.1".to_owned(), "--skip-ssl".to_owned(), port];
+    let who = [&*account.user, &*account.password];
+    let said = crate::grid::play(&folder, &place, who, &script.replace("; ", ";\n"))
+        .unwrap_or_else(|error| panic!("{error}\n{}", tidegate.log()));
     let names = said.lines().filter(|line| line.contains("@%"));
     names.map(str::to_owned).collect()
 }
