@@ -3,14 +3,15 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tidegate_wire::frame::MAX_FRAME;
+use tidegate_wire::frame::{MAX_FRAME, frame_into};
 use tidegate_wire::login::ClientLogin;
 use tidegate_wire::reply::ReplyTracker;
 use tidegate_wire::{Caps, Shape};
 
 use crate::definitions::Collecting;
 use crate::guise::Guise;
-use crate::ids::{ClientStmtId, ServerId, TargetId, Token};
+use crate::ids::{BackendId, ClientStmtId, ServerId, Side, TargetId, Token};
+use crate::session::Cx;
 use crate::stmts::StmtMap;
 use crate::tally::Tally;
 use crate::time::Instant;
@@ -68,6 +69,14 @@ pub(crate) enum About {
 }
 
 impl Owed {
+    /// To somebody, and of no statement that is not the ticket's.
+    pub(crate) fn to(to: OwedTo) -> Owed {
+        Owed {
+            to,
+            about: About::Else,
+        }
+    }
+
     /// The statement that is being prepared by it.
     pub(crate) fn prepares(&self) -> Option<ClientStmtId> {
         match self.about {
@@ -353,6 +362,20 @@ impl Backend {
             self.tracker.expect_after_frames(shape);
         }
         self.owed.push_back(owed);
+    }
+
+    /// Sends a command of the proxy's own; its payload begins with the command's byte.
+    pub(crate) fn tell(
+        &mut self,
+        id: BackendId,
+        shape: Shape,
+        payload: &[u8],
+        owed: Owed,
+        cx: &mut Cx<'_>,
+    ) {
+        self.expect(shape, payload.len(), owed);
+        cx.out
+            .send_with(Side::Backend(id), |own| frame_into(own, &mut 0, payload));
     }
 
     /// Back to no connection at all.

@@ -12,12 +12,11 @@
 
 use std::sync::Arc;
 
-use tidegate_wire::frame::frame_into;
 use tidegate_wire::{Command, ErrPacket};
 
-use crate::backend::{About, Backend, Owed, OwedTo};
+use crate::backend::{Backend, Owed, OwedTo};
 use crate::fault::SessionFault;
-use crate::ids::{BackendId, Side};
+use crate::ids::BackendId;
 use crate::question::ServiceLogin;
 use crate::session::{Cx, Session};
 use crate::ticket::{Then, Ticket};
@@ -139,11 +138,6 @@ impl Session {
 
 fn send(backend: &mut Backend, id: BackendId, command: Command, text: &[u8], cx: &mut Cx<'_>) {
     let payload = [&[command.byte()], text].concat();
-    let owed = Owed {
-        to: OwedTo::Guise,
-        about: About::Else,
-    };
-    backend.expect(command.reply_shape(), payload.len(), owed);
-    cx.out
-        .send_with(Side::Backend(id), |own| frame_into(own, &mut 0, &payload));
+    let owed = Owed::to(OwedTo::Guise);
+    backend.tell(id, command.reply_shape(), &payload, owed, cx);
 }

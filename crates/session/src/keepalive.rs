@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use tidegate_wire::{Command, Shape};
 
-use crate::backend::{About, Backend, Owed, OwedTo, State};
-use crate::ids::Side;
+use crate::backend::{Backend, Owed, OwedTo, State};
 use crate::session::{Cx, Phase, Session};
 use crate::time::Instant;
 
@@ -74,14 +73,7 @@ impl Session {
             }
             backend.busy_since = cx.now;
             let payload = [Command::Ping.byte()];
-            let owed = Owed {
-                to: OwedTo::Setup,
-                about: About::Else,
-            };
-            backend.expect(Shape::Ok, payload.len(), owed);
-            cx.out.send_with(Side::Backend(id), |own| {
-                tidegate_wire::frame::frame_into(own, &mut 0, &payload);
-            });
+            backend.tell(id, Shape::Ok, &payload, Owed::to(OwedTo::Setup), cx);
         }
     }
 }

@@ -3,11 +3,10 @@
 //!
 //! Left out on purpose: a transaction that is repeated has what was said before it on record.
 
-use tidegate_wire::frame::frame_into;
 use tidegate_wire::{Command, Shape};
 
-use crate::backend::{About, Owed, OwedTo};
-use crate::ids::{BackendId, Side};
+use crate::backend::{Owed, OwedTo};
+use crate::ids::BackendId;
 use crate::request::Request;
 use crate::session::{Cx, Session};
 use crate::ticket::Then;
@@ -48,13 +47,7 @@ impl Session {
             return;
         }
         for payload in &self.next_trx {
-            let owed = Owed {
-                to: OwedTo::Setup,
-                about: About::Else,
-            };
-            backend.expect(Shape::Query, payload.len(), owed);
-            cx.out
-                .send_with(Side::Backend(id), |own| frame_into(own, &mut 0, payload));
+            backend.tell(id, Shape::Query, payload, Owed::to(OwedTo::Setup), cx);
         }
     }
 }

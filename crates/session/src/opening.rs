@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tidegate_wire::auth::{Done, Work};
-use tidegate_wire::frame::{frame_into, frame_with, split_packet};
+use tidegate_wire::frame::{frame_with, split_packet};
 use tidegate_wire::login::{
     ClientLogin, ClientStep, Identity, LoginError, MAX_PACKET, Refusal, ServerInfo,
 };
@@ -121,18 +121,18 @@ impl Session {
     /// can do no more than any.
     pub(crate) fn identity(&self, view: Option<&ServerView>) -> Option<Identity> {
         let who = self.client.identity.as_ref()?;
-        let mut identity = match (self.service_login(view), &who.at_servers) {
+        let service = self.service_login(view);
+        let mut identity = match (service, &who.at_servers) {
             (Some(service), _) => Identity::new(&service.user, service.secret.clone()),
             (None, Some(other)) => Identity::new(&other.user, other.secret.clone()),
             (None, None) => Identity::new(&who.user, who.secret.clone()),
         };
         // As in MaxScale: servers that want the password itself get it, and the log a warning.
         identity.allow_cleartext = true;
-        // The service need not have any privilege on it.
-        identity.database = match self.service_login(view) {
-            Some(_) => None,
-            None => self.client.database.clone(),
-        };
+        if service.is_none() {
+            // The service need not have any privilege on it.
+            identity.database.clone_from(&self.client.database);
+        }
         identity.caps = self.server_caps();
         identity.collation = who.collation;
         identity.attrs = who.attributes.clone();
@@ -408,16 +408,7 @@ impl Session {
             return;
         };
         let payload = crate::setup::statement(backend.version, backend.mysql_family, positions);
-        backend.expect(
-            Shape::Query,
-            payload.len(),
-            Owed {
-                to: OwedTo::Setup,
-                about: About::Else,
-            },
-        );
-        cx.out
-            .send_with(Side::Backend(id), |own| frame_into(own, &mut 0, &payload));
+        backend.tell(id, Shape::Query, &payload, Owed::to(OwedTo::Setup), cx);
     }
 
     /// What every connection of the listener's sessions begins with.
@@ -428,13 +419,8 @@ impl Session {
         };
         for (index, text) in terms.init.iter().enumerate() {
             let payload = [&[Command::Query.byte()], text.as_bytes()].concat();
-            let owed = Owed {
-                to: OwedTo::Init { index },
-                about: About::Else,
-            };
-            backend.expect(Shape::Query, payload.len(), owed);
-            cx.out
-                .send_with(Side::Backend(id), |own| frame_into(own, &mut 0, &payload));
+            let owed = Owed::to(OwedTo::Init { index });
+            backend.tell(id, Shape::Query, &payload, owed, cx);
         }
     }
 
@@ -605,17 +591,7 @@ fn repeat(backend: &mut Backend, id: BackendId, entry: &Entry<'_>, to: OwedTo, c
 /// Changes the default database of a connection that is being prepared.
 pub(crate) fn use_schema(backend: &mut Backend, id: BackendId, name: &[u8], cx: &mut Cx<'_>) {
     let payload = [&[Command::InitDb.byte()], name].concat();
-    backend.expect(
-        Shape::Ok,
-        payload.len(),
-        Owed {
-            to: OwedTo::Setup,
-            about: About::Else,
-        },
-    );
-    cx.out.send_with(Side::Backend(id), |own| {
-        frame_into(own, &mut 0, &payload);
-    });
+    backend.tell(id, Shape::Ok, &payload, Owed::to(OwedTo::Setup), cx);
 }
 
 /// What follows a connection's replies; the definitions in them too, where a statement is on several

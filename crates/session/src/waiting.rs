@@ -17,7 +17,7 @@ use tidegate_wire::frame::Header;
 use tidegate_wire::reply::{Event, Progress};
 use tidegate_wire::{Caps, Command, GtidList, Reader, ReplyError, Shape, Status};
 
-use crate::backend::{About, Link, Owed, OwedTo};
+use crate::backend::{Link, Owed, OwedTo};
 use crate::chain::{Node, Target};
 use crate::dispatch::Body;
 use crate::fault::{ErrReply, SessionFault};
@@ -222,15 +222,9 @@ impl Session {
     /// Has a connection take several statements in one text from here on, or no longer.
     pub(crate) fn set_several(&mut self, id: BackendId, on: bool, cx: &mut Cx<'_>) {
         let payload = [Command::SetOption.byte(), u8::from(!on), 0];
-        let owed = Owed {
-            to: OwedTo::Setup,
-            about: About::Else,
-        };
         if let Some(backend) = self.backend_mut(id) {
-            backend.expect(Command::SetOption.reply_shape(), payload.len(), owed);
-            cx.out.send_with(Side::Backend(id), |own| {
-                tidegate_wire::frame::frame_into(own, &mut 0, &payload);
-            });
+            let shape = Command::SetOption.reply_shape();
+            backend.tell(id, shape, &payload, Owed::to(OwedTo::Setup), cx);
         }
     }
 
@@ -313,18 +307,8 @@ impl Session {
     /// A statement of the proxy's own.
     pub(crate) fn say(&mut self, id: BackendId, payload: &[u8], to: OwedTo, cx: &mut Cx<'_>) {
         if let Some(backend) = self.backend_mut(id) {
-            backend.expect(
-                Shape::Query,
-                payload.len(),
-                Owed {
-                    to,
-                    about: About::Else,
-                },
-            );
+            backend.tell(id, Shape::Query, payload, Owed::to(to), cx);
             backend.begin_operation(cx.now);
-            cx.out.send_with(Side::Backend(id), |own| {
-                tidegate_wire::frame::frame_into(own, &mut 0, payload);
-            });
         }
     }
 

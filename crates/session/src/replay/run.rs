@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use tidegate_wire::Command;
-use tidegate_wire::frame::frame_into;
 
 use super::ReplayRules;
 use super::bearing::Bearing;
@@ -12,7 +11,7 @@ use super::store::{Marks, Place};
 use crate::backend::{About, Backend, Owed, OwedTo};
 use crate::dispatch::Body;
 use crate::fault::SessionFault;
-use crate::ids::{BackendId, ClientStmtId, Side};
+use crate::ids::{BackendId, ClientStmtId};
 use crate::output::Level;
 use crate::route::Stop;
 use crate::session::{Cx, Env, Session};
@@ -293,17 +292,8 @@ impl Session {
             && backend.takes_commands()
         {
             let payload = [&[Command::Query.byte()], b"ROLLBACK".as_slice()].concat();
-            backend.expect(
-                Command::Query.reply_shape(),
-                payload.len(),
-                Owed {
-                    to: OwedTo::Setup,
-                    about: About::Else,
-                },
-            );
-            cx.out.send_with(Side::Backend(id), |own| {
-                frame_into(own, &mut 0, &payload);
-            });
+            let shape = Command::Query.reply_shape();
+            backend.tell(id, shape, &payload, Owed::to(OwedTo::Setup), cx);
         }
         self.start_run(Duration::ZERO, cx);
         self.moved = true;
@@ -543,17 +533,11 @@ impl Session {
             crate::opening::use_schema(backend, id, schema, cx);
         }
         let payload = [&[Command::StmtPrepare.byte()], &*text.text].concat();
-        backend.expect(
-            Command::StmtPrepare.reply_shape(),
-            payload.len(),
-            Owed {
-                to: OwedTo::Setup,
-                about: About::Preparing(stmt),
-            },
-        );
-        cx.out.send_with(Side::Backend(id), |own| {
-            frame_into(own, &mut 0, &payload);
-        });
+        let owed = Owed {
+            to: OwedTo::Setup,
+            about: About::Preparing(stmt),
+        };
+        backend.tell(id, Command::StmtPrepare.reply_shape(), &payload, owed, cx);
         if let (Some(_), Some(current)) = (&moves, current) {
             crate::opening::use_schema(backend, id, &current, cx);
         }
