@@ -44,46 +44,31 @@ pub(super) struct Options<'a> {
 impl Options<'_> {
     /// The option file's text for MariaDB.
     pub(super) fn mariadb(&self) -> String {
-        let Self {
-            port, server_id, ..
-        } = self;
-        let folder = self.folder.display();
-        let read_only = u8::from(self.read_only);
-        let extra = self.extra.join("\n");
-        format!(
-            "[mariadbd]
-datadir={folder}/data
-socket={folder}/sock
-pid_file={folder}/pid
-log_error={folder}/error.log
-tmpdir={folder}
-bind_address=127.0.0.1
-port={port}
-server_id={server_id}
-report_host=127.0.0.1
-report_port={port}
-read_only={read_only}
-skip_name_resolve=1
-log_bin=binlog
-relay_log=relay
+        let own = "\
 binlog_format=ROW
 log_slave_updates=1
 gtid_strict_mode=1
 slave_net_timeout=5
-sync_binlog=0
-innodb_flush_log_at_trx_commit=2
-innodb_doublewrite=0
-innodb_buffer_pool_dump_at_shutdown=0
-innodb_buffer_pool_load_at_startup=0
-performance_schema=0
-max_connections=600
-{SIZES}{extra}
-"
-        )
+";
+        self.text("mariadbd", &format!("{own}{SIZES}"))
     }
 
     /// The option file's text for MySQL.
     pub(super) fn mysql(&self) -> String {
+        let own = "\
+mysqlx=0
+log_replica_updates=1
+gtid_mode=ON
+enforce_gtid_consistency=ON
+replica_net_timeout=5
+";
+        let folder = self.folder.display();
+        let files = format!("secure_file_priv={folder}\n");
+        self.text("mysqld", &format!("{own}{files}{MYSQL_SIZES}"))
+    }
+
+    /// What both are told, and lines of their own.
+    fn text(&self, section: &str, own: &str) -> String {
         let Self {
             port, server_id, ..
         } = self;
@@ -91,10 +76,9 @@ max_connections=600
         let read_only = u8::from(self.read_only);
         let extra = self.extra.join("\n");
         format!(
-            "[mysqld]
+            "[{section}]
 datadir={folder}/data
 socket={folder}/sock
-mysqlx=0
 pid_file={folder}/pid
 log_error={folder}/error.log
 tmpdir={folder}
@@ -107,10 +91,6 @@ read_only={read_only}
 skip_name_resolve=1
 log_bin=binlog
 relay_log=relay
-log_replica_updates=1
-gtid_mode=ON
-enforce_gtid_consistency=ON
-replica_net_timeout=5
 sync_binlog=0
 innodb_flush_log_at_trx_commit=2
 innodb_doublewrite=0
@@ -118,8 +98,7 @@ innodb_buffer_pool_dump_at_shutdown=0
 innodb_buffer_pool_load_at_startup=0
 performance_schema=0
 max_connections=600
-secure_file_priv={folder}
-{MYSQL_SIZES}{extra}
+{own}{extra}
 "
         )
     }

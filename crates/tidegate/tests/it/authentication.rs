@@ -1,13 +1,12 @@
 //! Clients that prove who they are by other plugins than `mysql_native_password`, and servers that are
 //! answered by them, as MariaDB's own client sees it.
 
-use std::process::Command;
-
 use tidegate_testkit::mariadb::Account;
 use tidegate_testkit::pki::{Authority, Wish};
-use tidegate_testkit::{Scratch, ServerGroup, Tidegate, wait_until};
+use tidegate_testkit::{Scratch, ServerGroup, wait_until};
 
 use crate::house::Plan;
+use crate::others::ask;
 
 /// Servers that know the plugin, and passwords of accounts there: of one that signs, of one that does
 /// not, and two of one that may do either.
@@ -42,30 +41,6 @@ fn servers() -> Servers {
         signs,
         native,
         either,
-    }
-}
-
-/// What MariaDB's client prints for a statement, or what it says went wrong.
-fn ask(
-    tidegate: &Tidegate,
-    user: &str,
-    password: &str,
-    options: &[&str],
-    sql: &str,
-) -> Result<String, String> {
-    let output = Command::new("mariadb")
-        .args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1"])
-        .args(["--batch", "--skip-column-names"])
-        .arg(format!("--port={}", tidegate.address("rw").port()))
-        .args([format!("--user={user}"), format!("--password={password}")])
-        .args(options)
-        .args(["--execute", sql])
-        .output()
-        .expect("the mariadb client");
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    } else {
-        Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
     }
 }
 

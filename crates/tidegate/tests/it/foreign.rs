@@ -5,12 +5,11 @@
 mod later_mariadb;
 mod mysql;
 
-use std::process::Command;
-
 use tidegate_testkit::mariadb::{Account, Product};
 use tidegate_testkit::{Server, Tidegate};
 
 use crate::greeting::Begun;
+use crate::others::ask_by;
 
 /// What a release's own client prints for some statements, or what it says went wrong.
 fn ask(
@@ -38,30 +37,13 @@ fn ask_at(
     options: &[&str],
     sql: &str,
 ) -> Result<String, String> {
-    let network: &[&str] = if place.starts_with("--socket") {
-        &["--protocol=socket"]
-    } else {
-        &["--protocol=tcp", "--host=127.0.0.1"]
-    };
     let name = match product {
         Product::Installed | Product::LaterMariaDb => "mariadb",
         Product::MySql => "mysql",
     };
-    let output = Command::new(product.program(name).expect("a client"))
-        .args(["--no-defaults", place])
-        .args(network)
-        .args(["--batch", "--skip-column-names"])
-        .arg(format!("--user={}", account.user))
-        .arg(format!("--password={}", account.password))
-        .args(options)
-        .args(["--execute", sql])
-        .output()
-        .expect("the client");
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    } else {
-        Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
-    }
+    let program = product.program(name).expect("a client");
+    let who = (&*account.user, &*account.password);
+    ask_by(&program, place, who, options, sql)
 }
 
 /// The proxy's greeting is its server's but for these bits of the latter.

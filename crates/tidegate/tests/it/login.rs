@@ -12,6 +12,7 @@ use tidegate_testkit::raw::{
 use tidegate_testkit::{ServerGroup, Tidegate};
 
 use crate::house::{Plan, connect, group, value};
+use crate::others;
 
 fn refused(tidegate: &Tidegate, login: &Login) -> String {
     match RawClient::connect(tidegate.address("rw"), login) {
@@ -203,17 +204,8 @@ fn a_client_with_another_plugin_is_asked_to_switch() {
 fn an_independent_driver_logs_in_and_works() {
     let tidegate = Plan::new(group()).start();
     let app = &group().accounts().app;
-    let options = mysql_async::OptsBuilder::default()
-        .ip_or_hostname("127.0.0.1")
-        .tcp_port(tidegate.address("rw").port())
-        .user(Some(&app.user))
-        .pass(Some(&app.password))
-        .db_name(Some("test"))
-        .prefer_socket(false);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
+    let options = others::opts(tidegate.address("rw"), app);
+    let runtime = others::runtime();
     runtime.block_on(async {
         let mut client = mysql_async::Conn::new(options).await.expect("a login");
         let row: Option<(i64, String)> = client

@@ -25,6 +25,7 @@ mod killed;
 mod logging;
 mod login;
 mod manager;
+mod others;
 mod pam;
 mod pool;
 mod protocol;

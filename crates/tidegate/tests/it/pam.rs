@@ -11,6 +11,7 @@ use tidegate_testkit::raw::{Login, RawClient};
 use tidegate_testkit::{Scratch, ServerGroup, Tidegate, wait_until};
 
 use crate::house::Plan;
+use crate::others;
 
 /// A login service that a script decides for.
 pub(crate) struct Service {
@@ -82,27 +83,15 @@ fn group() -> ServerGroup {
         .expect("a server group")
 }
 
-/// What MariaDB's client prints, or what it says went wrong.
+/// What MariaDB's client is told of who it is, or what it says went wrong.
 fn ask(
     tidegate: &Tidegate,
     user: &str,
     password: &str,
     options: &[&str],
 ) -> Result<String, String> {
-    let output = Command::new("mariadb")
-        .args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1"])
-        .args(["--batch", "--skip-column-names"])
-        .arg(format!("--port={}", tidegate.address("rw").port()))
-        .args([format!("--user={user}"), format!("--password={password}")])
-        .args(options)
-        .args(["--execute", "SELECT USER(), CURRENT_USER()"])
-        .output()
-        .expect("the mariadb client");
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    } else {
-        Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
-    }
+    let sql = "SELECT USER(), CURRENT_USER()";
+    others::ask(tidegate, user, password, options, sql)
 }
 
 /// Lets `anna` in by her password.

@@ -8,6 +8,7 @@ use tidegate_testkit::raw::{Login, RawClient, Reply};
 use tidegate_testkit::{ServerGroup, Tidegate, wait_until};
 
 use crate::house::{Plan, connect, document, group, run, value, wait_document};
+use crate::others;
 
 const COM_INIT_DB: u8 = 0x02;
 
@@ -147,17 +148,8 @@ fn the_connection_id_is_the_sessions() {
 fn statements_prepared_once_run_on_every_server() {
     let tidegate = Plan::new(group()).start();
     let app = &group().accounts().app;
-    let options = mysql_async::OptsBuilder::default()
-        .ip_or_hostname("127.0.0.1")
-        .tcp_port(tidegate.address("rw").port())
-        .user(Some(&app.user))
-        .pass(Some(&app.password))
-        .db_name(Some("test"))
-        .prefer_socket(false);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
+    let options = others::opts(tidegate.address("rw"), app);
+    let runtime = others::runtime();
     runtime.block_on(async {
         let mut client = mysql_async::Conn::new(options).await.expect("a login");
         client

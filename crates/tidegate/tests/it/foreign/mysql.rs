@@ -2,8 +2,8 @@
 
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
+use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, OptsBuilder};
 use tidegate_testkit::mariadb::{Account, Product};
 use tidegate_testkit::{Server, ServerGroup, Tidegate, wait_until};
 use tokio::runtime::Runtime;
@@ -12,6 +12,7 @@ use super::{ask, ask_at, greets_as, mistyped};
 use crate::greeting::Begun;
 use crate::house::{Plan, wait_document};
 use crate::killed::survive;
+use crate::others;
 
 /// A primary and two replicas, which tests use in turn.
 static GROUP: LazyLock<ServerGroup> = LazyLock::new(|| {
@@ -56,18 +57,8 @@ struct Client {
 
 impl Client {
     fn connect(tidegate: &Tidegate, port: &str) -> Client {
-        let address = tidegate.address(port);
-        let options = OptsBuilder::default()
-            .ip_or_hostname(address.ip().to_string())
-            .tcp_port(address.port())
-            .user(Some(&app().user))
-            .pass(Some(&app().password))
-            .db_name(Some("test"))
-            .prefer_socket(false);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
+        let options = others::opts(tidegate.address(port), app());
+        let runtime = others::runtime();
         let conn = runtime.block_on(Conn::new(options));
         let conn = conn.unwrap_or_else(|error| panic!("{error}\n{}", tidegate.log()));
         Client {
