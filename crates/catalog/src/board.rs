@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tidegate_monitors::{AdminState, MonitorView, ServerBits, ServerKind, ServerState};
+use tidegate_monitors::{AdminState, MonitorView, ServerBits, ServerState};
 use tidegate_runtime::{Admission, Endpoint, Runtime, ServerEndpoint, Servers};
 use tidegate_session::world::{
     Counters, PoolRules, ProxyHeader, Rank, ServerShard, ServerStatus, ServerView, ServerViews,
@@ -14,6 +14,7 @@ use tidegate_session::world::{
 use tidegate_sqlclient::Address;
 use tidegate_tls::{ServerTls, ServerTlsSlot};
 use tidegate_wire::compress::Method;
+use tidegate_wire::version::ServerKind;
 
 /// Why a state could not be changed by hand.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -29,7 +29,6 @@ mod probe;
 mod server;
 mod settings;
 mod task;
-mod version;
 
 pub use bits::{AdminState, ServerBits};
 pub use diagnostics::{Activity, Diagnostics, MonitorView, ServerInfo, SlaveConnection};
@@ -38,4 +37,3 @@ pub use handle::{MonitorHandle, MonitorObserver, RequestError};
 pub use server::ServerState;
 pub use settings::{MonitorSettings, MonitoredServer};
 pub use tidegate_wire::{GtidError, GtidList};
-pub use version::{ServerKind, ServerVersion};

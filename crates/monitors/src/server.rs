@@ -9,8 +9,8 @@ use tidegate_wire::Caps;
 use crate::bits::ServerBits;
 use crate::event::Event;
 use crate::mariadbmon::{Member, Node};
-use crate::version::ServerVersion;
 use tidegate_wire::GtidList;
+use tidegate_wire::version::ServerVersion;
 
 /// What is known of a server. What was never learned is `None`; what was learned before the
 /// server went down is kept, except lag.

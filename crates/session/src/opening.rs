@@ -7,6 +7,7 @@ use tidegate_wire::frame::{frame_with, split_packet};
 use tidegate_wire::login::{
     ClientLogin, ClientStep, Identity, LoginError, MAX_PACKET, Refusal, ServerInfo,
 };
+use tidegate_wire::version::{ServerKind, ServerVersion};
 use tidegate_wire::{Caps, Command, ReplyTracker, Shape};
 
 use crate::backend::{About, Backend, Owed, OwedTo, State};
@@ -359,9 +360,9 @@ impl Session {
         backend.thread_id = u64::from(server.thread_id);
         backend.tracker = tracker(server.caps, history);
         backend.state = State::Replaying;
-        let version = crate::setup::version_number(&server.version);
-        let mysql = !is_mariadb(&server.version);
-        backend.version = version;
+        let version = version(&server.version);
+        let mysql = version.kind() != ServerKind::MariaDb;
+        backend.version = u64::from(version.number());
         backend.mysql_family = mysql;
         backend.tells_gtids = false;
         backend.info = Some(Box::new(server));
@@ -614,11 +615,12 @@ fn format_caps() -> Caps {
         | Caps::STMT_BULK_OPERATIONS
 }
 
-/// Is it the version of a MariaDB server?
-pub(crate) fn is_mariadb(version: &[u8]) -> bool {
-    contains(version, b"MariaDB") || contains(version, b"mariadb")
+/// A server's version, as its greeting tells it.
+fn version(text: &[u8]) -> ServerVersion {
+    ServerVersion::new(&String::from_utf8_lossy(text))
 }
 
-fn contains(text: &[u8], word: &[u8]) -> bool {
-    text.windows(word.len()).any(|window| window == word)
+/// Is it the version of a MariaDB server?
+pub(crate) fn is_mariadb(text: &[u8]) -> bool {
+    version(text).kind() == ServerKind::MariaDb
 }

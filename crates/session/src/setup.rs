@@ -89,39 +89,9 @@ pub(crate) fn is_ours(name: &[u8]) -> bool {
     )
 }
 
-/// `major * 10000 + minor * 100 + patch` of a version text such as `5.5.5-10.11.6-MariaDB`.
-pub(crate) fn version_number(text: &[u8]) -> u64 {
-    let text = text.strip_prefix(b"5.5.5-").unwrap_or(text);
-    let mut parts = [0u64; 3];
-    let mut digits = text.split(|byte| !byte.is_ascii_digit());
-    for part in &mut parts {
-        let Some(word) = digits.next() else { break };
-        *part = word.iter().fold(0u64, |sum, digit| {
-            sum.saturating_mul(10)
-                .saturating_add(u64::from(digit - b'0'))
-        });
-    }
-    let [major, minor, patch] = parts;
-    major
-        .saturating_mul(10_000)
-        .saturating_add(minor.saturating_mul(100))
-        .saturating_add(patch)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn versions() {
-        assert_eq!(
-            version_number(b"5.5.5-10.11.6-MariaDB-1:10.11.6+maria~ubu2204"),
-            101_106
-        );
-        assert_eq!(version_number(b"11.4.2-MariaDB"), 110_402);
-        assert_eq!(version_number(b"8.0.36"), 80_036);
-        assert_eq!(version_number(b"nonsense"), 0);
-    }
 
     #[test]
     fn the_isolation_variable_is_named_by_version() {

@@ -14,6 +14,7 @@ use tidegate_wire::GtidList;
 use tidegate_wire::caps::Caps;
 use tidegate_wire::compress::Method;
 pub use tidegate_wire::proxy_header::Version as ProxyHeader;
+use tidegate_wire::version::SESSION_AUTHORIZATION;
 
 use crate::average::Average;
 use crate::histogram::{Decades, Histogram};
@@ -165,9 +166,6 @@ pub struct ServerView {
     pub counters: Arc<Counters<ServerShard>>,
 }
 
-/// The first version of MariaDB that has SET SESSION AUTHORIZATION.
-const SESSION_AUTHORIZATION: u64 = 12_00_00;
-
 impl ServerView {
     /// Can a connection that was logged in with the service's account turn into a client's? Where the
     /// server is told in a PROXY header where clients are, it would look for the service there.
@@ -175,7 +173,7 @@ impl ServerView {
     pub fn lets_service_in(&self) -> bool {
         self.as_service
             && !self.mysql_family
-            && self.version >= SESSION_AUTHORIZATION
+            && self.version >= u64::from(SESSION_AUTHORIZATION)
             && self.proxy_header.is_none()
     }
 }

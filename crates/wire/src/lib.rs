@@ -42,6 +42,7 @@ mod secret;
 mod status;
 pub mod stmt;
 pub mod track;
+pub mod version;
 
 pub use caps::Caps;
 pub use codec::Reader;

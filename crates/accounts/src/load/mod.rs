@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 
 use thiserror::Error;
 use tidegate_sqlclient::{Client, ConnectOptions, Error, ResultSet, Row, quote_text};
+use tidegate_wire::version::{ServerKind, ServerVersion};
 
 use crate::snapshot::Tables;
 use columns::Columns;
@@ -35,7 +36,7 @@ const GRANT_TABLES: [&str; 5] = [
 const ROLES_MAPPING: &str = "roles_mapping";
 
 /// The first MySQL version with roles.
-const MYSQL_ROLES: u32 = 8;
+const MYSQL_ROLES: u32 = 8_00_00;
 
 /// Why the accounts of a server could not be read.
 #[derive(Debug, Error)]
@@ -177,7 +178,7 @@ impl Loader<'_> {
             }
             return Ok(());
         }
-        if major(&self.client.server_version()) < Some(MYSQL_ROLES) {
+        if self.version().number() < MYSQL_ROLES {
             return Ok(());
         }
         let mut roles = Roles::default();
@@ -195,8 +196,12 @@ impl Loader<'_> {
         Ok(())
     }
 
+    fn version(&self) -> ServerVersion {
+        ServerVersion::new(&self.client.server_version())
+    }
+
     fn is_mariadb(&self) -> bool {
-        self.client.server_version().contains("MariaDB")
+        self.version().kind() == ServerKind::MariaDb
     }
 
     async fn rows(&mut self, table: &str, sql: &str) -> Result<ResultSet, LoadError> {
@@ -283,7 +288,7 @@ impl Loader<'_> {
             lines.any(|line| has_globally(line, privilege))
         };
         self.loaded.tables.service_sets_users =
-            has_session_authorization(&self.client.server_version()) && has("SET USER");
+            self.version().has_session_authorization() && has("SET USER");
         if has("SHOW DATABASES") {
             self.loaded.tables.databases = Some(databases);
         } else {
@@ -336,16 +341,6 @@ fn has_globally(grant: &str, privilege: &str) -> bool {
         })
 }
 
-/// Does this version of a server know SET SESSION AUTHORIZATION? MariaDB does since 12.0.
-fn has_session_authorization(version: &str) -> bool {
-    version.contains("MariaDB") && major(version).is_some_and(|major| major >= 12)
-}
-
-/// The first number of a version.
-fn major(version: &str) -> Option<u32> {
-    version.split_once('.')?.0.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -369,13 +364,5 @@ mod tests {
         assert!(!sees_databases(
             "GRANT USAGE ON *.* TO `SHOW DATABASES`@`%`"
         ));
-    }
-
-    #[test]
-    fn which_servers_turn_sessions_into_others() {
-        assert!(has_session_authorization("12.0.2-MariaDB-log"));
-        assert!(!has_session_authorization("11.8.2-MariaDB"));
-        assert!(!has_session_authorization("5.5.5-10.11.6-MariaDB"));
-        assert!(!has_session_authorization("12.0.0"), "no MariaDB");
     }
 }

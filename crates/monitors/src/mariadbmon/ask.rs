@@ -7,8 +7,8 @@ use thiserror::Error;
 use tidegate_sqlclient::{Client, Error as ClientError, ResultSet, Row, quote_text};
 
 use super::facts::{Facts, IoState, LinkRow};
-use crate::version::ServerVersion;
 use tidegate_wire::GtidList;
+use tidegate_wire::version::ServerVersion;
 
 /// Why the questions were not answered.
 #[derive(Debug, Error)]

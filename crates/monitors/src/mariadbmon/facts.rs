@@ -6,8 +6,8 @@ use std::time::Duration;
 use thiserror::Error;
 use tidegate_wire::Caps;
 
-use crate::version::ServerVersion;
 use tidegate_wire::GtidList;
+use tidegate_wire::version::ServerVersion;
 
 /// Errors of a replica's login at its primary: access denied, with and without a password.
 const CREDENTIAL_ERRORS: [u32; 2] = [1045, 1698];

@@ -10,7 +10,7 @@ use super::graph::Graph;
 use super::rules::Rules;
 use super::view::{Member, Node};
 use crate::bits::ServerBits;
-use crate::version::ServerKind;
+use tidegate_wire::version::ServerKind;
 
 /// The primary, with what its validity depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::graph::{Edge, Graph};
 use super::rules::Rules;
 use super::view::Node;
 use crate::bits::ServerBits;
-use crate::version::ServerKind;
+use tidegate_wire::version::ServerKind;
 
 /// What is decided about one server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

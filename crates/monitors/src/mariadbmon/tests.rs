@@ -8,7 +8,7 @@ use tidegate_wire::Caps;
 
 use super::*;
 use crate::bits::ServerBits;
-use crate::version::ServerVersion;
+use tidegate_wire::version::ServerVersion;
 
 const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 const PORT: u16 = 3306;

@@ -5,6 +5,9 @@ use std::fmt;
 /// The prefix that MariaDB 10 puts in front so that old replicas accept it.
 const OLD_REPLICA_PREFIX: &str = "5.5.5-";
 
+/// The first MariaDB version with SET SESSION AUTHORIZATION.
+pub const SESSION_AUTHORIZATION: u32 = 12_00_00;
+
 /// Which family a server belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServerKind {
@@ -71,6 +74,12 @@ impl ServerVersion {
         self.kind() == ServerKind::MySql && self.number >= 50_605
     }
 
+    /// Does it know SET SESSION AUTHORIZATION?
+    #[must_use]
+    pub fn has_session_authorization(&self) -> bool {
+        self.kind() == ServerKind::MariaDb && self.number >= SESSION_AUTHORIZATION
+    }
+
     /// Does it know MariaDB's global transaction ids and several replication connections?
     #[must_use]
     pub fn has_gtid(&self) -> bool {
@@ -117,6 +126,12 @@ mod tests {
             ServerKind::MariaDb,
             true,
         );
+        check(
+            "5.5.5-10.11.6-MariaDB-1:10.11.6+maria~ubu2204",
+            101_106,
+            ServerKind::MariaDb,
+            true,
+        );
         check("11.4.2-MariaDB-log", 110_402, ServerKind::MariaDb, true);
         check("5.5.68-MariaDB", 50_568, ServerKind::MariaDb, false);
         check("8.0.36", 80_036, ServerKind::MySql, false);
@@ -129,6 +144,15 @@ mod tests {
         check("9.7.4-2", 90_704, ServerKind::MySql, false);
         check("nonsense", 0, ServerKind::MySql, false);
         check("999999999999.1.2", 102, ServerKind::MySql, false);
+    }
+
+    #[test]
+    fn which_servers_turn_sessions_into_others() {
+        let has = |text| ServerVersion::new(text).has_session_authorization();
+        assert!(has("12.0.2-MariaDB-log"));
+        assert!(!has("11.8.2-MariaDB"));
+        assert!(!has("5.5.5-10.11.6-MariaDB"));
+        assert!(!has("12.0.0"), "no MariaDB");
     }
 
     #[test]
