@@ -10,6 +10,7 @@ pub mod readconnroute;
 pub mod readwritesplit;
 mod registry;
 mod states;
+mod tied;
 
 pub use registry::{ROUTERS, RouterModule, router};
 pub(crate) use states::states;

@@ -8,7 +8,7 @@ use tidegate_session::{ErrReply, Scene, TargetId};
 use super::choose;
 use super::route::{self, Class};
 use super::session::Split;
-use super::variables::Place;
+use crate::tied::Place;
 
 /// Something about user variables that no server says: MariaDB's number for such cases.
 const VARIABLE: u16 = 1105;
@@ -36,7 +36,7 @@ impl Split {
     /// it elsewhere and is not there.
     fn as_before(&self, request: &Request<'_>, scene: &Scene<'_>) -> Option<TargetId> {
         let (reader, primary) = (self.reader?, self.primary?);
-        let bare = self.variables.is_empty()
+        let bare = self.tied.variables.is_empty()
             && self.left_open.is_empty()
             && self.unreachable.is_none()
             && !self.settings.causal.is_on();
@@ -48,13 +48,13 @@ impl Split {
     }
 
     fn decide_anew(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision {
-        let resolved = self.named.resolve(request);
+        let resolved = self.tied.named.resolve(request);
         let decision = if self.causal.is_behind(scene) {
             self.to_primary_itself(scene, false)
         } else {
             self.choose(resolved.as_ref().unwrap_or(request), scene)
         };
-        if self.variables.is_empty() {
+        if self.tied.variables.is_empty() {
             return decision;
         }
         self.with_its_variables(request, decision, scene)
@@ -95,7 +95,7 @@ impl Split {
         else {
             return decision;
         };
-        match self.variables.place(statement) {
+        match self.tied.variables.place(statement) {
             Place::On(owner) if owner != *target && request.executes() => {
                 let name = scene.target(owner).map_or("?", |view| view.name());
                 Decision::Reject(ErrReply::new(

@@ -34,13 +34,13 @@ impl Split {
             rule: rule.word(),
             sentence: rule.sentence(),
             verdicts,
-            effects: self.effects(self.named.resolve(request).as_ref().unwrap_or(request)),
+            effects: self.effects(self.tied.named.resolve(request).as_ref().unwrap_or(request)),
         }
     }
 
     /// As `route` does: a hint that cannot be followed is none.
     fn decided(&self, request: &Request<'_>, scene: &Scene<'_>) -> (Class, Rule) {
-        let resolved = self.named.resolve(request);
+        let resolved = self.tied.named.resolve(request);
         let request = resolved.as_ref().unwrap_or(request);
         let (class, rule) = route::decide(request, self.state(scene));
         if class == Class::Hinted && self.to_hinted(request, scene).is_none() {

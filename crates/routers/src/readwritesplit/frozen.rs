@@ -2,13 +2,11 @@
 
 use tidegate_session::TargetId;
 use tidegate_session::freeze::{Decoder, Encoder, FreezeError};
-use tidegate_sql::{TableName, TempTables};
 
 use super::causal::Causal;
-use super::held::Held;
 use super::session::Split;
 use super::settings::Settings;
-use super::variables::Variables;
+use crate::tied::Tied;
 
 impl Split {
     pub(super) fn write(&self, into: &mut Encoder) {
@@ -27,14 +25,8 @@ impl Split {
         into.flag(self.steady);
         into.option(self.last, target);
         into.flag(self.follows_primary);
-        self.held.freeze(into);
-        self.variables.freeze(into);
+        self.tied.freeze(into);
         self.causal.freeze(into);
-        into.list(self.temporary.tables().iter(), |into, table| {
-            into.option(table.schema.as_deref(), Encoder::bytes);
-            into.bytes(&table.name);
-        });
-        into.flag(self.temporary.overflowed());
     }
 
     pub(super) fn read(settings: Settings, from: &mut Decoder<'_>) -> Result<Split, FreezeError> {
@@ -50,17 +42,8 @@ impl Split {
         split.steady = from.flag()?;
         split.last = from.option(target)?;
         split.follows_primary = from.flag()?;
-        split.held = Held::thaw(from)?;
-        split.variables = Variables::thaw(from)?;
+        split.tied = Tied::thaw(from)?;
         split.causal = Causal::thaw(from)?;
-        let tables = from.list(|from| {
-            let schema = from.option(Decoder::bytes)?.map(Into::into);
-            Ok(TableName {
-                schema,
-                name: from.bytes()?.into(),
-            })
-        })?;
-        split.temporary = TempTables::restore(tables, from.flag()?);
         Ok(split)
     }
 }

@@ -17,9 +17,7 @@ mod decide;
 mod effects;
 mod explain;
 mod frozen;
-mod held;
 mod losses;
-mod named;
 mod optimistic;
 #[cfg(test)]
 mod oracle;
@@ -34,7 +32,6 @@ mod targets;
 #[cfg(test)]
 mod tests;
 mod unreachable;
-mod variables;
 
 use tidegate_session::freeze::{Decoder, FreezeError};
 use tidegate_session::router::{Needs, Router, RouterSession, TargetSet};

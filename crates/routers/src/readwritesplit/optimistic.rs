@@ -25,7 +25,7 @@ impl Split {
             && scene.recoverable()
             && !request.trx.is_open()
             && self.pin(scene).is_none()
-            && self.is_bare();
+            && self.tied.is_bare();
         if !hopeful {
             return None;
         }

@@ -7,7 +7,7 @@ use tidegate_sql::{Operation, Parsed, Statement, TempTables, TrxTracker, TypeMas
 use tidegate_wire::Command;
 
 use super::rule::Rule;
-use super::variables::{Place, Variables};
+use crate::tied::{Kept, Place, Variables};
 
 /// The kind of target a statement needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +80,16 @@ pub(crate) enum Pin {
     NextTransaction,
     /// A strict mode has fired.
     StrictMode,
+}
+
+impl From<Kept> for Pin {
+    fn from(kept: Kept) -> Pin {
+        match kept {
+            Kept::Lock => Pin::Lock,
+            Kept::State => Pin::State,
+            Kept::StrictMode => Pin::StrictMode,
+        }
+    }
 }
 
 impl Pin {

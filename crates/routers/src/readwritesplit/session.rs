@@ -9,20 +9,18 @@ use tidegate_session::router::{
 };
 use tidegate_session::world::ServerStatus;
 use tidegate_session::{Counted, Link, Scene, TargetId};
-use tidegate_sql::{SessionEffect, Statement, TempTables, TrxEffect, TrxTracker, TypeMask};
+use tidegate_sql::{Statement, TrxEffect, TrxTracker, TypeMask};
 use tidegate_wire::Command;
 
 use super::causal::Causal;
 use super::choose;
-use super::held::Held;
 use super::losses::{self, Outcome, Situation};
-use super::named::Named;
 use super::route::{self, Class, Pin, State};
 use super::rule::Rule;
 use super::settings::Settings;
 use super::targets;
 use super::unreachable::Unreachable;
-use super::variables::Variables;
+use crate::tied::Tied;
 
 /// One client connection's state.
 #[derive(Debug)]
@@ -60,14 +58,9 @@ pub(crate) struct Split {
     pub(super) reader: Option<TargetId>,
     /// The statement before went to the primary as such, so that another may follow it unanswered.
     pub(super) follows_primary: bool,
-    /// What the primary's connection holds that exists nowhere else, and the pins of strict modes.
-    pub(super) held: Held,
-    pub(super) variables: Variables,
-    pub(super) named: Named,
+    /// What the primary's connection has that exists nowhere else, and the like.
+    pub(super) tied: Tied,
     pub(super) causal: Causal,
-    pub(super) temporary: TempTables,
-    /// What creating or dropping temporary tables will have changed once it has succeeded.
-    pub(super) temporary_after: Option<TempTables>,
 }
 
 impl Split {
@@ -89,29 +82,25 @@ impl Split {
             last: None,
             reader: None,
             follows_primary: false,
-            held: Held::default(),
-            variables: Variables::default(),
-            named: Named::default(),
+            tied: Tied::default(),
             causal: Causal::default(),
-            temporary: TempTables::default(),
-            temporary_after: None,
         }
     }
 
     pub(super) fn state<'a>(&'a self, scene: &Scene<'a>) -> State<'a> {
         State {
-            temporary: &self.temporary,
+            temporary: &self.tied.temporary,
             database: scene.database(),
             pinned: self.pin(scene),
-            variables: &self.variables,
+            variables: &self.tied.variables,
             variables_on_primary: self.settings.variables_on_primary,
         }
     }
 
     /// What keeps the session on the primary.
     pub(super) fn pin(&self, scene: &Scene<'_>) -> Option<Pin> {
-        if let Some(pin) = self.held.pin() {
-            Some(pin)
+        if let Some(kept) = self.tied.held.keeps() {
+            Some(kept.into())
         } else if scene.serializable() {
             Some(Pin::Isolation)
         } else if scene.trx().is_next_pending() {
@@ -126,7 +115,7 @@ impl Split {
         if self.causal.is_behind(scene) {
             return Rule::CausalWait;
         }
-        let resolved = self.named.resolve(request);
+        let resolved = self.tied.named.resolve(request);
         let request = resolved.as_ref().unwrap_or(request);
         match route::decide(request, self.state(scene)) {
             (Class::Replica, _) if self.keeps_on_primary(request, scene) => Rule::CausalRead,
@@ -212,51 +201,17 @@ impl Split {
 
     /// What was tied to the primary's connection is gone with it.
     fn forget_tied(&mut self, old: TargetId) {
-        self.temporary = TempTables::default();
-        self.temporary_after = None;
-        self.variables.lose(old);
+        self.tied.lose(old);
         if self.last == Some(old) {
             self.last = None;
         }
-    }
-
-    /// What the statement ties to the connection it runs on.
-    pub(super) fn note_effects(
-        &mut self,
-        request: &Request<'_>,
-        course: Course,
-        database: Option<&[u8]>,
-    ) {
-        let Some(statement) = request.statement else {
-            return;
-        };
-        // Neither preparing a statement nor fetching from it, resetting or closing it runs it.
-        if !request.executes() || statement.inert {
-            return;
-        }
-        let alone = matches!(course, Course::One(_));
-        self.held.follow(statement, alone, &self.settings);
-        self.variables.follow(statement, course);
-        self.named.follow(statement);
-        if changes_temporary(statement) {
-            // Another may be on its way whose outcome is not known yet.
-            let before = self.temporary_after.as_ref().unwrap_or(&self.temporary);
-            let mut after = before.clone();
-            after.follow(statement, database);
-            self.temporary_after = Some(after);
-        }
-    }
-
-    /// Is nothing tied to the primary's connection that another could not be given?
-    pub(super) fn is_bare(&self) -> bool {
-        !self.held.is_irreplaceable() && !self.variables.are_tied() && self.temporary.is_empty()
     }
 
     /// Would the open transaction do the same on another connection, and may it run on one?
     pub(super) fn may_repeat(&self) -> bool {
         let bare = match self.transaction {
             Some(_) => self.repeatable,
-            None => self.is_bare(),
+            None => self.tied.is_bare(),
         };
         bare && (!self.on_primary || self.settings.reconnects)
     }
@@ -280,7 +235,7 @@ impl RouterSession for Split {
     }
     fn before(&self, request: &Request<'_>, target: TargetId, scene: &Scene<'_>) -> Before {
         let primary = self.find_primary(scene);
-        let resolved = self.named.resolve(request);
+        let resolved = self.tied.named.resolve(request);
         let request = resolved.as_ref().unwrap_or(request);
         self.causal
             .before(self.settings.causal, request, target, primary, scene)
@@ -310,10 +265,11 @@ impl RouterSession for Split {
         }
         self.bound = self.bound || self.goes_to_primary(course, scene);
         let trx = scene.trx();
-        let bare = trx.is_open() && self.is_bare();
-        self.note_effects(request, course, scene.database());
+        let bare = trx.is_open() && self.tied.is_bare();
+        self.tied
+            .follow(request, course, scene.database(), self.settings.strict);
         self.went_to_all = matches!(course, Course::All { .. });
-        let resolved = self.named.resolve(request);
+        let resolved = self.tied.named.resolve(request);
         let executed = resolved.as_ref().unwrap_or(request);
         let (writes, how) = (writes(executed), Split::counted(executed, course));
         // What a transaction has written counts when it ends, by whatever statement.
@@ -355,11 +311,7 @@ impl RouterSession for Split {
     }
 
     fn on_reply(&mut self, target: TargetId, ended: Ended, scene: &Scene<'_>) {
-        if let Some(after) = self.temporary_after.take()
-            && !ended.failed
-        {
-            self.temporary = after;
-        }
+        self.tied.settle(ended.failed);
         // With others on their way the transaction is already as the last of them leaves it.
         if scene.outstanding() > 0 {
             return;
@@ -424,7 +376,7 @@ impl RouterSession for Split {
             losses::of_replica(&situation)
         };
         self.left_open = self.left_open.without(loss.target);
-        self.variables.lose(loss.target);
+        self.tied.variables.lose(loss.target);
         if Some(loss.target) == self.last {
             self.last = None;
         }
@@ -459,7 +411,7 @@ impl RouterSession for Split {
                 None => TargetSet::EMPTY,
             };
         }
-        let owners = self.variables.owners();
+        let owners = self.tied.variables.owners();
         let spare = choose::spare(scene, &self.settings.limits, self.primary, owners);
         self.left_open.union(spare)
     }
@@ -481,33 +433,12 @@ impl RouterSession for Split {
         self.went_to_all = false;
         self.last = None;
         self.follows_primary = false;
-        // It began without any of this, and makes it again.
-        self.held.lose();
-        self.variables = Variables::default();
-        self.temporary = TempTables::default();
-        self.temporary_after = None;
+        self.tied.forget();
     }
 
     fn tie(&self, scene: &Scene<'_>) -> Option<Tie> {
-        if self.held.is_irreplaceable() {
-            Some(Tie::State(
-                "it holds a lock, or other state that only its connection to the primary has",
-            ))
-        } else if !self.temporary.is_empty() || self.temporary_after.is_some() {
-            Some(Tie::State("it has temporary tables"))
-        } else if self.variables.are_tied() {
-            Some(Tie::State(
-                "it has user variables that only one server knows",
-            ))
-        } else if self.held.is_strict() {
-            Some(Tie::State(
-                "strict_multi_stmt or strict_sp_calls keeps it on its connection to the primary",
-            ))
-        } else if self.is_in_transaction(scene) {
-            Some(Tie::Transaction)
-        } else {
-            None
-        }
+        let in_transaction = || self.is_in_transaction(scene).then_some(Tie::Transaction);
+        self.tied.tie().or_else(in_transaction)
     }
 
     fn seen(&self) -> Seen {
@@ -519,7 +450,7 @@ impl RouterSession for Split {
     }
 
     fn variable_bytes(&self) -> usize {
-        self.variables.bytes()
+        self.tied.variables.bytes()
     }
 
     fn reset(&mut self) {
@@ -533,19 +464,6 @@ impl RouterSession for Split {
     fn freeze(&self, into: &mut Encoder) {
         self.write(into);
     }
-}
-
-/// Does it create, drop or rename a table that may be temporary?
-fn changes_temporary(statement: &Statement) -> bool {
-    let own = matches!(
-        statement.effect,
-        Some(
-            SessionEffect::CreateTemporary(_)
-                | SessionEffect::DropTables(_)
-                | SessionEffect::RenameTables(_)
-        )
-    );
-    own || statement.parts.iter().any(changes_temporary)
 }
 
 /// Does it end the open transaction and begin no other?

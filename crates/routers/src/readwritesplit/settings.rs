@@ -6,6 +6,8 @@ use tidegate_session::{Checksum, ReplayRules, SyncRules};
 
 use super::causal;
 use super::choose::Limits;
+use crate::tied::Strict;
+
 use super::params::{MasterFailureMode, ReadWriteSplitParams, ReplayChecksum, SqlVariablesIn};
 
 /// The parameters of a service, after those that follow from others have been derived.
@@ -22,8 +24,7 @@ pub(crate) struct Settings {
     /// How long a statement may wait for a server. `None`: not at all.
     pub(crate) patience: Option<Duration>,
     pub(crate) lazy: bool,
-    pub(crate) strict_multi: bool,
-    pub(crate) strict_calls: bool,
+    pub(crate) strict: Strict,
     pub(crate) strict_tables: bool,
     /// What reads or assigns user variables goes to the primary.
     pub(crate) variables_on_primary: bool,
@@ -57,8 +58,10 @@ impl Settings {
             retries_reads: params.retry_failed_reads,
             patience: params.delayed_retry.then_some(params.delayed_retry_timeout),
             lazy: params.lazy_connect,
-            strict_multi: params.strict_multi_stmt,
-            strict_calls: params.strict_sp_calls,
+            strict: Strict {
+                multi: params.strict_multi_stmt,
+                calls: params.strict_sp_calls,
+            },
             strict_tables: params.strict_tmp_tables,
             variables_on_primary: params.use_sql_variables_in == SqlVariablesIn::Master,
             optimistic: params.optimistic_trx,

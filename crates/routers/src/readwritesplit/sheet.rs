@@ -5,15 +5,13 @@ use tidegate_session::TargetId;
 use tidegate_session::request::Request;
 use tidegate_session::router::{Course, TargetSet};
 use tidegate_sql::hints::{Hint, Route};
-use tidegate_sql::{Modes, TempTables, TrxTracker, classify};
+use tidegate_sql::{Modes, TrxTracker, classify};
 use tidegate_testkit::statements::{Row, rows};
 
-use super::held::Held;
-use super::named::Named;
 use super::params::ReadWriteSplitParams;
 use super::route::{Class, Pin, State, class};
 use super::settings::Settings;
-use super::variables::Variables;
+use crate::tied::Tied;
 
 /// The autocommit flag of a status word.
 const AUTOCOMMIT: u16 = 2;
@@ -23,10 +21,7 @@ struct Session {
     settings: Settings,
     modes: Modes,
     trx: TrxTracker,
-    temporary: TempTables,
-    held: Held,
-    variables: Variables,
-    named: Named,
+    tied: Tied,
 }
 
 impl Session {
@@ -35,10 +30,7 @@ impl Session {
             settings: Settings::new(params),
             modes: Modes::default(),
             trx: TrxTracker::default(),
-            temporary: TempTables::default(),
-            held: Held::default(),
-            variables: Variables::default(),
-            named: Named::default(),
+            tied: Tied::default(),
         }
     }
 
@@ -66,13 +58,13 @@ impl Session {
         let pin = self.trx.is_serializable().then_some(Pin::Isolation);
         let pending = self.trx.is_next_pending().then_some(Pin::NextTransaction);
         let state = State {
-            temporary: &self.temporary,
+            temporary: &self.tied.temporary,
             database: Some(b"test"),
-            pinned: self.held.pin().or(pin).or(pending),
-            variables: &self.variables,
+            pinned: self.tied.held.keeps().map(Pin::from).or(pin).or(pending),
+            variables: &self.tied.variables,
             variables_on_primary: self.settings.variables_on_primary,
         };
-        let resolved = self.named.resolve(&request);
+        let resolved = self.tied.named.resolve(&request);
         class(resolved.as_ref().unwrap_or(&request), state)
     }
 
@@ -87,13 +79,12 @@ impl Session {
             },
             _ => Course::One(primary),
         };
-        let alone = matches!(course, Course::One(_));
+        let request = Request::of_text(text.as_bytes(), &statement, &self.trx);
+        self.tied
+            .follow(&request, course, Some(b"test"), self.settings.strict);
+        self.tied.settle(false);
         self.trx.predict(&statement);
         self.modes = self.modes.after(&statement);
-        self.temporary.follow(&statement, Some(b"test"));
-        self.held.follow(&statement, alone, &self.settings);
-        self.variables.follow(&statement, course);
-        self.named.follow(&statement);
     }
 }
 

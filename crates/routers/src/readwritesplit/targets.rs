@@ -14,7 +14,7 @@ use super::choose;
 use super::params::MasterFailureMode;
 use super::route;
 use super::session::Split;
-use super::variables::Place;
+use crate::tied::Place;
 
 /// How long a statement that found no server waits before it looks again, unless a monitor sees a
 /// change before.
@@ -47,7 +47,7 @@ impl Split {
     }
 
     fn may_replace_primary_for(&self, scene: &Scene<'_>, before: &TrxTracker) -> bool {
-        let pinned = self.held.is_strict() || scene.serializable() || before.is_next_pending();
+        let pinned = self.tied.held.is_strict() || scene.serializable() || before.is_next_pending();
         // What keeps a session on its connection cannot keep it on one that is lost: the isolation level
         // and SET TRANSACTION are said again to another, and what a strict mode is for has happened.
         let kept = pinned
@@ -60,8 +60,8 @@ impl Split {
 
     /// Is there something on the primary's connection that would be lost with it?
     pub(super) fn is_irreplaceable(&self) -> bool {
-        let tables = self.settings.strict_tables && !self.temporary.is_empty();
-        tables || self.held.is_irreplaceable()
+        let tables = self.settings.strict_tables && !self.tied.temporary.is_empty();
+        tables || self.tied.held.is_irreplaceable()
     }
 
     /// Targets that must not be chosen, now that others will do.
@@ -222,7 +222,7 @@ impl Split {
         let links = || scene.targets().filter_map(|id| Some((id, link(id)?)));
         let place = request
             .statement
-            .map(|statement| self.variables.place(statement));
+            .map(|statement| self.tied.variables.place(statement));
         let owner = match place {
             Some(Place::On(owner)) => Some(owner),
             _ => None,

@@ -12,7 +12,7 @@ use super::route::{Class, Pin, State, class};
 use super::session::Split;
 use super::settings::Settings;
 use super::targets::first_of;
-use super::variables::Variables;
+use crate::tied::Variables;
 
 /// A session as far as the rules look at it.
 #[derive(Default)]
@@ -202,8 +202,11 @@ fn only_what_is_executed_ties_a_session_to_a_server() {
                 command,
                 ..Request::of_text(text.as_bytes(), &statement, &trx)
             };
-            split.note_effects(&request, Course::One(TargetId(0)), Some(b"test"));
-            let is_bare = split.is_bare() && split.temporary_after.is_none();
+            let course = Course::One(TargetId(0));
+            split
+                .tied
+                .follow(&request, course, Some(b"test"), split.settings.strict);
+            let is_bare = split.tied.is_bare() && split.tied.is_settled();
             assert_eq!(is_bare, bare, "{} of {text}", command.name());
         }
     }

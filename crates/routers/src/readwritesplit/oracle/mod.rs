@@ -17,7 +17,7 @@ use tidegate_testkit::{Count, ServerGroup};
 use tidegate_wire::Command;
 
 use super::route::{Class, State, class};
-use super::variables::Variables;
+use crate::tied::Variables;
 
 /// "The server is running with the --read-only option".
 const READ_ONLY: u16 = 1290;

@@ -5,9 +5,6 @@ use std::collections::BTreeSet;
 use tidegate_session::freeze::{Decoder, Encoder, FreezeError};
 use tidegate_sql::{Hold, Operation, SessionEffect, Statement, TypeMask};
 
-use super::route::Pin;
-use super::settings::Settings;
-
 /// The most open handlers that are told apart; with more the connection counts as holding some until
 /// the session is reset.
 const MAX_HANDLERS: usize = 1000;
@@ -18,6 +15,26 @@ const SESSION_STATE: TypeMask = TypeMask::SESSION_WRITE
     .union(TypeMask::PREPARE_NAMED_STMT)
     .union(TypeMask::DEALLOC_PREPARE)
     .union(TypeMask::NEXT_TRX);
+
+/// The strict modes of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Strict {
+    /// A text of several statements pins (`strict_multi_stmt`).
+    pub(crate) multi: bool,
+    /// A CALL pins (`strict_sp_calls`).
+    pub(crate) calls: bool,
+}
+
+/// What keeps every statement that is not a session command where writes run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// A lock that the connection holds.
+    Lock,
+    /// Session state that it alone has.
+    State,
+    /// A strict mode has fired.
+    StrictMode,
+}
 
 /// Locks, open handlers, state of unknown kind, and the pins of the strict modes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,13 +55,13 @@ pub(crate) struct Held {
 
 impl Held {
     /// What keeps every statement that is not a session command on the primary.
-    pub(crate) fn pin(&self) -> Option<Pin> {
+    pub(crate) fn keeps(&self) -> Option<Kept> {
         if self.tables {
-            Some(Pin::Lock)
+            Some(Kept::Lock)
         } else if self.state {
-            Some(Pin::State)
+            Some(Kept::State)
         } else if self.strict {
-            Some(Pin::StrictMode)
+            Some(Kept::StrictMode)
         } else {
             None
         }
@@ -69,7 +86,20 @@ impl Held {
     }
 
     /// A statement is on its way, to the one server that runs it (`alone`) or to all.
-    pub(crate) fn follow(&mut self, statement: &Statement, alone: bool, settings: &Settings) {
+    pub(crate) fn follow(&mut self, statement: &Statement, alone: bool, strict: Strict) {
+        match &*statement.parts {
+            [] => self.change(statement),
+            parts => parts.iter().for_each(|part| self.change(part)),
+        }
+        if alone && statement.multi {
+            self.state |= statement.mask.intersects(SESSION_STATE);
+            self.strict |= strict.multi;
+        }
+        self.strict |= strict.calls && calls(statement);
+    }
+
+    /// One statement takes or gives back.
+    fn change(&mut self, statement: &Statement) {
         match &statement.effect {
             Some(SessionEffect::Hold(hold)) => self.take(hold),
             Some(SessionEffect::Release(hold)) => self.give_back(hold),
@@ -80,11 +110,6 @@ impl Held {
         } else if statement.releases_user_locks {
             self.user_locks = false;
         }
-        if alone && statement.multi {
-            self.state |= statement.mask.intersects(SESSION_STATE);
-            self.strict |= settings.strict_multi;
-        }
-        self.strict |= settings.strict_calls && calls(statement);
     }
 
     fn take(&mut self, hold: &Hold) {

@@ -14,11 +14,19 @@ const MAX_NAMES: usize = 200;
 
 /// The prepared statements of a session, by name in lower case.
 #[derive(Debug, Default)]
-pub(super) struct Named(BTreeMap<Box<[u8]>, Box<Statement>>);
+pub(crate) struct Named(BTreeMap<Box<[u8]>, Box<Statement>>);
 
 impl Named {
-    /// What an EXECUTE executes.
-    fn executed(&self, statement: &Statement) -> Option<&Statement> {
+    /// What an EXECUTE executes, if that is known.
+    pub(super) fn executed<'a>(&'a self, statement: &'a Statement) -> Option<&'a Statement> {
+        match &statement.effect {
+            Some(SessionEffect::ExecuteImmediate { inner }) => inner.as_deref(),
+            _ => self.prepared(statement),
+        }
+    }
+
+    /// What was prepared by the name that an EXECUTE says.
+    fn prepared(&self, statement: &Statement) -> Option<&Statement> {
         match &statement.effect {
             Some(SessionEffect::Execute { name, .. }) => self
                 .0
@@ -31,9 +39,9 @@ impl Named {
     /// The request as routing looks at it, an EXECUTE being what it executes; `None`: it is what it
     /// says.
     #[inline]
-    pub(super) fn resolve<'a>(&'a self, request: &Request<'a>) -> Option<Request<'a>> {
+    pub(crate) fn resolve<'a>(&'a self, request: &Request<'a>) -> Option<Request<'a>> {
         let named = request.command == Command::Query && !self.0.is_empty();
-        let executed = self.executed(request.statement.filter(|_| named)?)?;
+        let executed = self.prepared(request.statement.filter(|_| named)?)?;
         Some(Request {
             statement: Some(executed),
             ..*request
@@ -41,7 +49,7 @@ impl Named {
     }
 
     /// A statement is on its way.
-    pub(super) fn follow(&mut self, statement: &Statement) {
+    pub(crate) fn follow(&mut self, statement: &Statement) {
         if self.0.is_empty() && statement.effect.is_none() {
             return;
         }
