@@ -137,7 +137,7 @@ impl Graph {
     pub fn watches_positions(&self) -> bool {
         self.services
             .values()
-            .any(|service| service.router.needs().monitored)
+            .any(|service| service.router.needs(service.sharing.is_some()).monitored)
     }
 }
 

@@ -139,7 +139,7 @@ fn first_need<T>(service: &ServiceSpec, depth: usize, pick: fn(&Needs) -> Option
         TargetSpec::Service(inner) if depth < MAX_DEPTH => first_need(inner, depth + 1, pick),
         TargetSpec::Service(_) | TargetSpec::Server(_) => None,
     };
-    pick(&service.router.needs()).or_else(|| service.targets.iter().find_map(inner))
+    pick(&service.router.needs(false)).or_else(|| service.targets.iter().find_map(inner))
 }
 
 /// What the whole tree needs of the core.
@@ -174,6 +174,9 @@ impl TreeNeeds {
     /// For a client with these capabilities.
     pub(crate) fn of(nodes: &[Node], own: &[FilterSlot], caps: Caps) -> TreeNeeds {
         let mut needs = TreeNeeds::default();
+        let lends = nodes
+            .first()
+            .is_some_and(|root| root.spec.sharing.is_some());
         for node in nodes {
             let Needs {
                 statements,
@@ -184,7 +187,7 @@ impl TreeNeeds {
                 positions,
                 sync,
                 monitored: _,
-            } = node.spec.router.needs();
+            } = node.spec.router.needs(lends);
             needs.statements |= statements;
             needs.history |= history;
             needs.keeps |= keeps;

@@ -39,7 +39,8 @@ impl Session {
         if !self.has_login() {
             return Err(ControlError::NotOpen);
         }
-        let obstacle = if !self.needs.history || !service.router.needs().history {
+        let needs = service.router.needs(service.sharing.is_some());
+        let obstacle = if !self.needs.history || !needs.history {
             Some(
                 "its router keeps no session command history, so its state could not be made again",
             )

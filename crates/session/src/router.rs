@@ -22,8 +22,9 @@ use tidegate_wire::Command;
 pub trait Router: std::fmt::Debug + Send + Sync {
     /// The module's name, as in `router=`.
     fn name(&self) -> &'static str;
-    /// What its sessions need from the core.
-    fn needs(&self) -> Needs;
+    /// What its sessions need from the core. `lends`: the service that their clients connect to has
+    /// idle sessions lend their connections.
+    fn needs(&self, lends: bool) -> Needs;
     /// The words for the reasons that it counts in
     /// [`ServiceShard::primary_reasons`](crate::ServiceShard::primary_reasons), by their numbers.
     fn primary_reasons(&self) -> &'static [&'static str] {

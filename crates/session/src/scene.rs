@@ -34,6 +34,12 @@ impl<'a> Scene<'a> {
         self.session.id
     }
 
+    /// Does the session lend its connections while it is idle?
+    #[must_use]
+    pub fn lends(&self) -> bool {
+        self.session.service.sharing.is_some()
+    }
+
     /// The client's default database.
     #[must_use]
     pub fn database(&self) -> Option<&'a [u8]> {

@@ -35,4 +35,5 @@ mod trace;
 mod world;
 
 pub use coverage::Coverage;
+pub use plan::shares;
 pub use run::{Outcome, replay, schedule, schedule_followed};

@@ -380,6 +380,12 @@ fn draw_pool(seed: u64) -> Option<PoolRules> {
     })
 }
 
+/// Do idle sessions of the seed's schedule lend their connections?
+#[must_use]
+pub fn shares(seed: u64) -> bool {
+    draw_sharing(seed).is_some()
+}
+
 /// Drawn apart for the same reason; a half of the schedules with a pool.
 fn draw_sharing(seed: u64) -> Option<(Duration, Duration, usize)> {
     let mut rng = Rng::new(seed.rotate_left(24));

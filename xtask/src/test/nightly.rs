@@ -21,6 +21,8 @@ pub(super) const COUNTS: &[(&str, &str)] = &[
     ("TIDEGATE_ACCOUNT_CASES", "1_000_000"),
     // Statements prepared by those who attack.
     ("TIDEGATE_PREPARES", "5_000_000"),
+    // Connections that go from one session to another, by each router.
+    ("TIDEGATE_HAND_OVERS", "1_000_000"),
 ];
 
 /// In this order: what takes least comes first.
@@ -41,6 +43,24 @@ pub(super) const STAGES: &[Stage] = &[
         ]),
         env: &[],
         limit: hours(6),
+    },
+    Stage {
+        name: "sharing",
+        what: "300,000 seeded schedules in which sessions share connections, and no law is broken",
+        work: Work::Cargo(&[
+            "run",
+            "--locked",
+            "--profile",
+            "sim",
+            "-p",
+            "tidegate-sim",
+            "--",
+            "--sharing",
+            "--schedules",
+            "300_000",
+        ]),
+        env: &[],
+        limit: hours(2),
     },
     Stage {
         name: "mysql-test",

@@ -1,7 +1,9 @@
 //! `readconnroute`: one target for a session, chosen when it starts; everything goes there.
 //!
 //! Leaves out on purpose: statements are not looked at, hints mean nothing, nothing is repeated on
-//! another server. Writes sent to a replica are the application's affair.
+//! another server. Writes sent to a replica are the application's affair. Only a session that lends
+//! its connection (`idle_session_pool_time`) has its statements followed, for another connection to
+//! the same server has to be told what they set.
 //!
 //! Invariant: after the first byte of a session reached its target, no other target gets any.
 
@@ -17,6 +19,7 @@ use tidegate_session::router::{
 use tidegate_session::world::ServerStatus;
 use tidegate_session::{Counted, Scene, SessionFault, TargetId};
 
+use crate::tied::{Strict, Tied, is_told_again};
 use choice::{Roles, Wish};
 pub use params::{MODULE, ReadConnRouteParams, Role};
 
@@ -52,10 +55,10 @@ impl Router for ReadConnRoute {
         "readconnroute"
     }
 
-    fn needs(&self) -> Needs {
+    fn needs(&self, lends: bool) -> Needs {
         Needs {
-            statements: false,
-            history: false,
+            statements: lends,
+            history: lends,
             keeps: false,
             replay: None,
             reuses: false,
@@ -78,6 +81,7 @@ impl Router for ReadConnRoute {
             target,
             refused: TargetSet::EMPTY,
             used: false,
+            tied: scene.lends().then(Box::default),
         };
         Ok((Box::new(session), TargetSet::one(target)))
     }
@@ -85,11 +89,13 @@ impl Router for ReadConnRoute {
     fn thaw(&self, from: &mut Decoder<'_>) -> Result<Box<dyn RouterSession>, FreezeError> {
         let target = TargetId(from.u16()?);
         let used = from.flag()?;
+        let tied = from.option(Tied::thaw)?;
         Ok(Box::new(Connection {
             wish: self.wish,
             target,
             refused: TargetSet::EMPTY,
             used,
+            tied: tied.map(Box::new),
         }))
     }
 }
@@ -103,10 +109,12 @@ struct Connection {
     refused: TargetSet,
     /// A command has been sent: the choice is final.
     used: bool,
+    /// What a session that lends its connection has made of it; `None`: it does not lend.
+    tied: Option<Box<Tied>>,
 }
 
 impl RouterSession for Connection {
-    fn route(&self, _request: &Request<'_>, scene: &Scene<'_>) -> Decision {
+    fn route(&self, request: &Request<'_>, scene: &Scene<'_>) -> Decision {
         let lost_its_role = self.used
             && self.wish.only_primary()
             && scene
@@ -120,6 +128,16 @@ impl RouterSession for Connection {
             return Decision::End(SessionFault::NoServer(format!(
                 "server '{name}' is no longer the primary"
             )));
+        }
+        let told_again = self
+            .tied
+            .as_ref()
+            .is_some_and(|tied| is_told_again(request, tied, scene.database()));
+        if told_again {
+            return Decision::All {
+                to: TargetSet::one(self.target),
+                answer: self.target,
+            };
         }
         Decision::One {
             target: self.target,
@@ -140,12 +158,19 @@ impl RouterSession for Connection {
         }
     }
 
-    fn on_routed(&mut self, _request: &Request<'_>, _course: Course, scene: &Scene<'_>) {
+    fn on_routed(&mut self, request: &Request<'_>, course: Course, scene: &Scene<'_>) {
         self.used = true;
+        if let Some(tied) = &mut self.tied {
+            tied.follow(request, course, scene.database(), Strict::default());
+        }
         scene.count(self.target, Counted::Other);
     }
 
-    fn on_reply(&mut self, _target: TargetId, _ended: Ended, _scene: &Scene<'_>) {}
+    fn on_reply(&mut self, _target: TargetId, ended: Ended, _scene: &Scene<'_>) {
+        if let Some(tied) = &mut self.tied {
+            tied.settle(ended.failed);
+        }
+    }
 
     fn on_lost(&mut self, loss: &Loss, scene: &Scene<'_>) -> AfterLoss {
         if loss.was_open || self.used {
@@ -163,10 +188,20 @@ impl RouterSession for Connection {
         }
     }
 
-    fn tie(&self, _scene: &Scene<'_>) -> Option<Tie> {
-        Some(Tie::State(
-            "everything that it was sent is known to its one connection only",
-        ))
+    fn tie(&self, scene: &Scene<'_>) -> Option<Tie> {
+        let in_transaction = || scene.trx().is_open().then_some(Tie::Transaction);
+        match &self.tied {
+            Some(tied) => tied.tie().or_else(in_transaction),
+            None => Some(Tie::State(
+                "everything that it was sent is known to its one connection only",
+            )),
+        }
+    }
+
+    fn reset(&mut self) {
+        if let Some(tied) = &mut self.tied {
+            **tied = Tied::default();
+        }
     }
 
     fn spare(&self, scene: &Scene<'_>) -> TargetSet {
@@ -183,6 +218,7 @@ impl RouterSession for Connection {
     fn freeze(&self, into: &mut Encoder) {
         into.u16(self.target.0);
         into.flag(self.used);
+        into.option(self.tied.as_deref(), |into, tied| tied.freeze(into));
     }
 }
 

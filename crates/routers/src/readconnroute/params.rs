@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use tidegate_config::declare::{flag, seconds};
-use tidegate_config::params::ServiceParams;
 use tidegate_config::{ModuleDecl, ModuleKind, Params as _, RuleScope, WordSet, params, words};
 
 words! {
@@ -44,12 +43,5 @@ fn check(scope: &mut RuleScope<'_>) {
     let own: ReadConnRouteParams = scope.params();
     if own.router_options.is_empty() {
         scope.refuse("router_options", "it is empty; name at least one role");
-    }
-    let service: ServiceParams = scope.params();
-    if service.idle_session_pool_time.is_some() {
-        scope.refuse(
-            "idle_session_pool_time",
-            "readconnroute knows nothing of a session's state and cannot lend its connection; use readwritesplit",
-        );
     }
 }

@@ -62,7 +62,7 @@ impl Router for ReadWriteSplit {
         "readwritesplit"
     }
 
-    fn needs(&self) -> Needs {
+    fn needs(&self, _lends: bool) -> Needs {
         Needs {
             statements: true,
             history: true,

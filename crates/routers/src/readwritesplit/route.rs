@@ -7,7 +7,10 @@ use tidegate_sql::{Operation, Parsed, Statement, TempTables, TrxTracker, TypeMas
 use tidegate_wire::Command;
 
 use super::rule::Rule;
-use crate::tied::{Kept, Place, Variables};
+use crate::tied::{
+    Kept, ON_ONE, Place, Variables, is_for_all, needs_temporary, prepares_temporary,
+    reads_temporary, sets_state,
+};
 
 /// The kind of target a statement needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,22 +45,6 @@ pub(crate) struct State<'a> {
     /// What reads or assigns user variables goes to the primary.
     pub(crate) variables_on_primary: bool,
 }
-
-const SESSION_COMMAND: TypeMask = TypeMask::SESSION_WRITE
-    .union(TypeMask::GSYSVAR_WRITE)
-    .union(TypeMask::PREPARE_STMT)
-    .union(TypeMask::PREPARE_NAMED_STMT)
-    .union(TypeMask::DEALLOC_PREPARE)
-    .union(TypeMask::ENABLE_AUTOCOMMIT)
-    .union(TypeMask::DISABLE_AUTOCOMMIT);
-
-const ON_PRIMARY: TypeMask = TypeMask::WRITE
-    .union(TypeMask::MASTER_READ)
-    .union(TypeMask::CREATE_TMP_TABLE)
-    .union(TypeMask::READ_TMP_TABLE)
-    .union(TypeMask::COMMIT)
-    .union(TypeMask::ROLLBACK)
-    .union(TypeMask::UNKNOWN);
 
 const PLAIN_READ: TypeMask = TypeMask::READ
     .union(TypeMask::SYSVAR_READ)
@@ -150,13 +137,7 @@ fn rule_by_rule(request: &Request<'_>, state: State<'_>) -> (Class, Rule) {
             None => (Class::Primary, Rule::Command),
         },
         Command::StmtPrepare => of_prepare(request, state),
-        Command::InitDb
-        | Command::SetOption
-        | Command::Refresh
-        | Command::Debug
-        | Command::StmtReset
-        | Command::StmtClose
-        | Command::ResetConnection => (Class::All, Rule::SessionCommand),
+        command if is_for_all(command) => (Class::All, Rule::SessionCommand),
         Command::StmtFetch => (Class::Last, Rule::AsksAboutPrevious),
         Command::Ping | Command::Statistics | Command::FieldList if in_transaction => {
             (Class::Transaction, Rule::InTransaction)
@@ -177,7 +158,7 @@ fn rule_by_rule(request: &Request<'_>, state: State<'_>) -> (Class, Rule) {
 /// has the table.
 fn of_prepare(request: &Request<'_>, state: State<'_>) -> (Class, Rule) {
     match request.statement {
-        Some(statement) if needs_temporary(statement, state) => {
+        Some(statement) if needs_temporary(statement, state.temporary, state.database) => {
             (Class::Primary, Rule::PreparedOnPrimary)
         }
         _ => (Class::All, Rule::SessionCommand),
@@ -187,11 +168,11 @@ fn of_prepare(request: &Request<'_>, state: State<'_>) -> (Class, Rule) {
 fn of_statement(statement: &Statement, request: &Request<'_>, state: State<'_>) -> (Class, Rule) {
     let trx = request.trx;
     let mut mask = statement.mask;
-    if reads_temporary(statement, state) {
+    if reads_temporary(statement, state.temporary, state.database) {
         mask |= TypeMask::READ_TMP_TABLE;
     }
     let place = state.variables.place(statement);
-    let is_session_command = mask.intersects(SESSION_COMMAND) && !mask.contains(TypeMask::WRITE);
+    let is_session_command = sets_state(mask);
     if place == Place::Lost {
         (Class::Lost, Rule::OwnVariable)
     } else if !trx.is_open() && request.hints.iter().any(is_target) {
@@ -207,7 +188,7 @@ fn of_statement(statement: &Statement, request: &Request<'_>, state: State<'_>) 
             (Class::Primary, Rule::NextTransaction)
         }
     } else if is_session_command {
-        if prepares_temporary(statement, state) {
+        if prepares_temporary(statement, state.temporary, state.database) {
             (Class::Primary, Rule::PreparedOnPrimary)
         } else {
             (Class::All, Rule::SessionCommand)
@@ -227,7 +208,7 @@ fn of_statement(statement: &Statement, request: &Request<'_>, state: State<'_>) 
         } else {
             (Class::Replica, Rule::BeginsReadOnly)
         }
-    } else if mask.intersects(ON_PRIMARY) {
+    } else if mask.intersects(ON_ONE) {
         (Class::Primary, on_primary(statement, mask))
     } else if mask.intersects(USER_VARIABLES) && state.variables_on_primary {
         (Class::Primary, Rule::VariablesOnPrimary)
@@ -279,32 +260,8 @@ pub(crate) fn is_repeatable_read(request: &Request<'_>) -> bool {
     bare || request.statement.is_some_and(|statement| {
         !statement.multi
             && statement.mask.intersects(PLAIN_READ)
-            && !statement.mask.intersects(ON_PRIMARY)
+            && !statement.mask.intersects(ON_ONE)
     }) && matches!(request.command, Command::Query | Command::StmtExecute)
-}
-
-fn reads_temporary(statement: &Statement, state: State<'_>) -> bool {
-    !state.temporary.is_empty()
-        && state
-            .temporary
-            .mask_of(statement, state.database)
-            .contains(TypeMask::READ_TMP_TABLE)
-}
-
-fn prepares_temporary(statement: &Statement, state: State<'_>) -> bool {
-    match &statement.effect {
-        Some(tidegate_sql::SessionEffect::Prepare {
-            inner: Some(inner), ..
-        }) => needs_temporary(inner, state),
-        _ => false,
-    }
-}
-
-/// Could it not be prepared where the session's temporary tables are not? Which table a statement
-/// writes to is not looked at: it runs on the primary anyway.
-fn needs_temporary(statement: &Statement, state: State<'_>) -> bool {
-    let writes = statement.mask.contains(TypeMask::WRITE);
-    reads_temporary(statement, state) || writes && !state.temporary.is_empty()
 }
 
 /// Does the hint name a target?

@@ -5,6 +5,7 @@
 //! Every router that has sessions reconnected, moved or shared follows this. What an `EXECUTE`
 //! executes counts as if it had been said itself.
 
+mod commands;
 mod held;
 mod named;
 #[cfg(test)]
@@ -17,6 +18,10 @@ use tidegate_session::request::Request;
 use tidegate_session::router::{Course, Tie};
 use tidegate_sql::{Operation, SessionEffect, Statement, TableName, TempTables};
 
+pub(crate) use commands::{
+    ON_ONE, is_for_all, is_told_again, needs_temporary, prepares_temporary, reads_temporary,
+    sets_state,
+};
 pub(crate) use held::{Held, Kept, Strict};
 pub(crate) use named::Named;
 pub(crate) use variables::{Place, Variables};

@@ -112,8 +112,8 @@ impl Router for PanickyRouter {
         self.inner.name()
     }
 
-    fn needs(&self) -> Needs {
-        self.inner.needs()
+    fn needs(&self, lends: bool) -> Needs {
+        self.inner.needs(lends)
     }
 
     fn start(

@@ -144,7 +144,7 @@ pub(super) fn router(
         });
         members.extend(figures);
     }
-    let needs = spec.router.needs();
+    let needs = spec.router.needs(spec.sharing.is_some());
     if needs.reuses {
         let reused = counters.sum(|shard| &shard.prepared_statements_reused);
         members.insert("prepared_statements_reused".to_owned(), reused.into());

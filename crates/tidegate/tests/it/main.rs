@@ -18,6 +18,7 @@ mod figures;
 mod foreign;
 mod greeting;
 mod grid;
+mod hand_overs;
 mod house;
 mod insight;
 mod kill;
