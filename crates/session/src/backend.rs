@@ -318,10 +318,20 @@ impl Backend {
         !matches!(self.state, State::Closed | State::Failed | State::Lent)
     }
 
+    /// Is the login over, in whosever name?
+    #[inline]
+    pub(crate) fn is_logged_in(&self) -> bool {
+        matches!(self.state, State::Ready | State::Replaying)
+    }
+
     /// Can commands be written to it, behind what it still owes?
     #[inline]
     pub(crate) fn takes_commands(&self) -> bool {
-        matches!(self.state, State::Ready | State::Replaying)
+        match self.state {
+            State::Ready => true,
+            State::Replaying => planted!(TurnNotAwaited) || !self.owes_guise(),
+            _ => false,
+        }
     }
 
     #[inline]

@@ -6,7 +6,7 @@
 //! of whom that may be done ([`ServiceLogin`]).
 //!
 //! The invariant: nothing of the client's, nor of the session's settings, is sent on such a connection
-//! before the statement that turns it; and if that fails, the connection is given up.
+//! before the statement that turns it has succeeded; and if it fails, the connection is given up.
 //!
 //! Left out: telling the client's character set anew. What a MariaDB 12 keeps of it nobody has measured here.
 
@@ -50,7 +50,8 @@ impl Backend {
         self.guise.as_ref().is_some_and(|guise| guise.for_client)
     }
 
-    fn owes_guise(&self) -> bool {
+    /// Is it still the service's?
+    pub(crate) fn owes_guise(&self) -> bool {
         self.owed.iter().any(|owed| owed.to == OwedTo::Guise)
     }
 }
@@ -130,9 +131,8 @@ impl Session {
             Some(guise) => std::mem::take(&mut guise.for_client),
             None => false,
         };
-        self.user_taken(id, for_client, cx);
+        self.furnish(id, for_client, cx);
         self.moved = true;
-        self.replay_progress(id, cx);
     }
 }
 

@@ -367,14 +367,6 @@ impl Session {
         backend.tells_gtids = false;
         backend.info = Some(Box::new(server));
         let turns = self.turn_into_client(id, switched, cx);
-        if history {
-            self.send_setup(id, cx);
-        }
-        self.send_init(id, cx);
-        if history {
-            self.replay_history(id, cx);
-            self.say_next_transaction(id, cx);
-        }
         let thread = self.backend(id).map_or(0, |backend| backend.thread_id);
         self.log(Level::Info, cx, || {
             format!("connected to server '{name}', its connection id is {thread}")
@@ -384,10 +376,32 @@ impl Session {
                 format!("server '{name}' was sent the password over a connection without TLS")
             });
         }
-        if !turns {
-            self.user_taken(id, switched, cx);
+        if !turns || planted!(TurnNotAwaited) {
+            self.furnish(id, switched, cx);
         }
+    }
+
+    /// The connection is the client's: it is told the session's state. `switched`: a COM_CHANGE_USER of
+    /// the client's is over with it.
+    pub(crate) fn furnish(&mut self, id: BackendId, switched: bool, cx: &mut Cx<'_>) {
+        self.send_own(id, cx);
+        let fresh = self
+            .backend(id)
+            .is_some_and(|backend| matches!(backend.state, State::Replaying));
+        if fresh && self.needs.history {
+            self.replay_history(id, cx);
+            self.say_next_transaction(id, cx);
+        }
+        self.user_taken(id, switched, cx);
         self.replay_progress(id, cx);
+    }
+
+    /// Our own settings, and what every connection begins with.
+    fn send_own(&mut self, id: BackendId, cx: &mut Cx<'_>) {
+        if self.needs.history {
+            self.send_setup(id, cx);
+        }
+        self.send_init(id, cx);
     }
 
     /// Can the history rebuild the session's state on a new connection? Where nothing was set nothing
@@ -507,11 +521,20 @@ impl Session {
             }
             backend.stmts.clear();
             // Whether the server has gone back to the service's account is not asked.
-            self.turn_into_client(id, false, cx);
-            if self.needs.history {
-                self.send_setup(id, cx);
+            if self.turn_into_client(id, false, cx) {
+                self.is_made_anew(id);
+            } else {
+                self.send_own(id, cx);
             }
-            self.send_init(id, cx);
+        }
+    }
+
+    /// The connection takes no commands before it has been furnished.
+    fn is_made_anew(&mut self, id: BackendId) {
+        let schema = self.client.database.clone();
+        if let Some(backend) = self.backend_mut(id) {
+            backend.state = State::Replaying;
+            backend.login_schema = schema;
         }
     }
 

@@ -45,11 +45,13 @@ pub enum Bug {
     LentWithoutLook,
     /// A lent connection is taken back although the session's state has changed since.
     LentStaysFresh,
+    /// A connection is used before the statement that turns it into the client's has succeeded.
+    TurnNotAwaited,
 }
 
 impl Bug {
     /// Every defect.
-    pub const ALL: [Bug; 19] = [
+    pub const ALL: [Bug; 20] = [
         Bug::AnswersOutOfOrder,
         Bug::DiscardedReplyForwarded,
         Bug::StatementIdNotMapped,
@@ -69,6 +71,7 @@ impl Bug {
         Bug::ResetNotAwaited,
         Bug::LentWithoutLook,
         Bug::LentStaysFresh,
+        Bug::TurnNotAwaited,
     ];
 }
 

@@ -46,7 +46,7 @@ impl Session {
             let Some(backend) = self.backend_mut(id) else {
                 return run.len();
             };
-            if !backend.takes_commands() {
+            if !backend.is_logged_in() {
                 return run.len();
             }
             let step = match backend.owed.front() {
@@ -569,7 +569,10 @@ impl Session {
         // predicted of them: then the newest word that is known counts.
         if self.tickets.is_empty() || !self.needs.statements {
             if !ok {
-                if ticket.predicted || planted!(FailureUndoesBegin) {
+                let status = summary.status;
+                if status.contains(Status::MORE_RESULTS) {
+                    self.trx.failed_behind(status.bits());
+                } else if ticket.predicted || planted!(FailureUndoesBegin) {
                     self.trx.failed();
                 }
             } else if self.reports_status(ticket.command) {

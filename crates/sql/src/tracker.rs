@@ -89,6 +89,13 @@ impl TrxTracker {
         self.now = self.before;
     }
 
+    /// The text predicted last holds several statements, one of which has failed. `status` is what
+    /// the last one before it said: what came behind has not happened.
+    pub fn failed_behind(&mut self, status: u16) {
+        self.failed();
+        self.take_over(status);
+    }
+
     /// As it was before the statement predicted last.
     #[must_use]
     pub fn rewound(&self) -> TrxTracker {

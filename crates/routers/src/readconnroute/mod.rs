@@ -129,15 +129,18 @@ impl RouterSession for Connection {
                 "server '{name}' is no longer the primary"
             )));
         }
-        let told_again = self
-            .tied
-            .as_ref()
-            .is_some_and(|tied| is_told_again(request, tied, scene.database()));
-        if told_again {
-            return Decision::All {
-                to: TargetSet::one(self.target),
-                answer: self.target,
-            };
+        if let Some(tied) = &self.tied {
+            // Which of several unanswered statements ended a transaction, nobody could tell.
+            let in_doubt = request.trx.is_open() || request.trx.was_open();
+            if in_doubt && scene.outstanding() > 0 {
+                return Decision::Wait;
+            }
+            if is_told_again(request, tied, scene.database()) {
+                return Decision::All {
+                    to: TargetSet::one(self.target),
+                    answer: self.target,
+                };
+            }
         }
         Decision::One {
             target: self.target,

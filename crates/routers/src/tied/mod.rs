@@ -36,7 +36,7 @@ pub(crate) struct Tied {
     pub(crate) temporary: TempTables,
     /// What creating or dropping temporary tables will have changed once it has succeeded.
     temporary_after: Option<TempTables>,
-    /// An `EXECUTE` ran a text that is not known here, or a procedure.
+    /// A block of statements ran, or an `EXECUTE` of a text that is not known here or of a procedure.
     unread: bool,
 }
 
@@ -87,6 +87,7 @@ impl Tied {
             }
         };
         each(statement);
+        *unread |= parts(statement).any(is_block);
         for executing in executes(statement) {
             match named.executed(executing) {
                 Some(inner) => {
@@ -186,14 +187,22 @@ impl Tied {
     }
 }
 
-/// The parts of a text that execute a statement that was prepared by text.
+/// The statements of a text.
+fn parts(statement: &Statement) -> impl Iterator<Item = &Statement> {
+    match &*statement.parts {
+        [] => std::slice::from_ref(statement).iter(),
+        parts => parts.iter(),
+    }
+}
+
+/// Those that execute a statement that was prepared by text.
 fn executes(statement: &Statement) -> impl Iterator<Item = &Statement> {
-    let parts = match &*statement.parts {
-        [] => std::slice::from_ref(statement),
-        parts => parts,
-    };
-    let executes = |one: &&Statement| one.operation == Operation::Execute;
-    parts.iter().filter(executes)
+    parts(statement).filter(|one| one.operation == Operation::Execute)
+}
+
+/// Is it a block of statements, which are not looked into?
+fn is_block(statement: &Statement) -> bool {
+    statement.trx.is_opaque() && statement.operation == Operation::Undefined
 }
 
 /// Does it create, drop or rename a table that may be temporary?

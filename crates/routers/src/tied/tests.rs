@@ -53,6 +53,7 @@ fn what_only_one_connection_has_ties_the_session_to_it() {
         &["EXECUTE IMMEDIATE 'SELECT a INTO @i FROM t'"],
         &["SELECT 1; SET SESSION sql_mode = ''"],
         // What they run is not known.
+        &["BEGIN NOT ATOMIC SELECT GET_LOCK('a', 1); END"],
         &["EXECUTE s"],
         &["EXECUTE IMMEDIATE @text"],
         &["PREPARE s FROM @text", "EXECUTE s"],

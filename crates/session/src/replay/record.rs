@@ -191,7 +191,9 @@ impl Session {
             self.trx
         };
         let bearing = bearing(statement, &before);
-        if !self.belongs(&before, bearing, cx) {
+        // A cursor may be on another connection, where it was opened before the transaction.
+        let elsewhere = order.command == Command::StmtFetch && replay.record.on != leaves.answer;
+        if elsewhere || !self.belongs(&before, bearing, cx) {
             return;
         }
         if order.shape == Shape::Nothing {

@@ -4,6 +4,8 @@ use tidegate_wire::auth::native::{Proof, scramble_response};
 
 use super::reply::greeting;
 use super::{Conn, Lent, Phase, Reply, SERVICE};
+use tidegate_session::Cause;
+
 use crate::bytes::{Cursor, Packet, put_nul};
 use crate::caps;
 use crate::coverage::Rare;
@@ -137,7 +139,14 @@ impl Conn {
     pub(super) fn turn(&mut self, whom: &str, reply: &mut Reply, lent: &mut Lent<'_>) {
         let user = whom.split('`').nth(1).unwrap_or_default();
         let may = self.state.user == SERVICE.0 || self.state.user == user;
-        if !may || !lent.accounts.0.contains_key(user) || self.quirks.refuse_change {
+        let known = lent.accounts.0.contains_key(user);
+        let locked = lent.rng.one_in(40);
+        if locked {
+            let causes = [Cause::ServerLogin, Cause::NoServer, Cause::ServerLost];
+            lent.model.sessions[self.session].bound = true;
+            lent.model.trouble(self.session, &causes);
+        }
+        if !may || !known || locked || self.quirks.refuse_change {
             reply.err(1045, "Access denied trying to change to user");
             return;
         }

@@ -151,6 +151,24 @@ fn a_failure_takes_the_prediction_back() {
 }
 
 #[test]
+fn of_several_statements_those_before_the_failed_one_have_happened() {
+    for (texts, status, expect) in [
+        (
+            &["BEGIN; INSERT INTO t VALUES (1); SELECT nothing"][..],
+            0x000b,
+            "os",
+        ),
+        (&["BEGIN", "COMMIT; SELECT nothing; BEGIN"], 0x000a, "e"),
+        (&["SET autocommit = 0; SELECT nothing"], 0x0008, "osa"),
+        (&["SELECT 1; SELECT nothing; BEGIN"], 0x000a, "-"),
+    ] {
+        let mut tracker = after(texts);
+        tracker.failed_behind(status);
+        assert_eq!(shown(&tracker), expect, "{texts:?}");
+    }
+}
+
+#[test]
 fn bits_go_there_and_back() {
     for texts in [
         &["SELECT 1"][..],
