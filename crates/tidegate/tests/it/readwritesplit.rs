@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mysql_async::prelude::Queryable as _;
-use tidegate_testkit::raw::{Login, RawClient, Reply};
+use tidegate_testkit::raw::{CLIENT_MULTI_STATEMENTS, Login, RawClient, Reply};
 use tidegate_testkit::{ServerGroup, Tidegate, wait_until};
 
 use crate::house::{Plan, connect, document, group, run, value, wait_document};
@@ -34,6 +34,29 @@ pub(crate) fn well_connected(tidegate: &Tidegate) -> RawClient {
         connections.is_some_and(|list| list.len() == 3)
     });
     client
+}
+
+/// Runs a text of several statements, the last of which fails.
+fn run_into_error(client: &mut RawClient, sql: &str) {
+    client.send_query(sql).expect("sent");
+    let replies = client.replies().expect("replies");
+    let last = replies.last().and_then(Reply::error_code);
+    assert!(last.is_some(), "{sql}: {replies:?}");
+}
+
+#[test]
+fn a_transaction_is_open_although_the_text_that_began_it_failed() {
+    let tidegate = Plan::new(group()).start();
+    let login = Login::new(&group().accounts().app)
+        .database("test")
+        .capabilities(CLIENT_MULTI_STATEMENTS);
+    let mut client = RawClient::connect(tidegate.address("rw"), &login).expect("a login");
+    assert_ne!(place(&mut client), PRIMARY);
+    run_into_error(&mut client, "BEGIN; SELECT nothing");
+    assert_eq!(place(&mut client), PRIMARY);
+    assert_eq!(value(&mut client, "SELECT @@in_transaction + 0"), "1");
+    run_into_error(&mut client, "COMMIT; SELECT nothing; BEGIN");
+    assert_ne!(place(&mut client), PRIMARY);
 }
 
 #[test]
