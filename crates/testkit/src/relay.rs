@@ -1,7 +1,8 @@
 //! A TCP relay that misbehaves on command, between any two peers.
 //!
 //! Faults are set per direction and hold for connections made afterwards; [`Relay::stall`],
-//! [`Relay::cut`] and [`Relay::cut_after`] act on those that are open.
+//! [`Relay::cut`] and [`Relay::cut_after`] act on those that are open. [`Relay::hold_new`] makes those wait
+//! that come later.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -52,13 +53,22 @@ pub struct Relay {
 #[derive(Debug, Default)]
 struct Shared {
     closing: AtomicBool,
-    stalled: Mutex<bool>,
+    stalled: Mutex<Stalled>,
     moved: Condvar,
     faults: Mutex<(Fault, Fault)>,
     open: Mutex<Vec<TcpStream>>,
     /// Bytes that still pass before everything open is cut.
     countdown: Mutex<Option<u64>>,
     passed: AtomicU64,
+    accepted: AtomicU64,
+}
+
+/// What waits.
+#[derive(Debug, Default, Clone, Copy)]
+struct Stalled {
+    everything: bool,
+    /// Connections that came since then.
+    new: bool,
 }
 
 impl Relay {
@@ -106,21 +116,24 @@ impl Relay {
 
     /// Stops passing anything on, in all connections, without closing any.
     pub fn stall(&self) {
-        *self
-            .shared
-            .stalled
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = true;
+        self.shared.stalled().everything = true;
     }
 
-    /// Ends a [`stall`](Self::stall).
+    /// Passes nothing on in connections that are made from now on, without closing any.
+    pub fn hold_new(&self) {
+        self.shared.stalled().new = true;
+    }
+
+    /// Ends a [`stall`](Self::stall) and a [`hold_new`](Self::hold_new).
     pub fn release(&self) {
-        *self
-            .shared
-            .stalled
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = false;
+        *self.shared.stalled() = Stalled::default();
         self.shared.moved.notify_all();
+    }
+
+    /// Connections accepted so far.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.shared.accepted.load(Ordering::SeqCst)
     }
 
     /// Closes all open connections; new ones are taken as before.
@@ -147,6 +160,10 @@ impl Shared {
         for stream in open.drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
+    }
+
+    fn stalled(&self) -> MutexGuard<'_, Stalled> {
+        self.stalled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn countdown(&self) -> MutexGuard<'_, Option<u64>> {
@@ -203,11 +220,14 @@ fn pair(client: &TcpStream, server: &TcpStream, shared: &Arc<Shared>) -> io::Res
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let faults = *shared.faults.lock().unwrap_or_else(PoisonError::into_inner);
+    let held = shared.stalled().new;
+    shared.accepted.fetch_add(1, Ordering::SeqCst);
     for (from, to, fault) in [(client, server, faults.0), (server, client, faults.1)] {
         let way = Way {
             from: from.try_clone()?,
             to: to.try_clone()?,
             fault,
+            held,
             passed: 0,
         };
         shared
@@ -226,6 +246,8 @@ struct Way {
     from: TcpStream,
     to: TcpStream,
     fault: Fault,
+    /// It came during a [`Relay::hold_new`].
+    held: bool,
     passed: u64,
 }
 
@@ -247,7 +269,7 @@ impl Way {
                 Ok(length) => &mut buffer[..length],
                 Err(_) => return self.finish(&Next::Close),
             };
-            wait_while_stalled(shared);
+            self.wait_while_stalled(shared);
             let passing = shared.count_down(piece.len());
             if passing < piece.len() {
                 // What came before the cut arrives.
@@ -260,6 +282,14 @@ impl Way {
                 Err(_) => return self.finish(&Next::Close),
             }
         }
+    }
+
+    fn wait_while_stalled(&self, shared: &Shared) {
+        let waits = |stalled: &mut Stalled| stalled.everything || (self.held && stalled.new);
+        let _released = shared
+            .moved
+            .wait_while(shared.stalled(), waits)
+            .unwrap_or_else(PoisonError::into_inner);
     }
 
     /// Passes one piece on as far as the fault lets it.
@@ -320,15 +350,4 @@ impl Way {
             Next::Stall | Next::Read => {}
         }
     }
-}
-
-fn wait_while_stalled(shared: &Shared) {
-    let stalled = shared
-        .stalled
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    let _released = shared
-        .moved
-        .wait_while(stalled, |stalled| *stalled)
-        .unwrap_or_else(PoisonError::into_inner);
 }
