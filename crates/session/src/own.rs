@@ -53,6 +53,7 @@ pub(crate) fn business<'a>(request: &Request<'a>) -> Option<Business<'a>> {
         SessionEffect::Kill(kill) => Some(match kill.victim {
             Victim::QueryId => Business::Refused(Refused::QueryId),
             Victim::Computed => Business::Refused(Refused::Computed),
+            Victim::Amid => Business::Refused(Refused::AmongOthers),
             _ if !request.complete => Business::Refused(Refused::Computed),
             _ => Business::Kill(kill),
         }),
@@ -103,7 +104,9 @@ impl Refused {
                 b"HY000",
                 "This command is not supported in the prepared statement protocol yet",
             ),
-            Refused::AmongOthers => not_supported("KILL in a text of several statements"),
+            Refused::AmongOthers => {
+                not_supported("KILL of a number in a text of several statements")
+            }
             Refused::QueryId => {
                 not_supported("KILL QUERY ID: a query's id is the server's, kill it there")
             }
@@ -165,7 +168,11 @@ mod tests {
         for text in ["PREPARE s FROM 'KILL 5'", "EXECUTE IMMEDIATE 'KILL 5'"] {
             check(Command::Query, text, refused(Refused::Prepared));
         }
-        for text in ["SELECT 1; KILL 5", "KILL 5; SELECT 1"] {
+        for text in [
+            "SELECT 1; KILL 5",
+            "KILL 5; SELECT 1",
+            "BEGIN NOT ATOMIC KILL 5; END",
+        ] {
             check(Command::Query, text, refused(Refused::AmongOthers));
         }
         check(Command::Query, "KILL QUERY ID 5", refused(Refused::QueryId));

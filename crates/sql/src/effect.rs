@@ -297,6 +297,8 @@ pub enum Victim {
     CurrentUser,
     /// ID: a query id, which a proxy cannot translate.
     QueryId,
+    /// A number amid a compound statement, which a server would take for one of its own.
+    Amid,
     /// An expression that is no literal.
     Computed,
 }

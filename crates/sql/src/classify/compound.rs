@@ -1,8 +1,8 @@
 //! Compound statements and the bodies of stored programs: where they end.
 //!
-//! Semicolons inside a body separate its statements, not those of the text. Nothing else about a
+//! Semicolons inside a body separate its statements, not those of the text. Little else about a
 //! body is read: a compound statement is a write, and what it does to the transaction is for the
-//! status word to tell. A body that is malformed swallows the rest of the text, which no server
+//! status word to tell. A KILL that is run at once is seen, for the number in it is a session's. A body that is malformed swallows the rest of the text, which no server
 //! would run either.
 
 use super::Parser;
@@ -20,6 +20,8 @@ struct Blocks {
     depth: usize,
     /// Declarations come first, up to a BEGIN (sql_mode ORACLE).
     declaring: bool,
+    /// The statements are run, not stored.
+    run: bool,
 }
 
 impl Blocks {
@@ -33,7 +35,10 @@ impl Parser<'_> {
     pub(super) fn compound(&mut self) {
         self.flag(TypeMask::WRITE);
         self.out.trx = TrxEffect::Opaque;
-        self.body(Blocks::default());
+        self.body(Blocks {
+            run: true,
+            ..Blocks::default()
+        });
     }
 
     /// CREATE PROCEDURE, FUNCTION or EVENT, ALTER EVENT: a head, then perhaps a body.
@@ -153,6 +158,10 @@ impl Parser<'_> {
             }
             Some(K::Until) => self.skip_to(&[K::End]),
             Some(K::End) => self.closes_block(blocks),
+            Some(K::Kill) if blocks.run => {
+                self.kill_amid();
+                true
+            }
             _ => {
                 self.skip_rest();
                 true

@@ -8,7 +8,7 @@ use crate::mask::TypeMask;
 use crate::statement::Operation;
 
 impl Parser<'_> {
-    /// `KILL [HARD|SOFT] [CONNECTION|QUERY] [ID n | n | USER name]`.
+    /// `KILL [HARD|SOFT] [CONNECTION|QUERY] n | USER name`, or `KILL [HARD|SOFT] QUERY ID n`.
     pub(super) fn kill(&mut self) {
         self.out.cacheable = false;
         self.out.operation = Operation::Kill;
@@ -25,7 +25,12 @@ impl Parser<'_> {
         if !query_only {
             self.tokens.eat(K::Connection);
         }
-        let victim = self.victim();
+        let victim = if query_only && self.tokens.eat(K::Id) {
+            self.skip_rest();
+            Victim::QueryId
+        } else {
+            self.victim()
+        };
         let victim = if self.tokens.peek().is_end() {
             victim
         } else {
@@ -39,11 +44,19 @@ impl Parser<'_> {
         self.skip_rest();
     }
 
-    fn victim(&mut self) -> Victim {
-        if self.tokens.eat(K::Id) {
-            self.skip_rest();
-            return Victim::QueryId;
+    /// KILL amid a compound statement: the server runs it, to which a number is one of its own.
+    pub(super) fn kill_amid(&mut self) {
+        let before = self.out.effect.take();
+        self.kill();
+        match &mut self.out.effect {
+            Some(SessionEffect::Kill(kill)) if matches!(kill.victim, Victim::Id(_)) => {
+                kill.victim = Victim::Amid;
+            }
+            effect => *effect = before,
         }
+    }
+
+    fn victim(&mut self) -> Victim {
         if self.tokens.eat(K::User) {
             return self.killed_user();
         }

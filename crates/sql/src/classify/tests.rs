@@ -335,7 +335,17 @@ fn kills() {
             kill(None, false, Victim::CurrentUser),
         ),
         ("KILL QUERY ID 99", kill(None, true, Victim::QueryId)),
+        ("KILL ID 99", kill(None, false, Victim::Computed)),
         ("KILL 1 + 1", kill(None, false, Victim::Computed)),
+        (
+            "BEGIN NOT ATOMIC KILL QUERY 5; KILL @x; END",
+            kill(None, true, Victim::Amid),
+        ),
+        (
+            "IF @a THEN DO 1; KILL HARD 5; END IF",
+            kill(Some(KillForce::Hard), false, Victim::Amid),
+        ),
+        ("BEGIN NOT ATOMIC KILL @x; KILL CONNECTION_ID(); END", None),
         ("KILL @x", kill(None, false, Victim::Computed)),
         (
             "KILL 99999999999999999999",
@@ -345,6 +355,7 @@ fn kills() {
         assert_eq!(of(text).effect, expect, "{text}");
         assert!(!of(text).cacheable, "{text}");
     }
+    assert_eq!(of("CREATE PROCEDURE p() BEGIN KILL 5; END").effect, None);
 }
 
 #[test]
