@@ -47,6 +47,9 @@ enum Said {
     Nothing,
 }
 
+/// What servers said, by connection.
+type Answers = BTreeMap<(ServerId, u64), Said>;
+
 /// Carries out a KILL and tells what came of it.
 pub(crate) async fn carry_out(order: KillOrder, board: Arc<Board>, log: Log) -> KillAnswer {
     let order = Arc::new(order);
@@ -61,21 +64,27 @@ pub(crate) async fn carry_out(order: KillOrder, board: Arc<Board>, log: Log) -> 
     if found.is_empty() && !own {
         return nobody(&order);
     }
-    let verdicts = judge(&order, &found, &board).await;
+    let said = on_servers(&order, &found, &board).await;
+    let verdicts = judge(&order, &found, &said, &board).await;
     let mut killed = Vec::new();
     let mut told = Vec::new();
     for (victim, may) in found.iter().zip(verdicts) {
         if may {
             killed.push(victim.session);
         }
-        if !order.query_only {
-            let control = if may {
-                Control::Kill { after: None }
-            } else {
-                Control::Pardon
-            };
-            told.push(tell(&runtime, victim.session, control));
-        }
+        let ends = may && !order.query_only;
+        let control = if ends {
+            Control::Kill { after: None }
+        } else {
+            Control::Pardon {
+                query_only: order.query_only,
+                unheard: victim
+                    .connections
+                    .iter()
+                    .any(|it| said.get(it).is_none_or(|said| *said == Said::Nothing)),
+            }
+        };
+        told.push(tell(&runtime, victim.session, control));
     }
     for heard in told {
         heard.await;
@@ -112,8 +121,7 @@ async fn victims(runtime: &Runtime, order: &Arc<KillOrder>) -> Result<Vec<Found>
 }
 
 /// Has each victim been killed on the servers, or may it be ended without?
-async fn judge(order: &Arc<KillOrder>, found: &[Found], board: &Arc<Board>) -> Vec<bool> {
-    let said = on_servers(order, found, board).await;
+async fn judge(order: &KillOrder, found: &[Found], said: &Answers, board: &Board) -> Vec<bool> {
     let mut privileged = None;
     let mut verdicts = Vec::new();
     for victim in found {
@@ -134,11 +142,7 @@ async fn judge(order: &Arc<KillOrder>, found: &[Found], board: &Arc<Board>) -> V
 }
 
 /// Kills the victims' connections, on all servers at once.
-async fn on_servers(
-    order: &Arc<KillOrder>,
-    found: &[Found],
-    board: &Board,
-) -> BTreeMap<(ServerId, u64), Said> {
+async fn on_servers(order: &Arc<KillOrder>, found: &[Found], board: &Board) -> Answers {
     let mut threads: BTreeMap<ServerId, Vec<u64>> = BTreeMap::new();
     for (server, thread) in found.iter().flat_map(|victim| &victim.connections) {
         threads.entry(*server).or_default().push(*thread);

@@ -350,6 +350,22 @@ impl Backend {
         self.owed.iter().any(|owed| owed.prepares() == Some(id))
     }
 
+    /// Does it run what the client waits for, which is session command `seq` if there is one?
+    pub(crate) fn runs(&self, seq: Option<u64>) -> bool {
+        self.owed.iter().any(|owed| match owed.to {
+            OwedTo::Client => true,
+            OwedTo::Compare { seq: compared } => Some(compared) == seq,
+            OwedTo::Replay { .. }
+            | OwedTo::Setup
+            | OwedTo::Init { .. }
+            | OwedTo::Guise
+            | OwedTo::Wait
+            | OwedTo::Position
+            | OwedTo::Kept
+            | OwedTo::Replica { .. } => false,
+        })
+    }
+
     pub(crate) fn owes_client(&self) -> usize {
         self.owed
             .iter()

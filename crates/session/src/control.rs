@@ -21,8 +21,13 @@ pub enum Control {
         /// How long it may still live; `None`: not at all.
         after: Option<Duration>,
     },
-    /// It is not killed after all.
-    Pardon,
+    /// A KILL that it was found for has been carried out and does not end it.
+    Pardon {
+        /// It was for what is being executed only.
+        query_only: bool,
+        /// A server has not said that it is done with it.
+        unheard: bool,
+    },
     /// End the session at its next rest outside a transaction: `Shutdown` or `ServiceStopped`.
     Drain(Cause),
     /// End the session at once with this cause.
@@ -70,7 +75,10 @@ impl Session {
                 self.kill_at = Some(cx.now.after(after));
                 self.nearer = true;
             }
-            Control::Pardon => self.condemned = false,
+            Control::Pardon {
+                query_only,
+                unheard,
+            } => self.aims.end(query_only, unheard),
             Control::Drain(cause) => self.drain = Some(cause),
             Control::End(cause) => self.finish(cause, Some(&SessionFault::Shutdown), cx),
             Control::LogSwitches(switches) => self.observe.switches = switches,

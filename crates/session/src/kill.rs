@@ -6,8 +6,8 @@
 //! issuer's name, and ended the sessions that may be ended.
 //!
 //! The invariant: a session that is to be killed repeats nothing. From the moment it was found it is
-//! `condemned`: the loss of a connection is its end. And a connection that a KILL may be on its way to is
-//! left to nobody else (`aimed_at`).
+//! condemned: the loss of a connection is its end. And a connection that a KILL may be on its way to is
+//! left to nobody else. Both hold until the last KILL that aims at it is over ([`Aims`]).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -128,6 +128,49 @@ impl Whom {
     }
 }
 
+/// The KILLs that a session was found for and that are being carried out.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Aims {
+    sessions: u32,
+    queries: u32,
+}
+
+impl Aims {
+    fn of(&mut self, query_only: bool) -> &mut u32 {
+        if query_only {
+            &mut self.queries
+        } else {
+            &mut self.sessions
+        }
+    }
+
+    fn begin(&mut self, query_only: bool) {
+        let count = self.of(query_only);
+        *count = count.saturating_add(1);
+    }
+
+    /// One is over, and the session goes on. `unheard`: a server has not said that it is done with it, so
+    /// that it may hit a connection yet.
+    pub(crate) fn end(&mut self, query_only: bool, unheard: bool) {
+        let count = self.of(query_only);
+        *count = count.saturating_sub(1);
+        if unheard {
+            self.begin(true);
+        }
+    }
+
+    /// It is being killed: nothing is repeated any more.
+    #[inline]
+    pub(crate) fn condemn(self) -> bool {
+        self.sessions > 0
+    }
+
+    /// A KILL may be on its way to one of its connections, which nobody else must get.
+    pub(crate) fn any(self) -> bool {
+        self.sessions > 0 || self.queries > 0
+    }
+}
+
 /// A session that is meant by a KILL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
@@ -140,9 +183,9 @@ pub struct Found {
 }
 
 impl Session {
-    /// The session as a victim; `None`: it is not meant. One whose connection is to be killed is
-    /// condemned from now on, until [`Control::Kill`](crate::Control::Kill) or
-    /// [`Control::Pardon`](crate::Control::Pardon).
+    /// The session as a victim; `None`: it is not meant. One that is meant lends nothing from now on,
+    /// and is condemned if its connection is to be killed, until [`Control::Kill`](crate::Control::Kill)
+    /// or [`Control::Pardon`](crate::Control::Pardon).
     pub fn as_victim(&mut self, order: &KillOrder) -> Option<Found> {
         let identity = self.client.identity.as_ref()?;
         let host = self.client.address.host();
@@ -153,14 +196,15 @@ impl Session {
             return None;
         }
         let user = identity.user.clone();
-        self.condemned |= !order.query_only;
-        self.aimed_at = true;
+        self.aims.begin(order.query_only);
+        // Every connection runs a session command, whoever answers it.
+        let for_all = self.tickets.front().and_then(|ticket| ticket.seq);
         let known = self.backends.iter().filter(|backend| {
             let logged_in = matches!(
                 backend.state,
                 State::Replaying | State::Switching(_) | State::Ready
             );
-            logged_in && (!order.query_only || backend.owes_client() > 0)
+            logged_in && (!order.query_only || backend.runs(for_all))
         });
         Some(Found {
             session: self.id,
@@ -189,7 +233,9 @@ impl Session {
                 name: user.clone(),
                 host: None,
             },
-            Victim::Own | Victim::QueryId | Victim::Computed => Whom::Session(self.id),
+            Victim::Own | Victim::QueryId | Victim::Amid | Victim::Computed => {
+                Whom::Session(self.id)
+            }
         };
         let order = KillOrder {
             session: self.id,

@@ -100,7 +100,7 @@ impl Session {
         if !backend.is_connected() {
             return;
         }
-        if self.condemned {
+        if self.aims.condemn() {
             self.fail(&SessionFault::Killed, cx);
             return;
         }

@@ -264,7 +264,7 @@ impl Session {
         let at_rest = matches!(backend.state, State::Ready)
             && backend.owed.is_empty()
             && !backend.backlogged
-            && !self.aimed_at
+            && !self.aims.any()
             && !self.is_setting_several()
             && self.stream.is_none()
             && self.infile.is_none();

@@ -17,6 +17,7 @@ use crate::digests::{DigestBook, TableId};
 use crate::fault::{Fault, SessionFault};
 use crate::history::History;
 use crate::ids::{BackendId, SessionId, Side, Token};
+use crate::kill::Aims;
 use crate::login::Dialogue;
 use crate::losses::Retries;
 use crate::observe::Observe;
@@ -245,10 +246,8 @@ pub struct Session {
     pub(crate) nearer: bool,
     /// The client waits for a KILL to be carried out.
     pub(crate) killing: bool,
-    /// It is being killed: nothing is repeated any more.
-    pub(crate) condemned: bool,
-    /// A KILL may be on its way to one of its connections, which nobody else must get.
-    pub(crate) aimed_at: bool,
+    /// KILLs of others that mean it.
+    pub(crate) aims: Aims,
     /// Killed at that time.
     pub(crate) kill_at: Option<Instant>,
     /// Ends at the next rest outside a transaction.
@@ -330,8 +329,7 @@ impl Session {
             armed: None,
             nearer: true,
             killing: false,
-            condemned: false,
-            aimed_at: false,
+            aims: Aims::default(),
             kill_at: None,
             drain: None,
         }

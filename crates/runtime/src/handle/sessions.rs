@@ -133,8 +133,8 @@ impl Runtime {
         Pending(Some(gather))
     }
 
-    /// Finds the sessions that are meant by a KILL, but for the one that says it. Those whose
-    /// connection is to be killed wait for [`Control::Kill`] or [`Control::Pardon`].
+    /// Finds the sessions that are meant by a KILL, but for the one that says it. They wait for
+    /// [`Control::Kill`] or [`Control::Pardon`].
     pub fn victims(
         &self,
         order: Arc<KillOrder>,

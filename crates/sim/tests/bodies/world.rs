@@ -342,7 +342,10 @@ impl World {
                 ..LogSwitches::default()
             }),
             4 | 5 => Control::Filters((0..choice >> 6).map(|_| setting::own_filter()).collect()),
-            6 if choice & 8 == 0 => Control::Pardon,
+            6 if choice & 8 == 0 => Control::Pardon {
+                query_only: choice & 16 != 0,
+                unheard: choice & 32 != 0,
+            },
             6 => Control::Kill { after: None },
             _ => return self.call(|session, env| session.note("an administrator was here", env)),
         };
