@@ -12,12 +12,13 @@ use hyper::StatusCode;
 use hyper::header;
 use tidegate_jsonapi::{Form, LinkBase};
 
-use crate::auth::{Account, HostLists, Identity, Users, Verdict};
+use crate::auth::{Account, HostLists, Identity, Tokens, Users, Verdict};
 use crate::condition::Changes;
 use crate::config::AdminConfig;
 use crate::documents::Look;
 use crate::gathering::Gathering;
 use crate::house::House;
+use crate::login::{cookie, is_exchange, is_farewell};
 use crate::lookup::Lookup;
 use crate::reply::Reply;
 use crate::request::{Method, Request};
@@ -28,6 +29,7 @@ pub(crate) struct App {
     pub(crate) house: Arc<dyn House>,
     pub(crate) users: Arc<Users>,
     pub(crate) hosts: HostLists,
+    pub(crate) tokens: Tokens,
     pub(crate) config: AdminConfig,
     pub(crate) authority: String,
     pub(crate) lookup: Lookup,
@@ -38,8 +40,7 @@ pub(crate) struct App {
 impl App {
     pub(crate) fn new(
         house: Arc<dyn House>,
-        users: Arc<Users>,
-        hosts: HostLists,
+        (users, hosts, tokens): (Arc<Users>, HostLists, Tokens),
         config: AdminConfig,
         authority: String,
     ) -> Self {
@@ -47,6 +48,7 @@ impl App {
             house,
             users,
             hosts,
+            tokens,
             authority,
             lookup: Lookup::new(config.reverse_lookup),
             changes: Changes::since(SystemTime::now()),
@@ -59,6 +61,9 @@ impl App {
     /// can make us hold one. `None` is somebody who asks for what everybody may have.
     pub(crate) async fn admit(&self, request: &Request) -> Result<Option<Identity>, Reply> {
         if request.segments.is_empty() && !request.versioned {
+            return Ok(None);
+        }
+        if is_farewell(request) {
             return Ok(None);
         }
         let identity = self.authenticate(request).await?;
@@ -82,12 +87,34 @@ impl App {
             });
         }
         let credentials = request.header(&header::AUTHORIZATION).unwrap_or_default();
+        // A token cannot beget a token.
+        if !is_exchange(request)
+            && let Some(token) = presented_token(request)
+        {
+            return self.authenticate_token(request, token);
+        }
         let Some((name, password)) = basic_credentials(credentials) else {
             return Err(self.unauthorised(request, "", "credentials are needed"));
         };
         match self.users.authenticate(&name, &password).await {
             Some(identity) => Ok(identity),
             None => Err(self.unauthorised(request, &name, "wrong user or password")),
+        }
+    }
+
+    /// Somebody whose user is still there, with the rights that it has now.
+    fn authenticate_token(&self, request: &Request, token: &str) -> Result<Identity, Reply> {
+        let name = self.tokens.bearer(token, SystemTime::now());
+        let name = name.ok_or_else(|| {
+            let detail = "the token does not count: it is not ours, or has expired";
+            self.unauthorised(request, "", detail)
+        })?;
+        match self.users.find(&name) {
+            Some(user) => Ok(Identity {
+                name: user.name,
+                account: user.account,
+            }),
+            None => Err(self.unauthorised(request, &name, "the token's user is gone")),
         }
     }
 
@@ -105,8 +132,8 @@ impl App {
     /// Refuses with 401. A browser's script gets no `WWW-Authenticate`, nor does a bearer of a
     /// token: it would make the browser ask its user.
     fn unauthorised(&self, request: &Request, name: &str, detail: &str) -> Reply {
-        let credentials = request.header(&header::AUTHORIZATION);
-        let presented = credentials.is_some();
+        let token = presented_token(request).is_some();
+        let presented = token || request.headers.contains_key(header::AUTHORIZATION);
         if self.config.log_auth_failures && presented {
             let name: String = name
                 .chars()
@@ -119,8 +146,7 @@ impl App {
             );
         }
         let reply = Reply::error(StatusCode::UNAUTHORIZED, detail);
-        let bearer = credentials.is_some_and(|text| scheme(text).eq_ignore_ascii_case("bearer"));
-        if bearer || request.is_xhr() {
+        if token || request.is_xhr() || is_exchange(request) {
             reply
         } else {
             reply.with(
@@ -131,7 +157,12 @@ impl App {
     }
 
     /// Answers a request whose sender was let in.
-    pub(crate) async fn answer(&self, request: &Request, body: &[u8]) -> Reply {
+    pub(crate) async fn answer(
+        &self,
+        request: &Request,
+        who: Option<&Identity>,
+        body: &[u8],
+    ) -> Reply {
         let Some(endpoint) = Endpoint::of(&request.segments) else {
             return Reply::empty(StatusCode::NOT_FOUND);
         };
@@ -145,6 +176,9 @@ impl App {
             }
             _ => return Reply::methods(StatusCode::METHOD_NOT_ALLOWED, methods),
         };
+        if endpoint == Endpoint::Auth {
+            return self.exchange(request, who);
+        }
         let outcome = if method.reads() {
             self.read(request, &endpoint).await
         } else {
@@ -175,8 +209,13 @@ impl App {
     }
 }
 
-fn scheme(credentials: &str) -> &str {
-    credentials.split(' ').next().unwrap_or_default()
+/// The token of a request: a bearer's, or, where there is no other login, a browser's.
+fn presented_token(request: &Request) -> Option<&str> {
+    let Some(credentials) = request.header(&header::AUTHORIZATION) else {
+        return cookie(request);
+    };
+    let (scheme, token) = credentials.split_once(' ').unwrap_or((credentials, ""));
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// User and password of HTTP's basic authentication.

@@ -10,7 +10,9 @@ use tidegate_jsonapi::{Body, Members, lenient_bool};
 use crate::app::App;
 use crate::auth::ChangeError;
 use crate::condition::evaluate;
-use crate::house::{Refusal, ServerStateChange, SessionChange, StateBit, Switch, Switchable};
+use crate::house::{
+    GlobalChange, Refusal, ServerStateChange, SessionChange, StateBit, Switch, Switchable,
+};
 use crate::read::session_id;
 use crate::reply::Reply;
 use crate::request::{Method, Request};
@@ -126,36 +128,35 @@ impl App {
         refused(outcome, name, Collection::Servers.singular())
     }
 
-    /// Of the global parameters `threads` can be changed while the process runs; the others may be
-    /// sent back as they were read.
+    /// Of the global parameters `threads` and those of the key manager can be changed while the
+    /// process runs; the others may be sent back as they were read.
     async fn change_globals(&self, body: &Body) -> Result<(), Reply> {
         let shown = self.house.maxscale().parameters;
-        let mut threads = None;
+        let mut change = GlobalChange::default();
         let mut problems = Vec::new();
         for (name, value) in body.parameters()?.into_iter().flatten() {
-            if shown.get(name) == Some(value) {
+            let before = shown.get(name);
+            if before == Some(value) {
                 continue;
             }
-            if name == "threads" {
-                match lenient_count(value) {
-                    Some(count) => threads = Some(count),
-                    None => problems.push("'threads' must be a number from 1 on".to_owned()),
-                }
-            } else if shown.contains_key(name) {
-                problems.push(format!(
+            let outcome = if name == "threads" {
+                threads(value, &mut change)
+            } else if is_of_keys(name) {
+                key_parameter(name, value, before, &mut change)
+            } else if before.is_some() {
+                Err(format!(
                     "'{name}' cannot be changed while the process runs: change it in the configuration file, and restart"
-                ));
+                ))
             } else {
-                problems.push(format!("'{name}' is not a global parameter"));
-            }
+                Err(format!("'{name}' is not a global parameter"))
+            };
+            problems.extend(outcome.err());
         }
         if !problems.is_empty() {
             return Err(Reply::errors(StatusCode::BAD_REQUEST, problems));
         }
-        match threads {
-            Some(count) => refused(self.house.set_threads(count).await, "maxscale", "maxscale"),
-            None => Ok(()),
-        }
+        let outcome = self.house.alter_globals(change).await;
+        refused(outcome, "maxscale", "maxscale")
     }
 
     async fn switch(
@@ -245,6 +246,46 @@ fn done(request: &Request, endpoint: &Endpoint) -> StatusCode {
     } else {
         StatusCode::NO_CONTENT
     }
+}
+
+fn threads(value: &Value, change: &mut GlobalChange) -> Result<(), String> {
+    let count = lenient_count(value).ok_or("'threads' must be a number from 1 on")?;
+    change.threads = Some(count);
+    Ok(())
+}
+
+/// The parameter that chooses the key manager, and the objects that hold the managers' own.
+fn is_of_keys(name: &str) -> bool {
+    let object = name.split('.').next().unwrap_or_default();
+    matches!(object, "key_manager" | "file" | "kmip" | "vault")
+}
+
+/// One parameter of the key manager, or an object of them; what is as it was is left out.
+fn key_parameter(
+    name: &str,
+    value: &Value,
+    before: Option<&Value>,
+    change: &mut GlobalChange,
+) -> Result<(), String> {
+    let text = match value {
+        Value::Object(members) => {
+            for (member, value) in members {
+                let before = before.and_then(|object| object.get(member));
+                if before != Some(value) {
+                    key_parameter(&format!("{name}.{member}"), value, before, change)?;
+                }
+            }
+            return Ok(());
+        }
+        Value::String(text) if text == MASK => return Ok(()),
+        Value::String(text) if text.is_empty() => None,
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        Value::Array(_) => return Err(format!("'{name}' must not be a list")),
+    };
+    change.keys.push((name.to_owned(), text));
+    Ok(())
 }
 
 /// A number from 1 on, as a number or in digits.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tidegate_jsonapi::Form;
 
-use crate::auth::Cost;
+use crate::auth::{Cost, TokenConfig};
 
 /// The settings in force, named after the `admin_` parameters they come from.
 #[derive(Debug, Clone)]
@@ -20,6 +20,10 @@ pub struct AdminConfig {
     pub auth: bool,
     /// `admin_log_auth_failures`
     pub log_auth_failures: bool,
+    /// `admin_secure_gui`: tokens are given over HTTPS only.
+    pub secure_gui: bool,
+    /// How tokens are made.
+    pub tokens: TokenConfig,
     /// Where the administrative users are kept; `passwd` in the data directory.
     pub users_file: PathBuf,
     /// `admin_readwrite_hosts`: who may do everything.
@@ -46,6 +50,8 @@ impl AdminConfig {
             port: 8989,
             auth: true,
             log_auth_failures: true,
+            secure_gui: true,
+            tokens: TokenConfig::default(),
             users_file: users_file.into(),
             readwrite_hosts: vec!["%".into()],
             readonly_hosts: vec!["%".into()],
@@ -122,6 +128,9 @@ pub enum StartError {
         /// What is wrong; quotes nothing of it.
         problem: String,
     },
+    /// There is no randomness for a key.
+    #[error("no random key for the tokens of the REST interface: {0}")]
+    Random(std::io::Error),
     /// An entry of a host list is none.
     #[error("{parameter}: '{entry}' is neither an address, a network nor a host name pattern")]
     Host {

@@ -72,8 +72,9 @@ pub trait Control: Send + Sync {
     fn reload_accounts(&self, service: &str) -> Pending<'_, Result<(), Refusal>>;
     /// Closes and opens the log files again, after they were renamed.
     fn reopen_logs(&self);
-    /// Changes how many workers take sessions.
-    fn set_threads(&self, count: u64) -> Pending<'_, Result<(), Refusal>>;
+    /// Changes global parameters; all of it or nothing. What lies in files that are read whenever
+    /// one is changed is read again, even if the change is empty.
+    fn alter_globals(&self, change: GlobalChange) -> Pending<'_, Result<(), Refusal>>;
     /// Starts or stops something; what is as it is to be is no error.
     fn switch(&self, what: Switchable, name: &str, to: Switch) -> Pending<'_, Result<(), Refusal>>;
 }
@@ -143,6 +144,16 @@ pub struct SessionChange {
     pub log_warning: Option<bool>,
     /// The session's own filters, in order; empty removes them. A name may stand twice.
     pub filters: Option<Vec<String>>,
+}
+
+/// What a PATCH of the process asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GlobalChange {
+    /// `threads`: how many workers take sessions.
+    pub threads: Option<u64>,
+    /// Parameters of the key manager by their names in files, and their new values as text; `None`
+    /// is the default.
+    pub keys: Vec<(String, Option<String>)>,
 }
 
 /// What can be started and stopped.

@@ -25,6 +25,7 @@ mod explain;
 mod gathering;
 pub mod house;
 mod http;
+mod login;
 mod lookup;
 mod read;
 mod reply;
@@ -35,7 +36,7 @@ pub mod spell;
 mod time;
 pub mod views;
 
-pub use auth::Cost;
+pub use auth::{Cost, SigningKey, TokenAlgorithm, TokenConfig};
 pub use config::{AdminConfig, Limits, StartError};
 pub use house::House;
 pub use http::Admin;

@@ -204,9 +204,11 @@ impl App {
                 None => Err(Reply::missing(name, "inetuser")),
             },
             Endpoint::UnixUsers => Ok(Target::many(Snapshot::Users(vec![])).at("users/unix")),
-            Endpoint::Root | Endpoint::Asterisk | Endpoint::Sessions | Endpoint::RestartAll => {
-                Err(Reply::empty(StatusCode::NOT_FOUND))
-            }
+            Endpoint::Root
+            | Endpoint::Auth
+            | Endpoint::Asterisk
+            | Endpoint::Sessions
+            | Endpoint::RestartAll => Err(Reply::empty(StatusCode::NOT_FOUND)),
         }
     }
 

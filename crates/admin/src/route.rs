@@ -72,6 +72,8 @@ impl Collection {
 pub(crate) enum Endpoint {
     /// `/` and `/v1/`: the health check.
     Root,
+    /// `/auth`
+    Auth,
     /// `OPTIONS *`.
     Asterisk,
     /// `/servers`
@@ -133,6 +135,7 @@ impl Endpoint {
         match words.as_slice() {
             [] => Some(Self::Root),
             ["*"] => Some(Self::Asterisk),
+            ["auth"] => Some(Self::Auth),
             ["sessions", rest @ ..] => Self::of_session(rest),
             ["maxscale"] => Some(Self::MaxScale),
             ["maxscale", "modules", "readwritesplit", "reset-gtid"] => Some(Self::PositionReset),
@@ -217,6 +220,7 @@ impl Endpoint {
                 &[Get, Head, Patch, Options]
             }
             Self::Root
+            | Self::Auth
             | Self::List(_)
             | Self::Object(..)
             | Self::Relationship(..)

@@ -316,15 +316,24 @@ impl Catalog {
         self.runtime.active_workers()
     }
 
+    /// May so many workers take sessions?
+    ///
+    /// # Errors
+    /// More are wanted than `threads_max` allows.
+    pub fn check_workers(&self, count: u64) -> Result<(), String> {
+        let most = self.config.maxscale.params.threads.threads_max;
+        if count == 0 || count > most {
+            return Err(format!("threads may be from 1 to threads_max={most}"));
+        }
+        Ok(())
+    }
+
     /// Changes how many workers take sessions; says what stands in the way.
     ///
     /// # Errors
     /// More are wanted than `threads_max` allows, or than the system has threads for.
     pub fn set_workers(&self, count: u64) -> Result<(), String> {
-        let most = self.config.maxscale.params.threads.threads_max;
-        if count == 0 || count > most {
-            return Err(format!("threads may be from 1 to threads_max={most}"));
-        }
+        self.check_workers(count)?;
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         let outcome = self.runtime.set_workers(count);
         outcome.map_err(|error| error.to_string())

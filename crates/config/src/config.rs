@@ -59,6 +59,13 @@ impl<P: Params> Object<P> {
 }
 
 impl<P> Object<P> {
+    /// The object as it is after some of its parameters were changed while the process runs.
+    #[must_use]
+    pub fn showing<M: Params>(mut self, changed: &M) -> Self {
+        changed.store(&mut self.effective);
+        self
+    }
+
     /// The name of its module, as it is registered; empty for objects without one.
     #[must_use]
     pub fn module_name(&self) -> &'static str {

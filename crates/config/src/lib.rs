@@ -21,6 +21,7 @@
     )
 )]
 
+mod alter;
 mod authentication;
 mod check;
 mod clash;
@@ -62,6 +63,7 @@ mod value;
 mod view;
 mod word;
 
+pub use alter::altered;
 pub use authentication::{Authentication, Authenticator, EdMode, PamMode, PamOptions, RsaFiles};
 pub use config::{Config, Object, Target};
 pub use decl::{

@@ -3,7 +3,9 @@
 use crate::authentication::Authentication;
 use crate::check::Checked;
 use crate::object::ObjectKind;
-use crate::params::{ListenerParams, MaxScaleParams, ServerParams};
+use crate::params::{
+    JwtAlgorithm, KeyManager, KeyParams, ListenerParams, MaxScaleParams, ServerParams,
+};
 use crate::problem::Fault;
 use crate::report::{Report, Spot};
 use crate::suggest::nearest;
@@ -172,7 +174,47 @@ fn globals(object: &Checked, report: &mut Report) {
         let text = format!("it must be less than writeq_high_water, {high}");
         refuse(object, "writeq_low_water", text, report);
     }
+    key_manager(object, &params.keys, report);
+    tokens(object, &params, report);
     debug_options(object, params.process.debug.as_deref(), report);
+}
+
+/// The parameters that the chosen key manager cannot do without.
+fn key_manager(object: &Checked, params: &KeyParams, report: &mut Report) {
+    let needed: &[(&str, bool)] = match params.key_manager {
+        KeyManager::None => &[],
+        KeyManager::File => &[("file.keyfile", params.file_keyfile.is_some())],
+        KeyManager::Kmip => &[
+            ("kmip.host", params.kmip_host.is_some()),
+            ("kmip.port", params.kmip_port != 0),
+            ("kmip.cert", params.kmip_cert.is_some()),
+            ("kmip.key", params.kmip_key.is_some()),
+        ],
+        KeyManager::Vault => &[("vault.token", params.vault_token.is_some())],
+    };
+    for (name, given) in needed {
+        if !given && object.is_sound(&[name]) {
+            missing(object, name, "the chosen key_manager needs it", report);
+        }
+    }
+}
+
+/// How tokens of the REST interface are signed.
+fn tokens(object: &Checked, params: &MaxScaleParams, report: &mut Report) {
+    let admin = &params.admin;
+    let by_hmac = matches!(
+        admin.admin_jwt_algorithm,
+        JwtAlgorithm::Auto | JwtAlgorithm::Hs256 | JwtAlgorithm::Hs384 | JwtAlgorithm::Hs512
+    );
+    if !by_hmac {
+        let text = "it needs the key of HTTPS, which is not yet supported; use auto, HS256, HS384 or HS512";
+        refuse(object, "admin_jwt_algorithm", text, report);
+    }
+    let off = params.keys.key_manager == KeyManager::None && object.is_sound(&["key_manager"]);
+    if admin.admin_jwt_key.is_some() && off {
+        let text = "there is no key manager that could have this key; choose one with key_manager";
+        refuse(object, "admin_jwt_key", text, report);
+    }
 }
 
 /// Debug options and what becomes of them.

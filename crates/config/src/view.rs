@@ -47,7 +47,7 @@ impl View {
 }
 
 /// What stands for a password that is set.
-const MASK: &str = "*****";
+pub(crate) const MASK: &str = "*****";
 
 /// A value in REST's units: durations as `"1500ms"`, sizes as bytes, passwords masked.
 #[must_use]

@@ -16,6 +16,7 @@ mod blackhole;
 mod count;
 pub mod fuzz;
 mod http;
+pub mod keys;
 pub mod mariadb;
 pub mod pki;
 mod ports;

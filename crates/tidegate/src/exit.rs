@@ -40,6 +40,10 @@ pub(crate) enum Failure {
     Start(StartError),
     #[error("{0}")]
     Admin(#[from] tidegate_admin::StartError),
+    #[error("{0}")]
+    Keys(#[from] tidegate_keys::KeyError),
+    #[error("admin_jwt_key: {0}")]
+    TokenKey(tidegate_keys::KeyError),
     #[error(
         "the detached process ended before it had started: {0}; see its messages above or in the log"
     )]
@@ -75,6 +79,8 @@ impl Failure {
             | Failure::Log(_)
             | Failure::Start(_)
             | Failure::Admin(_)
+            | Failure::Keys(_)
+            | Failure::TokenKey(_)
             | Failure::Pam(_)
             | Failure::Tool(_) => 3,
             Failure::Child(_, status) => *status,

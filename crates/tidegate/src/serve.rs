@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tidegate_admin::{Admin, AdminConfig, Form};
+use tidegate_admin::{Admin, AdminConfig, Form, SigningKey, TokenAlgorithm, TokenConfig};
 use tidegate_catalog::{Catalog, watch_tls};
 use tidegate_config::Config;
 use tidegate_config::cli::LogTarget;
-use tidegate_config::params::{AdminCompat, MaxScaleParams};
+use tidegate_config::params::{AdminCompat, AdminParams, JwtAlgorithm, MaxScaleParams};
+use tidegate_keys::{Keys, Version};
 use tidegate_runtime::log::{Events, Log, LogThread};
 use tidegate_session::Level;
 use tokio::sync::watch;
@@ -76,14 +77,19 @@ async fn live(config: Config, log: &Log) -> Result<(), Failure> {
     } else {
         0
     };
+    let keys = Arc::new(Keys::open(globals.keys.clone())?);
+    let tokens = tokio::select! {
+        tokens = tokens(&globals.admin, &keys) => tokens?,
+        () = ended(&mut signals, log, None) => return Ok(()),
+    };
     let catalog = tokio::select! {
         catalog = Catalog::start(config, log, listeners + 1, lent) => Arc::new(catalog?),
         () = ended(&mut signals, log, None) => return Ok(()),
     };
     tokio::spawn(watch_tls(Arc::downgrade(&catalog), log.clone()));
     let (stop, stopped) = watch::channel(false);
-    let house = Arc::new(Live::new(Arc::clone(&catalog), started, log.clone()));
-    let admin = match start_admin(&globals, house, stopped, log) {
+    let house = Arc::new(Live::new(Arc::clone(&catalog), keys, started, log.clone()));
+    let admin = match start_admin(&globals, tokens, house, stopped, log) {
         Ok(admin) => admin,
         Err(failure) => {
             catalog.shutdown(Duration::ZERO).await;
@@ -141,8 +147,32 @@ async fn ended(signals: &mut Signals, log: &Log, catalog: Option<&Arc<Catalog>>)
 
 type AdminTask = tokio::task::JoinHandle<std::io::Result<()>>;
 
+/// How tokens are made. The key that signs them is fetched once, here.
+async fn tokens(params: &AdminParams, keys: &Keys) -> Result<TokenConfig, Failure> {
+    let key = match &params.admin_jwt_key {
+        Some(id) => Some(
+            keys.key(id, Version::Latest)
+                .await
+                .map_err(Failure::TokenKey)?,
+        ),
+        None => None,
+    };
+    Ok(TokenConfig {
+        algorithm: match params.admin_jwt_algorithm {
+            JwtAlgorithm::Hs384 => TokenAlgorithm::Hs384,
+            JwtAlgorithm::Hs512 => TokenAlgorithm::Hs512,
+            // The configuration's check lets nothing else through.
+            _ => TokenAlgorithm::Hs256,
+        },
+        key: key.map(|key| SigningKey::new(key.bytes())),
+        issuer: params.admin_jwt_issuer.clone(),
+        max_age: params.admin_jwt_max_age,
+    })
+}
+
 fn start_admin(
     globals: &MaxScaleParams,
+    tokens: TokenConfig,
     house: Arc<Live>,
     stopped: watch::Receiver<bool>,
     log: &Log,
@@ -161,6 +191,8 @@ fn start_admin(
     config.host.clone_from(&params.admin_host);
     config.port = params.admin_port;
     config.auth = params.admin_auth;
+    config.secure_gui = params.admin_secure_gui;
+    config.tokens = tokens;
     config.log_auth_failures = params.admin_log_auth_failures;
     let legacy = params.admin_seed_mode || params.admin_compat == AdminCompat::Legacy;
     config.form = if legacy { Form::Legacy } else { Form::Current };

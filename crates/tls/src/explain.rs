@@ -9,6 +9,8 @@ pub enum Peer {
     Client,
     /// A server.
     Server,
+    /// A key manager.
+    KeyManager,
 }
 
 /// What went wrong and what would help, for the log.
@@ -17,6 +19,7 @@ pub fn explain(error: &Error, peer: Peer) -> String {
     let (noun, ca) = match peer {
         Peer::Client => ("client", "ssl_ca of the listener"),
         Peer::Server => ("server", "ssl_ca of the server's section"),
+        Peer::KeyManager => ("key manager", "its authorities (kmip.ca, vault.ca)"),
     };
     match error {
         Error::InvalidCertificate(error) => {

@@ -75,6 +75,10 @@ const TABLE: &[Room] = &[
         knows: &["tls", "sqlclient", "wire", "config"],
     },
     Room {
+        name: "keys",
+        knows: &["tls", "config"],
+    },
+    Room {
         name: "runtime",
         knows: &["session", "wire", "sql", "tls"],
     },
@@ -109,6 +113,7 @@ const TABLE: &[Room] = &[
             "admin",
             "jsonapi",
             "catalog",
+            "keys",
             "runtime",
             "monitors",
             "accounts",

@@ -2,10 +2,13 @@
 
 mod hosts;
 mod password;
+mod token;
 mod users;
 
 pub(crate) use hosts::{HostLists, Verdict};
 pub use password::Cost;
+pub(crate) use token::Tokens;
+pub use token::{SigningKey, TokenAlgorithm, TokenConfig};
 pub(crate) use users::{ChangeError, Identity, User, Users};
 
 /// What an administrative user may do.

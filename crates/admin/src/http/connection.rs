@@ -38,7 +38,7 @@ pub(super) async fn respond(
         Err(refusal) => (None, refusal),
         Ok(identity) => {
             let reply = match read_body(app, body).await {
-                Ok(bytes) => app.answer(&request, &bytes).await,
+                Ok(bytes) => app.answer(&request, identity.as_ref(), &bytes).await,
                 Err(refusal) => refusal,
             };
             (identity.map(|identity| identity.name), reply)

@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use super::connection::respond;
 use super::guard::Guarded;
 use crate::app::App;
-use crate::auth::{HostLists, Users};
+use crate::auth::{HostLists, Tokens, Users};
 use crate::config::{AdminConfig, StartError};
 use crate::house::House;
 
@@ -32,6 +32,7 @@ pub struct Admin {
     config: AdminConfig,
     users: Arc<Users>,
     hosts: HostLists,
+    tokens: Tokens,
 }
 
 impl Admin {
@@ -49,6 +50,7 @@ impl Admin {
             port: config.port,
             cause,
         };
+        let tokens = Tokens::new(&config.tokens).map_err(StartError::Random)?;
         let listener = TcpListener::bind((config.host.as_str(), config.port)).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -59,6 +61,7 @@ impl Admin {
             config,
             users: Arc::new(users),
             hosts,
+            tokens,
         })
     }
 
@@ -87,8 +90,7 @@ impl Admin {
         let authority = authority(&self.config.host, self.address.port());
         let app = Arc::new(App::new(
             house,
-            self.users,
-            self.hosts,
+            (self.users, self.hosts, self.tokens),
             self.config,
             authority,
         ));

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 use tidegate_admin::house::{
-    Control, Insight, Objects, Pending, Refusal, RouteQuestion, ServerStateChange, SessionChange,
-    Sessions, Switch, Switchable, Unanswered, Which,
+    Control, GlobalChange, Insight, Objects, Pending, Refusal, RouteQuestion, ServerStateChange,
+    SessionChange, Sessions, Switch, Switchable, Unanswered, Which,
 };
 use tidegate_admin::views::*;
 
@@ -153,8 +153,11 @@ impl Control for FakeHouse {
 
     fn reopen_logs(&self) {}
 
-    fn set_threads(&self, count: u64) -> Pending<'_, Result<(), Refusal>> {
-        self.act(format!("threads {count}"))
+    fn alter_globals(&self, change: GlobalChange) -> Pending<'_, Result<(), Refusal>> {
+        self.act(format!(
+            "threads {:?} keys {:?}",
+            change.threads, change.keys
+        ))
     }
 
     fn switch(&self, what: Switchable, name: &str, to: Switch) -> Pending<'_, Result<(), Refusal>> {

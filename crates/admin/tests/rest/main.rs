@@ -13,4 +13,5 @@ mod objects;
 mod seed;
 mod sessions;
 mod strict;
+mod token;
 mod wire;

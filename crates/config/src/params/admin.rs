@@ -111,13 +111,13 @@ crate::params! {
         admin_readonly_hosts: String = text("*").shown_as("host pattern list")
             .spellings(&[("%", "*")]).reserved(),
         /// How tokens are signed.
-        admin_jwt_algorithm: JwtAlgorithm = JwtAlgorithm::Auto.param().reserved(),
+        admin_jwt_algorithm: JwtAlgorithm = JwtAlgorithm::Auto.param(),
         /// Identifier of the signing key in the key manager.
-        admin_jwt_key: Option<String> = optional_text().reserved(),
+        admin_jwt_key: Option<String> = optional_text(),
         /// Longest life of a token.
-        admin_jwt_max_age: Duration = seconds(86_400).runtime().reserved(),
+        admin_jwt_max_age: Duration = seconds(86_400).runtime(),
         /// Issuer named in tokens.
-        admin_jwt_issuer: String = text("maxscale").reserved(),
+        admin_jwt_issuer: String = text("maxscale"),
         /// OpenID provider whose tokens are accepted.
         admin_oidc_url: Option<String> = optional_text().runtime().reserved(),
         /// Client identifier at the OpenID provider.

@@ -304,6 +304,7 @@ fn text_values() -> impl Strategy<Value = Vec<(Subject, Value)>> {
         "monitoruser",
         "monitorpw",
         "admin_host",
+        "admin_jwt_key",
     ];
     let of_their_own_form = ["connection_metadata"];
     subjects()

@@ -1,10 +1,14 @@
 //! Actions on configuration objects.
 
+use std::sync::Arc;
+
 use tidegate_accounts::Refresh;
 use tidegate_admin::house::{
-    Control, Pending, Refusal, ServerStateChange, StateBit, Switch, Switchable,
+    Control, GlobalChange, Pending, Refusal, ServerStateChange, StateBit, Switch, Switchable,
 };
 use tidegate_catalog::StateError;
+use tidegate_config::{Word as _, altered};
+use tidegate_keys::KeyError;
 use tidegate_monitors::AdminState;
 
 use super::Live;
@@ -42,14 +46,20 @@ impl Control for Live {
         self.log.reopen();
     }
 
-    fn set_threads(&self, count: u64) -> Pending<'_, Result<(), Refusal>> {
+    fn alter_globals(&self, change: GlobalChange) -> Pending<'_, Result<(), Refusal>> {
         Box::pin(async move {
-            let before = self.catalog.workers();
-            self.catalog
-                .set_workers(count)
+            // Before the keys, of which anything may be wrong: what was asked for is done whole.
+            let threads = change
+                .threads
+                .map(|count| self.catalog.check_workers(count));
+            threads
+                .transpose()
                 .map_err(|reason| Refusal::Refused(vec![reason]))?;
-            tracing::info!("threads changed from {before} to {count}");
-            Ok(())
+            self.alter_keys(&change.keys).await?;
+            match change.threads {
+                Some(count) => self.set_threads(count),
+                None => Ok(()),
+            }
         })
     }
 
@@ -79,6 +89,37 @@ impl Control for Live {
 }
 
 impl Live {
+    fn set_threads(&self, count: u64) -> Result<(), Refusal> {
+        let before = self.catalog.workers();
+        self.catalog
+            .set_workers(count)
+            .map_err(|reason| Refusal::Refused(vec![reason]))?;
+        tracing::info!("threads changed from {before} to {count}");
+        Ok(())
+    }
+
+    /// The key manager with these parameters changed; its file is read again in any case.
+    async fn alter_keys(&self, changes: &[(String, Option<String>)]) -> Result<(), Refusal> {
+        let before = self.keys.params();
+        let passwords = &self.catalog.config().passwords;
+        let params = altered(&before, changes, passwords).map_err(Refusal::Refused)?;
+        let manager = params.key_manager;
+        let keys = Arc::clone(&self.keys);
+        tokio::task::spawn_blocking(move || keys.alter(params))
+            .await
+            .map_err(|_| KeyError::Defect("changing the key manager panicked"))
+            .flatten()
+            .map_err(|error| Refusal::Refused(vec![error.to_string()]))?;
+        if before.key_manager != manager {
+            tracing::info!(
+                "key_manager changed from {} to {}",
+                before.key_manager.word(),
+                manager.word()
+            );
+        }
+        Ok(())
+    }
+
     async fn switch_monitor(&self, name: &str, on: bool) -> Result<(), Refusal> {
         let monitor = self.catalog.monitor(name).ok_or(Refusal::Unknown)?;
         let outcome = if on {

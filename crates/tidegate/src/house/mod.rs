@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use tidegate_catalog::Catalog;
+use tidegate_keys::Keys;
 use tidegate_runtime::log::Log;
 
 use self::load::Load;
@@ -26,6 +27,7 @@ use self::load::Load;
 #[derive(Debug)]
 pub(crate) struct Live {
     catalog: Arc<Catalog>,
+    keys: Arc<Keys>,
     started: SystemTime,
     load: Arc<Load>,
     log: Log,
@@ -33,10 +35,16 @@ pub(crate) struct Live {
 
 impl Live {
     /// Must be called on the control plane's runtime.
-    pub(crate) fn new(catalog: Arc<Catalog>, started: SystemTime, log: Log) -> Live {
+    pub(crate) fn new(
+        catalog: Arc<Catalog>,
+        keys: Arc<Keys>,
+        started: SystemTime,
+        log: Log,
+    ) -> Live {
         let load = Load::watch(catalog.runtime());
         Live {
             catalog,
+            keys,
             started,
             load,
             log,

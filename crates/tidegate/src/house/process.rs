@@ -14,7 +14,8 @@ impl Live {
     pub(super) fn process_view(&self) -> MaxScaleView {
         let config = self.catalog.config();
         let globals = &config.maxscale;
-        let mut parameters = json::parameters(&globals.parameters());
+        let now = globals.clone().showing(&self.keys.params());
+        let mut parameters = json::parameters(&now.parameters());
         parameters.insert("threads".to_owned(), self.catalog.workers().into());
         MaxScaleView {
             version: crate::VERSION.to_owned(),

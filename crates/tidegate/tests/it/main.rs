@@ -21,6 +21,7 @@ mod grid;
 mod hand_overs;
 mod house;
 mod insight;
+mod keys;
 mod kill;
 mod killed;
 mod logging;
