@@ -14,9 +14,11 @@ use tidegate_session::filter::Filter;
 use tidegate_session::position::ServicePosition;
 use tidegate_session::world::{Counters, Rank, ServerShard};
 use tidegate_session::{
-    DumpStatements, HistoryLimits, Keepalive, LineMatch, LogSwitches, LoginLog, ServerId,
+    AutoTune, DumpStatements, HistoryLimits, Keepalive, LineMatch, LogSwitches, LoginLog, ServerId,
     ServiceShard, ServiceSpec, SessionTrace, Sharing, TargetShard, TargetSpec,
 };
+
+use crate::settings;
 
 /// Why a valid configuration could not be turned into running objects.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -226,6 +228,7 @@ impl Builder<'_> {
                     after,
                     always: params.force_connection_keepalive,
                 }),
+            auto_tune: self.auto_tune(service),
             retain_last_statements: retained(params, globals),
             dump_last_statements: dump(globals),
             session_trace: trace(globals),
@@ -255,6 +258,26 @@ impl Builder<'_> {
         });
         self.done.insert(service.name.clone(), Arc::clone(&spec));
         Ok(spec)
+    }
+
+    /// What the servers decide, if all of them are monitored.
+    fn auto_tune(&self, service: &Object<ServiceParams>) -> AutoTune {
+        let wanted = &self.config.maxscale.params.threads.auto_tune;
+        let is_wanted = |name: &str| wanted.iter().any(|it| it == name || it == "all");
+        let monitors = &self.config.monitors;
+        let is_monitored = |server: &String| {
+            let mut lists = monitors.iter().map(|monitor| &monitor.params.servers);
+            lists.any(|servers| servers.contains(server))
+        };
+        let servers = settings::servers_of(self.config, service);
+        if !servers.iter().all(is_monitored) {
+            return AutoTune::default();
+        }
+        AutoTune {
+            wait_timeout: is_wanted("wait_timeout"),
+            keepalive: is_wanted("connection_keepalive")
+                .then_some(service.params.force_connection_keepalive),
+        }
     }
 
     #[allow(clippy::type_complexity, reason = "two lists in the same order")]

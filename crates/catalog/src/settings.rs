@@ -40,6 +40,9 @@ pub(crate) fn monitor(
     settings.local_address = board.local();
     settings.connect_attempts = u32::try_from(params.backend_connect_attempts).unwrap_or(u32::MAX);
     settings.tracked_variables = announced_variables(config);
+    if !config.maxscale.params.threads.auto_tune.is_empty() {
+        settings.tracked_variables.insert("wait_timeout".to_owned());
+    }
     settings.rules = Rules::from_params(&monitor.module_params::<MariadbMonParams>());
     settings.servers = params
         .servers

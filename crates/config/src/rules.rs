@@ -176,6 +176,7 @@ fn globals(object: &Checked, report: &mut Report) {
     }
     key_manager(object, &params.keys, report);
     tokens(object, &params, report);
+    auto_tune(object, &params.threads.auto_tune, report);
     debug_options(object, params.process.debug.as_deref(), report);
 }
 
@@ -196,6 +197,18 @@ fn key_manager(object: &Checked, params: &KeyParams, report: &mut Report) {
         if !given && object.is_sound(&[name]) {
             missing(object, name, "the chosen key_manager needs it", report);
         }
+    }
+}
+
+/// The parameters of services that can follow the servers.
+fn auto_tune(object: &Checked, names: &[String], report: &mut Report) {
+    const KNOWN: [&str; 3] = ["all", "connection_keepalive", "wait_timeout"];
+    for name in names.iter().filter(|name| !KNOWN.contains(&name.as_str())) {
+        let text = match nearest(name, KNOWN) {
+            Some(near) => format!("'{name}' cannot be tuned; did you mean '{near}'?"),
+            None => format!("'{name}' cannot be tuned; known are {}", KNOWN.join(", ")),
+        };
+        refuse(object, "auto_tune", text, report);
     }
 }
 

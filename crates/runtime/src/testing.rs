@@ -6,7 +6,8 @@ use tidegate_config::Values;
 use tidegate_routers::router;
 use tidegate_session::world::{Counters, Rank};
 use tidegate_session::{
-    DumpStatements, HistoryLimits, LogSwitches, LoginLog, ServiceSpec, SessionTrace, TargetSpec,
+    AutoTune, DumpStatements, HistoryLimits, LogSwitches, LoginLog, ServiceSpec, SessionTrace,
+    TargetSpec,
 };
 
 /// A readconnroute service with these targets.
@@ -19,6 +20,7 @@ pub(crate) fn service(targets: Vec<TargetSpec>) -> ServiceSpec {
         target_counters: targets.iter().map(|_| Arc::new(Counters::new(1))).collect(),
         targets,
         rank: Rank::Primary,
+        auto_tune: AutoTune::default(),
         wait_timeout: None,
         net_write_timeout: None,
         keepalive: None,

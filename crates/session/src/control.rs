@@ -123,7 +123,7 @@ impl Session {
             let seconds = self.service.net_write_timeout.unwrap_or_default().as_secs();
             self.fail(&SessionFault::Stalled { seconds }, cx);
         } else if due(self.idle_deadline()) {
-            let seconds = self.service.wait_timeout.unwrap_or_default().as_secs();
+            let seconds = self.limits.wait_timeout.unwrap_or_default().as_secs();
             self.fail(&SessionFault::Idle { seconds }, cx);
         } else {
             if due(self.sync_deadline()) {
@@ -182,7 +182,7 @@ impl Session {
 
     /// When an idle client is disconnected. A command in progress is not idleness.
     fn idle_deadline(&self) -> Option<Instant> {
-        let limit = self.service.wait_timeout?;
+        let limit = self.limits.wait_timeout?;
         let idle = self.has_login() && self.client_is_idle() && self.put_off.is_none();
         idle.then(|| self.client.last_active.after(limit))
     }
@@ -221,14 +221,14 @@ impl Session {
     /// The first of all deadlines.
     fn next_deadline(&self, now: Instant) -> Option<Instant> {
         let idle = self
-            .service
+            .limits
             .wait_timeout
             .filter(|_| self.has_login())
             .map(|limit| self.client.last_active.after(limit));
         // While a command runs the limit does not count: look again after another of it.
         let idle = idle.map(|at| {
             if at <= now {
-                now.after(self.service.wait_timeout.unwrap_or_default())
+                now.after(self.limits.wait_timeout.unwrap_or_default())
             } else {
                 at
             }

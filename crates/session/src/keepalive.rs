@@ -31,7 +31,7 @@ impl Session {
     /// When the next connection is due, or is looked at again; `None`: not before the client says
     /// something.
     pub(crate) fn keepalive_deadline(&self, now: Instant) -> Option<Instant> {
-        let Keepalive { after, always } = self.service.keepalive?;
+        let Keepalive { after, always } = self.limits.keepalive?;
         if !always && self.client_is_idle_for(after, now) {
             return None;
         }
@@ -47,7 +47,7 @@ impl Session {
 
     /// Is nothing pinged until the client says something?
     pub(crate) fn dozes(&self, now: Instant) -> bool {
-        self.service.keepalive.is_some() && self.keepalive_deadline(now).is_none()
+        self.limits.keepalive.is_some() && self.keepalive_deadline(now).is_none()
     }
 
     fn client_is_idle_for(&self, limit: Duration, now: Instant) -> bool {
@@ -56,7 +56,7 @@ impl Session {
 
     /// Pings the connections that are due.
     pub(crate) fn keep_alive(&mut self, cx: &mut Cx<'_>) {
-        let Some(Keepalive { after, always }) = self.service.keepalive else {
+        let Some(Keepalive { after, always }) = self.limits.keepalive else {
             return;
         };
         let amid_command = self.stream.is_some() || !matches!(self.phase, Phase::Commands);

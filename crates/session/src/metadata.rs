@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tidegate_wire::charset;
 use tidegate_wire::track::{Change, put_change};
 
-use crate::service::{ServiceSpec, TargetSpec};
+use crate::service::ServiceSpec;
 use crate::session::{Cx, Session};
 use crate::world::{ServerStatus, ServerView, ServerViews};
 
@@ -82,20 +82,13 @@ impl Session {
 /// The server whose variables are told: the primary, else a replica, else any that runs.
 fn telling<'a>(service: &ServiceSpec, servers: &'a ServerViews) -> Option<&'a ServerView> {
     let mut all = Vec::new();
-    collect(service, servers, &mut all);
+    service.each_server(servers, &mut |view| {
+        if view.status.usable() {
+            all.push(view);
+        }
+    });
     let with = |bit| all.iter().copied().find(|view| view.status.has(bit));
     with(ServerStatus::MASTER)
         .or_else(|| with(ServerStatus::SLAVE))
         .or_else(|| with(ServerStatus::RUNNING))
-}
-
-fn collect<'a>(service: &ServiceSpec, servers: &'a ServerViews, into: &mut Vec<&'a ServerView>) {
-    for target in &service.targets {
-        match target {
-            TargetSpec::Service(inner) => collect(inner, servers, into),
-            TargetSpec::Server(id) => {
-                into.extend(servers.get(*id).filter(|view| view.status.usable()));
-            }
-        }
-    }
 }

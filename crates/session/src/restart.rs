@@ -145,6 +145,7 @@ impl Session {
         self.backends = new.backends;
         self.needs = TreeNeeds::of(&self.nodes, &self.own_filters, self.client.caps);
         self.history.limit(self.service.history);
+        self.tune(cx.servers);
         if !self.needs.reuses {
             self.stop_reusing(cx);
         }

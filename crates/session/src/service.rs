@@ -11,6 +11,7 @@ use crate::keepalive::Keepalive;
 use crate::position::ServicePosition;
 use crate::router::Router;
 use crate::time::Instant;
+use crate::tune::AutoTune;
 use crate::world::{Count, Counters, Rank};
 
 /// What a service may route to.
@@ -41,6 +42,8 @@ pub struct ServiceSpec {
     pub net_write_timeout: Option<Duration>,
     /// Connections that are idle are pinged; `None`: they are not.
     pub keepalive: Option<Keepalive>,
+    /// What of these two follows the servers instead.
+    pub auto_tune: AutoTune,
     /// How many statements a session keeps for `queries[]`.
     pub retain_last_statements: usize,
     /// What a session keeps for `log[]`.

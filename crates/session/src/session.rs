@@ -34,6 +34,7 @@ use crate::sync::Syncing;
 use crate::terms::Terms;
 use crate::ticket::{Passed, Stream, Ticket, Verdicts};
 use crate::time::{Instant, WallTime};
+use crate::tune::IdleLimits;
 use crate::waiting::Waiting;
 use crate::world::ServerViews;
 
@@ -240,6 +241,8 @@ pub struct Session {
     pub(crate) put_off: Option<PutOff>,
     /// Counts the commands that have left the head, and the times one was put off.
     pub(crate) heads: u64,
+    /// How long client and connections may be idle.
+    pub(crate) limits: IdleLimits,
     /// When `on_tick` will be called; `None`: not asked for.
     pub(crate) armed: Option<Instant>,
     /// There may be a deadline before that.
@@ -264,6 +267,7 @@ impl Session {
         let mut session = Session::empty(&birth, env.now, env.wall, env.worker);
         let mut cx = env.cx();
         session.find_digests(&mut cx);
+        session.tune(cx.servers);
         session.counters.sessions.add(1);
         session.counters.total_sessions.add(1);
         let open = session.service.counters.now(|shard| &shard.sessions);
@@ -326,6 +330,10 @@ impl Session {
             look_for_spare: Cell::new(false),
             put_off: None,
             heads: 0,
+            limits: IdleLimits {
+                wait_timeout: service.wait_timeout,
+                keepalive: service.keepalive,
+            },
             armed: None,
             nearer: true,
             killing: false,
@@ -413,6 +421,7 @@ impl Session {
         if self.is_over() {
             return;
         }
+        self.tune(env.servers);
         self.servers_changed(&mut env.cx());
         self.finish_event(env);
     }

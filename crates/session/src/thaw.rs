@@ -234,6 +234,7 @@ impl Session {
         session.thaw_lending(&mut from, env.now)?;
         from.finish()?;
         session.phase = Phase::Commands;
+        session.tune(env.servers);
         // The servers may be others than those the old session last saw.
         session.look_for_spare.set(true);
         if !session.needs.reuses {

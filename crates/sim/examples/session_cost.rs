@@ -23,7 +23,7 @@ use tidegate_session::question::{AccountAnswer, Answer};
 use tidegate_session::router::Router;
 use tidegate_session::world::{Counters, Rank, ServerStatus, ServerView, ServerViews};
 use tidegate_session::{
-    BackendId, Birth, DumpStatements, Env, Errand, GreetingFacts, HistoryLimits, Instant,
+    AutoTune, BackendId, Birth, DumpStatements, Env, Errand, GreetingFacts, HistoryLimits, Instant,
     LogSwitches, LoginLog, Op, Origin, Output, ServerId, ServiceSpec, Session, SessionId,
     SessionTrace, Side, TargetSpec, Token, WallTime,
 };
@@ -176,6 +176,7 @@ fn service(router: Arc<dyn Router>) -> Arc<ServiceSpec> {
         filters: Vec::new(),
         targets: (0..3).map(|ix| TargetSpec::Server(ServerId(ix))).collect(),
         rank: Rank::Primary,
+        auto_tune: AutoTune::default(),
         wait_timeout: None,
         net_write_timeout: None,
         keepalive: None,

@@ -24,7 +24,9 @@ crate::params! {
         rebalance_window: u64 = count(10).range(1, 60).at_once().ignored(),
         /// Bytes read from one socket before the next is looked at. 0: the built-in rule.
         max_read_amount: ByteSize = size(0).reserved(),
-        /// Service parameters to derive from the servers' variables: `all`, or their names.
-        auto_tune: Vec<String> = list(&[]).reserved(),
+        /// Service parameters that follow the servers' `wait_timeout`: `all`, or of `wait_timeout`
+        /// (the smallest) and `connection_keepalive` (80 % of it) those that are named. Services with
+        /// unmonitored servers are left alone.
+        auto_tune: Vec<String> = list(&[]),
     }
 }

@@ -306,7 +306,7 @@ fn text_values() -> impl Strategy<Value = Vec<(Subject, Value)>> {
         "admin_host",
         "admin_jwt_key",
     ];
-    let of_their_own_form = ["connection_metadata"];
+    let of_their_own_form = ["connection_metadata", "auto_tune"];
     subjects()
         .into_iter()
         .filter(|subject| !about_others.contains(&subject.decl.name))

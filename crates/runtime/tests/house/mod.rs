@@ -26,7 +26,7 @@ use tidegate_runtime::{
 use tidegate_session::question::{AccountAnswer, Answer, KillAnswer, Question, ServiceLogin};
 use tidegate_session::world::{Counters, Rank, ServerStatus, ServerView, ServerViews};
 use tidegate_session::{
-    Control, DumpStatements, HistoryLimits, LogSwitches, LoginLog, ServerId, ServiceSpec,
+    AutoTune, Control, DumpStatements, HistoryLimits, LogSwitches, LoginLog, ServerId, ServiceSpec,
     SessionId, SessionTrace, SessionView, TargetSpec,
 };
 use tidegate_testkit::PATIENCE;
@@ -307,6 +307,7 @@ pub fn service(servers: usize, workers: usize) -> ServiceSpec {
             .map(|ix| TargetSpec::Server(ServerId(ix)))
             .collect(),
         rank: Rank::Primary,
+        auto_tune: AutoTune::default(),
         wait_timeout: None,
         net_write_timeout: None,
         keepalive: None,

@@ -11,7 +11,7 @@ use tidegate_session::filter::Filter;
 use tidegate_session::router::Router;
 use tidegate_session::world::{Counters, Rank};
 use tidegate_session::{
-    DumpStatements, Filters, HistoryLimits, LogSwitches, LoginLog, ServerId, ServiceSpec,
+    AutoTune, DumpStatements, Filters, HistoryLimits, LogSwitches, LoginLog, ServerId, ServiceSpec,
     SessionTrace, Sharing, TargetSpec,
 };
 
@@ -187,6 +187,7 @@ fn service(
         filters,
         targets,
         rank: Rank::Primary,
+        auto_tune: AutoTune::default(),
         wait_timeout: plan.wait_timeout,
         net_write_timeout: None,
         keepalive: plan.keepalive,

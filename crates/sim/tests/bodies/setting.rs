@@ -13,8 +13,8 @@ use tidegate_session::filter::Filter;
 use tidegate_session::router::Router;
 use tidegate_session::world::{Counters, Rank, ServerStatus, ServerView, ServerViews};
 use tidegate_session::{
-    DumpStatements, Filters, GreetingFacts, HistoryLimits, LogSwitches, LoginLog, ServerId,
-    ServiceSpec, SessionTrace, TargetSpec,
+    AutoTune, DumpStatements, Filters, GreetingFacts, HistoryLimits, LogSwitches, LoginLog,
+    ServerId, ServiceSpec, SessionTrace, TargetSpec,
 };
 use tidegate_wire::Caps;
 
@@ -177,6 +177,7 @@ fn spec(
         target_counters: targets.iter().map(|_| Arc::new(Counters::new(1))).collect(),
         targets,
         rank: Rank::Primary,
+        auto_tune: AutoTune::default(),
         wait_timeout: has(3).then_some(Duration::from_secs(5)),
         net_write_timeout: None,
         keepalive: None,

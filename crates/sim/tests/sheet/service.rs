@@ -7,8 +7,8 @@ use tidegate_filters::hintfilter::HintFilter;
 use tidegate_routers::readwritesplit::{MODULE, ReadWriteSplit, ReadWriteSplitParams};
 use tidegate_session::world::{Counters, Rank};
 use tidegate_session::{
-    DumpStatements, HistoryLimits, LogSwitches, LoginLog, ServerId, ServiceSpec, SessionTrace,
-    TargetSpec,
+    AutoTune, DumpStatements, HistoryLimits, LogSwitches, LoginLog, ServerId, ServiceSpec,
+    SessionTrace, TargetSpec,
 };
 
 use crate::script::Script;
@@ -38,6 +38,7 @@ pub(crate) fn service(servers: usize, mode: &str, script: &Script) -> Arc<Servic
             .collect(),
         target_counters: (0..servers).map(|_| Arc::new(Counters::new(1))).collect(),
         rank: Rank::Primary,
+        auto_tune: AutoTune::default(),
         wait_timeout: None,
         net_write_timeout: None,
         keepalive: None,

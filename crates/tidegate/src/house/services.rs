@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use tidegate_admin::views::{
-    AccountTroubleView, AccountView, ListenerState, ListenerView, ServiceState, ServiceStatistics,
-    ServiceView,
+    AccountTroubleView, AccountView, ListenerState, ListenerView, Parameters, ServiceState,
+    ServiceStatistics, ServiceView,
 };
 use tidegate_config::params::{ListenerParams, ServiceParams};
 use tidegate_config::{Object, Target};
-use tidegate_session::ServiceSpec;
+use tidegate_session::{AutoTune, ServiceSpec};
 
 use super::{Live, diagnostics};
 
@@ -42,7 +42,7 @@ impl Live {
             },
             started: running.started,
             statistics: spec.map(statistics).unwrap_or_default(),
-            parameters: super::json::parameters(&service.parameters()),
+            parameters: self.service_parameters(service, spec),
             router_diagnostics: spec
                 .map(|spec| {
                     diagnostics::router(spec, &servers, &services, self.catalog.runtime().now())
@@ -72,6 +72,23 @@ impl Live {
             filters: service.params.filters.clone(),
             monitor: service.params.cluster.clone(),
         })
+    }
+
+    /// The parameters of a service, with those that follow its servers (`auto_tune`) as they are now.
+    fn service_parameters(
+        &self,
+        service: &Object<ServiceParams>,
+        spec: Option<&ServiceSpec>,
+    ) -> Parameters {
+        let Some(spec) = spec.filter(|spec| spec.auto_tune != AutoTune::default()) else {
+            return super::json::parameters(&service.parameters());
+        };
+        let limits = spec.idle_limits(&self.catalog.board().views());
+        let mut params = service.params.clone();
+        params.wait_timeout = limits.wait_timeout.unwrap_or_default();
+        params.connection_keepalive = limits.keepalive.map_or(Duration::ZERO, |it| it.after);
+        let shown = service.clone().showing(&params);
+        super::json::parameters(&shown.parameters())
     }
 
     fn listener_view(&self, listener: &Object<ListenerParams>) -> ListenerView {

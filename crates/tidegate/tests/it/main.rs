@@ -46,4 +46,5 @@ mod threads;
 mod tls;
 mod traces;
 mod trouble;
+mod tuned;
 mod upkeep;
