@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 
 use crate::board::Board;
 use crate::kill;
-use crate::logins::{ListenerLogins, Logins, PamWay};
+use crate::logins::{ListenerLogins, Logins};
 use crate::names::Names;
 use crate::pam::{LoginQuestion, PamHelpers};
 
@@ -149,7 +149,7 @@ impl AccountAnswers {
             };
             let pam = Arc::clone(&self.pam);
             self.tasks.spawn(async move {
-                reply.send(ask_pam(&pam, &logins.pam, question).await);
+                reply.send(ask_pam(&pam, &logins, question).await);
             });
             return;
         }
@@ -165,13 +165,13 @@ impl AccountAnswers {
 }
 
 /// Has PAM say whether a client is who it says, and who it is to servers.
-async fn ask_pam(pam: &PamHelpers, way: &PamWay, question: LoginQuestion) -> Answer {
-    let verdict = pam.ask(&way.asker, &question).await;
+async fn ask_pam(pam: &PamHelpers, logins: &ListenerLogins, question: LoginQuestion) -> Answer {
+    let verdict = pam.ask(&logins.pam, &question).await;
     let known_as = verdict.as_ref().ok().cloned();
     let done = verdict
         .map(|_| question.password.clone())
         .map_err(|reason| format!("PAM service '{}': {reason}", question.service));
-    let at_servers = match (&way.passwords, known_as) {
+    let at_servers = match (&logins.mapped.now().passwords, known_as) {
         (Some(passwords), Some(user)) => passwords.at_servers(&user),
         // Servers do likewise with that name; nobody else may say for them who it is.
         (None, Some(user)) if user != question.user => AtServers {

@@ -287,6 +287,11 @@ impl Catalog {
         self.board.set_tls(&set.servers);
     }
 
+    /// How clients prove who they are.
+    pub(crate) fn logins(&self) -> &Arc<Logins> {
+        &self.logins
+    }
+
     /// The certificate of listeners that are given none.
     pub(crate) fn self_made(&self) -> &SelfMade {
         &self.self_made

@@ -27,6 +27,7 @@ mod catalog;
 mod graph;
 mod kill;
 mod logins;
+mod mapped;
 mod mapping;
 mod names;
 mod pam;
@@ -44,5 +45,5 @@ pub use pam::{
     Asker, HELPER, LoginAnswer, LoginQuestion, SUID_PROGRAM, ask_login_service,
     serve as serve_logins,
 };
-pub use renew::watch_tls;
+pub use renew::watch_files;
 pub use tls::{TlsErrors, check_tls};

@@ -18,7 +18,7 @@ use tidegate_wire::auth::{Asking, NATIVE, SHA2, Secret};
 use zeroize::Zeroizing;
 
 use crate::answers::Passages;
-use crate::mapping::{MappedPasswords, Mapping};
+use crate::mapped::{self, Mapped, MappedSlot};
 use crate::pam::Asker;
 use crate::settings;
 
@@ -35,15 +35,6 @@ impl fmt::Display for LoginErrors {
 
 impl std::error::Error for LoginErrors {}
 
-/// How PAM is asked for a listener's clients.
-#[derive(Debug)]
-pub(crate) struct PamWay {
-    /// With which rights.
-    pub(crate) asker: Asker,
-    /// To servers they are whom PAM knows them as, with these passwords.
-    pub(crate) passwords: Option<MappedPasswords>,
-}
-
 /// The logins of one listener.
 #[derive(Debug)]
 pub(crate) struct ListenerLogins {
@@ -54,9 +45,9 @@ pub(crate) struct ListenerLogins {
     /// The plugin it greets with.
     pub(crate) plugin: &'static [u8],
     /// Who its clients are to servers, if somebody else.
-    mapping: Option<Arc<Mapping>>,
-    /// How PAM is asked.
-    pub(crate) pam: PamWay,
+    pub(crate) mapped: MappedSlot,
+    /// With which rights PAM is asked.
+    pub(crate) pam: Asker,
     /// The account with which servers that can do so let its clients' sessions in.
     service: Credentials,
     /// What the connections of its clients' sessions begin with.
@@ -75,7 +66,7 @@ impl ListenerLogins {
 
     /// Who a user is to servers. `None`: that takes a look at files.
     pub(crate) fn at_servers_at_once(&self, user: &[u8]) -> Option<Option<AtServers>> {
-        match &self.mapping {
+        match &self.mapped.now().mapping {
             Some(mapping) => mapping.at_once(&String::from_utf8_lossy(user)),
             None => Some(None),
         }
@@ -86,9 +77,10 @@ impl ListenerLogins {
         if let Some(known) = self.at_servers_at_once(user) {
             return known;
         }
-        let mapping = Arc::clone(self.mapping.as_ref()?);
+        let mapped = self.mapped.now();
         let user = String::from_utf8_lossy(user).into_owned();
-        let look = tokio::task::spawn_blocking(move || mapping.by_group(&user));
+        let look = move || mapped.mapping.as_ref()?.by_group(&user);
+        let look = tokio::task::spawn_blocking(look);
         // A look that panicked saw nothing.
         look.await.unwrap_or_default()
     }
@@ -115,6 +107,31 @@ impl Logins {
             Ok((listener.name.clone(), Arc::new(logins)))
         });
         Ok(Self(made?.into_iter().collect()))
+    }
+
+    /// Reads the files anew that say who clients are to servers. Returns for how many listeners.
+    ///
+    /// # Errors
+    /// All that is wrong; nothing has changed then.
+    pub(crate) fn renew(&self, config: &Config) -> Result<usize, LoginErrors> {
+        let read = of_listeners(config, |listener| {
+            let files = mapped::files_of(listener);
+            if files.is_empty() {
+                return Ok(None);
+            }
+            let params = &listener.params;
+            let authentication = Authentication::of(params).unwrap_or_default();
+            let mapped = Mapped::read(params, &authentication, &config.passwords)?;
+            Ok(Some((listener.name.as_str(), mapped)))
+        })?;
+        let mut renewed = 0;
+        for (listener, mapped) in read.into_iter().flatten() {
+            if let Some(logins) = self.of(listener) {
+                logins.mapped.set(mapped);
+                renewed += 1;
+            }
+        }
+        Ok(renewed)
     }
 
     /// The ways from a service's clients to its servers.
@@ -158,9 +175,9 @@ pub fn check_logins(config: &Config) -> Result<(), LoginErrors> {
 }
 
 /// What is made of each listener that has clients, or all that is wrong.
-fn of_listeners<T>(
-    config: &Config,
-    make: impl Fn(&Object<ListenerParams>) -> Result<T, String>,
+fn of_listeners<'a, T>(
+    config: &'a Config,
+    make: impl Fn(&'a Object<ListenerParams>) -> Result<T, String>,
 ) -> Result<Vec<T>, LoginErrors> {
     let mut made = Vec::new();
     let mut errors = Vec::new();
@@ -184,9 +201,8 @@ fn of_listeners<T>(
 struct Files {
     authentication: Authentication,
     key: Option<Arc<RsaKey>>,
-    mapping: Option<Mapping>,
+    mapped: Mapped,
     init: Vec<String>,
-    passwords: Option<MappedPasswords>,
 }
 
 impl Files {
@@ -194,15 +210,11 @@ impl Files {
         // What is wrong with them was said when the configuration was checked.
         let authentication = Authentication::of(params).unwrap_or_default();
         let key = key_of_files(&authentication)?.map(Arc::new);
-        let mapping = params.user_mapping_file.as_deref();
         let init = params.connection_init_sql_file.as_deref();
         Ok(Self {
-            passwords: passwords_of_pam(&authentication, secrets)?,
+            mapped: Mapped::read(params, &authentication, secrets)?,
             authentication,
             key,
-            mapping: mapping
-                .map(|path| Mapping::read(path, secrets))
-                .transpose()?,
             init: init.map(statements).transpose()?.unwrap_or_default(),
         })
     }
@@ -271,11 +283,8 @@ fn logins(
         service: Credentials::new(user, password),
         init: files.init,
         plugin: greeting_plugin(&authentication),
-        mapping: files.mapping.map(Arc::new),
-        pam: PamWay {
-            asker: asker(&authentication),
-            passwords: files.passwords,
-        },
+        mapped: MappedSlot::new(files.mapped),
+        pam: asker(&authentication),
         policy,
         workshop: Workshop {
             key,
@@ -291,19 +300,6 @@ fn asker(authentication: &Authentication) -> Asker {
         (Some(path), _) => Asker::Socket(path.clone()),
         (None, PamMode::Suid) => Asker::Suid,
         (None, PamMode::Password | PamMode::TwoFactors) => Asker::Own,
-    }
-}
-
-/// The passwords of those that PAM maps to, if it does.
-fn passwords_of_pam(
-    authentication: &Authentication,
-    key: &Passwords,
-) -> Result<Option<MappedPasswords>, String> {
-    let pam = &authentication.pam;
-    match (&pam.passwords, pam.mapped) {
-        (_, false) => Ok(None),
-        (None, true) => Ok(Some(MappedPasswords::default())),
-        (Some(file), true) => MappedPasswords::read(file, key).map(Some),
     }
 }
 

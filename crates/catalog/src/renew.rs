@@ -1,14 +1,16 @@
-//! New certificates without a restart: on request, or when their files have changed.
+//! New certificates and mapping files without a restart: on request, or when files have changed.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tidegate_config::Config;
 use tidegate_runtime::log::Log;
 use tidegate_session::Level;
 
 use crate::catalog::Catalog;
+use crate::mapped;
 use crate::tls::{self, TlsErrors, TlsSet};
 
 /// How often files are looked at.
@@ -41,7 +43,7 @@ impl Catalog {
     }
 
     /// [`Catalog::reload_tls`], with the outcome in the log.
-    pub async fn renew_tls(self: &Arc<Self>, log: &Log) {
+    async fn renew_tls(self: &Arc<Self>, log: &Log) {
         match self.reload_tls().await {
             Ok(warnings) => {
                 let (listeners, servers) = tls::counts(self.config());
@@ -58,15 +60,80 @@ impl Catalog {
             ),
         }
     }
+
+    /// Reads the files again that say who clients are to servers, for logins that begin from now on,
+    /// with the outcome in the log.
+    async fn renew_mapped(self: &Arc<Self>, log: &Log) {
+        let catalog = Arc::clone(self);
+        let read = tokio::task::spawn_blocking(move || catalog.logins().renew(catalog.config()));
+        match read.await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(listeners)) => {
+                let text = format!("mapping files read again for {listeners} listeners");
+                log.say(Level::Notice, text);
+            }
+            Ok(Err(errors)) => log.say(
+                Level::Error,
+                format!(
+                    "mapping files are not used, what was read before stays in force: {errors}"
+                ),
+            ),
+            Err(_) => {
+                let text = "a defect in Tidegate: reading mapping files panicked";
+                log.say(Level::Error, text.to_owned());
+            }
+        }
+    }
+
+    /// Reads everything again that can be: certificates, keys, mapping files.
+    ///
+    /// # Cancel safety
+    /// As [`Catalog::reload_tls`], of each kind of files.
+    pub async fn renew_files(self: &Arc<Self>, log: &Log) {
+        self.renew_tls(log).await;
+        self.renew_mapped(log).await;
+    }
 }
 
-/// Renews TLS whenever files have changed, as long as there is a catalogue. A change counts once
-/// two looks agree on it, so that a key and a certificate that are replaced one after the other are
-/// read together.
-pub async fn watch_tls(catalog: Weak<Catalog>, log: Log) {
+/// What is read again when its files have changed.
+#[derive(Clone, Copy)]
+enum Watched {
+    /// Certificates and keys.
+    Tls,
+    /// Who clients are to servers.
+    Mapped,
+}
+
+impl Watched {
+    fn files(self, config: &Config) -> Vec<PathBuf> {
+        match self {
+            Self::Tls => tls::files(config),
+            Self::Mapped => mapped::files(config),
+        }
+    }
+
+    async fn renew(self, catalog: &Arc<Catalog>, log: &Log) {
+        match self {
+            Self::Tls => catalog.renew_tls(log).await,
+            Self::Mapped => catalog.renew_mapped(log).await,
+        }
+    }
+}
+
+/// Reads files again whenever they have changed, as long as there is a catalogue.
+pub async fn watch_files(catalog: Weak<Catalog>, log: Log) {
+    tokio::join!(
+        watch(Watched::Tls, catalog.clone(), &log),
+        watch(Watched::Mapped, catalog, &log),
+    );
+}
+
+/// A change counts once two looks agree on it, so that files that are replaced one after the other
+/// are read together.
+async fn watch(what: Watched, catalog: Weak<Catalog>, log: &Log) {
     let Some(files) = catalog
         .upgrade()
-        .map(|catalog| tls::files(catalog.config()))
+        .map(|catalog| what.files(catalog.config()))
     else {
         return;
     };
@@ -88,7 +155,7 @@ pub async fn watch_tls(catalog: Weak<Catalog>, log: Log) {
             return;
         };
         in_force.clone_from(&seen);
-        catalog.renew_tls(&log).await;
+        what.renew(&catalog, log).await;
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tidegate_admin::{Admin, AdminConfig, Form, SigningKey, TokenAlgorithm, TokenConfig};
-use tidegate_catalog::{Catalog, watch_tls};
+use tidegate_catalog::{Catalog, watch_files};
 use tidegate_config::Config;
 use tidegate_config::cli::LogTarget;
 use tidegate_config::params::{AdminCompat, AdminParams, JwtAlgorithm, MaxScaleParams};
@@ -86,7 +86,7 @@ async fn live(config: Config, log: &Log) -> Result<(), Failure> {
         catalog = Catalog::start(config, log, listeners + 1, lent) => Arc::new(catalog?),
         () = ended(&mut signals, log, None) => return Ok(()),
     };
-    tokio::spawn(watch_tls(Arc::downgrade(&catalog), log.clone()));
+    tokio::spawn(watch_files(Arc::downgrade(&catalog), log.clone()));
     let (stop, stopped) = watch::channel(false);
     let house = Arc::new(Live::new(Arc::clone(&catalog), keys, started, log.clone()));
     let admin = match start_admin(&globals, tokens, house, stopped, log) {
@@ -138,7 +138,7 @@ async fn ended(signals: &mut Signals, log: &Log, catalog: Option<&Arc<Catalog>>)
             Wish::Renew => {
                 log.reopen();
                 if let Some(catalog) = catalog {
-                    catalog.renew_tls(log).await;
+                    catalog.renew_files(log).await;
                 }
             }
         }

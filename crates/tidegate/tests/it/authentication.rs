@@ -1,6 +1,7 @@
 //! Clients that prove who they are by other plugins than `mysql_native_password`, and servers that are
 //! answered by them, as MariaDB's own client sees it.
 
+use rustix::process::Signal;
 use tidegate_testkit::mariadb::Account;
 use tidegate_testkit::pki::{Authority, Wish};
 use tidegate_testkit::{Scratch, ServerGroup, wait_until};
@@ -295,6 +296,40 @@ fn a_client_that_signs_is_answered_for_with_the_password_of_a_file() {
     // A client that changes to another user is another user to servers, too.
     let said = ask(&tidegate, "native", native, &[], WHO);
     assert_eq!(said.as_deref(), Ok("native@%"));
+}
+
+#[test]
+fn a_mapping_file_is_read_again_and_a_broken_one_changes_nothing() {
+    let servers = servers();
+    let scratch = Scratch::new("tidegate-auth").expect("a folder");
+    let native = &servers.native;
+    let mapping = |user: &str| {
+        format!(
+            r#"{{"user_map": [{{"original_user": "{user}", "mapped_user": "native"}}],
+                 "server_credentials": [{{"mapped_user": "native", "password": "{native}"}}]}}"#
+        )
+    };
+    let file = private_file(&scratch, "mapping.json", &mapping("somebody"));
+    let listener = format!("authenticator=Ed25519Auth,MariaDBAuth\nuser_mapping_file={file}\n");
+    let mut tidegate = Plan::new(&servers.group).listener(&listener).start();
+    ask(&tidegate, "signs", &servers.signs, &[], WHO).expect_err("nobody can answer for it");
+
+    // Without being told.
+    private_file(&scratch, "mapping.json", &mapping("signs"));
+    tidegate
+        .wait_log("mapping files read again for 1 listeners")
+        .expect("a look at the file");
+    let said = ask(&tidegate, "signs", &servers.signs, &[], WHO);
+    assert_eq!(said.as_deref(), Ok("native@%"), "{}", tidegate.log());
+
+    // On request.
+    private_file(&scratch, "mapping.json", r#"{"user_map": "#);
+    tidegate.signal(Signal::HUP).expect("SIGHUP");
+    tidegate
+        .wait_log("what was read before stays in force: listener 'RW-Split-Listener': user_mapping_file: ")
+        .expect("a refusal");
+    let said = ask(&tidegate, "signs", &servers.signs, &[], WHO);
+    assert_eq!(said.as_deref(), Ok("native@%"), "{}", tidegate.log());
 }
 
 #[test]
