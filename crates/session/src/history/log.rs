@@ -4,14 +4,18 @@
 //!
 //! The invariant: the records, in order, partition `bytes`; each begins with its key (the byte that
 //! says of which kind it is holds the outcome too), and the head of its payload follows, which is all
-//! of it up to [`HEAD_BYTES`].
+//! of it up to [`HEAD_BYTES`]. A record without a key is one that was removed from among many; its bytes
+//! stay until there is much of that kind, so that closing one of thousands of statements moves nothing.
 
 mod rest;
+mod statements;
 
 use std::ops::Range;
 
 use rest::Rests;
+use statements::Statements;
 
+use crate::ids::ClientStmtId;
 use crate::key::{Key, KeyRef};
 
 /// The place among the schemas of a command that has none.
@@ -26,6 +30,9 @@ const HEAD_BYTES: usize = 64 * 1024;
 /// Where the outcome stands in the first byte of a key, and the rest of that byte.
 const OUTCOME_SHIFT: u8 = 4;
 const KIND: u8 = (1 << OUTCOME_SHIFT) - 1;
+
+/// Of so few records nothing removed is left behind.
+const FEW: usize = 64;
 
 /// One command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +64,7 @@ struct Record {
     seq: u32,
     /// The length of its payload's head.
     head: u32,
+    /// The length of its key; zero: it was removed.
     key: u16,
     /// The place of its schema among the schemas.
     schema: u16,
@@ -66,6 +74,10 @@ impl Record {
     fn len(self) -> usize {
         usize::from(self.key) + self.head as usize
     }
+
+    fn is_gone(self) -> bool {
+        self.key == 0
+    }
 }
 
 /// A sequence of commands.
@@ -73,6 +85,10 @@ impl Record {
 pub(super) struct Log {
     records: Vec<Record>,
     bytes: Vec<u8>,
+    /// How many records were removed and are still there, and how many bytes are theirs.
+    gone: (usize, usize),
+    /// The records of prepared statements, by the statements' ids.
+    statements: Statements,
     rests: Rests,
     /// Default databases that commands were issued under, each once.
     schemas: Vec<Box<[u8]>>,
@@ -83,13 +99,14 @@ pub(super) struct Log {
 impl Log {
     /// How many commands it holds.
     pub(super) fn len(&self) -> usize {
-        self.records.len()
+        self.records.len() - self.gone.0
     }
 
     /// The memory it owns.
     pub(super) fn capacity(&self) -> usize {
         self.records.capacity() * size_of::<Record>()
             + self.bytes.capacity()
+            + self.statements.capacity()
             + self.rests.capacity()
             + self.schemas.iter().map(|name| name.len()).sum::<usize>()
     }
@@ -106,6 +123,7 @@ impl Log {
         payload: &[u8],
         schema: Option<&[u8]>,
     ) -> bool {
+        self.tidy_up();
         let (head, rest) = payload.split_at(payload.len().min(HEAD_BYTES));
         let Ok(key_len) = u16::try_from(key.encoded_len()) else {
             return false;
@@ -126,6 +144,9 @@ impl Log {
         grow(&mut self.records, 1);
         self.records.push(record);
         self.newest = self.newest.max(seq);
+        if let Key::Statement(id) = key {
+            self.statements.push(*id, low(seq));
+        }
         true
     }
 
@@ -147,21 +168,65 @@ impl Log {
         }
     }
 
+    /// Removes the command at `ix`; those before it stay where they are.
     pub(super) fn remove(&mut self, ix: usize) {
-        if ix < self.records.len() {
-            self.bytes.drain(self.span(ix));
-            let record = self.records.remove(ix);
-            self.rests.remove(record.seq);
+        let few = self.records.len() <= FEW || ix + 1 == self.records.len();
+        let span = few.then(|| self.span(ix));
+        let Some(record) = self.records.get_mut(ix).filter(|record| !record.is_gone()) else {
+            return;
+        };
+        let (seq, len) = (record.seq, record.len());
+        self.rests.remove(seq);
+        self.statements.forget(seq, low(self.newest));
+        if let Some(span) = span {
+            self.bytes.drain(span);
+            self.records.remove(ix);
+        } else {
+            record.head = len as u32;
+            record.key = 0;
+            self.gone.0 += 1;
+            self.gone.1 += len;
+        }
+    }
+
+    /// Removes the preparation of a statement.
+    pub(super) fn remove_statement(&mut self, id: ClientStmtId) {
+        if let Some(seq) = self.statements.get(id)
+            && let Some(ix) = self.place(seq)
+        {
+            self.remove(ix);
+            self.tidy_up();
         }
     }
 
     /// Keeps those of which `keep` is true.
     pub(super) fn retain(&mut self, keep: impl Fn(&Entry<'_>) -> bool) {
-        for ix in (0..self.records.len()).rev() {
-            if self.get(ix).is_some_and(|entry| !keep(&entry)) {
-                self.remove(ix);
-            }
+        let places = self.places().filter(|(_, entry)| !keep(entry));
+        let places: Vec<usize> = places.map(|(ix, _)| ix).collect();
+        places.into_iter().rev().for_each(|ix| self.remove(ix));
+        self.tidy_up();
+    }
+
+    /// Gives back what removed records have left, if that is much.
+    fn tidy_up(&mut self) {
+        let (records, bytes) = self.gone;
+        if records == 0 || 2 * records <= self.records.len() && 2 * bytes <= self.bytes.len() {
+            return;
         }
+        let all = std::mem::take(&mut self.bytes);
+        let mut kept = Vec::with_capacity(all.len() - bytes);
+        let mut rest = all.as_slice();
+        self.records.retain(|record| {
+            let (own, behind) = rest.split_at(record.len().min(rest.len()));
+            rest = behind;
+            if !record.is_gone() {
+                kept.extend_from_slice(own);
+            }
+            !record.is_gone()
+        });
+        self.bytes = kept;
+        self.records.shrink_to(self.records.len());
+        self.gone = (0, 0);
     }
 
     pub(super) fn set_outcome(&mut self, ix: usize, ok: bool) {
@@ -184,9 +249,17 @@ impl Log {
 
     /// The place of command `seq`, if it is kept.
     pub(super) fn find(&self, seq: u64) -> Option<usize> {
-        self.records
-            .iter()
-            .rposition(|record| record.seq == low(seq))
+        self.place(low(seq))
+    }
+
+    fn place(&self, seq: u32) -> Option<usize> {
+        // The numbers rise from record to record, though their low halves may begin anew.
+        let age = |seq: u32| low(self.newest).wrapping_sub(seq);
+        let ix = self
+            .records
+            .partition_point(|record| age(record.seq) > age(seq));
+        let found = self.records.get(ix)?;
+        (found.seq == seq && !found.is_gone()).then_some(ix)
     }
 
     pub(super) fn get(&self, ix: usize) -> Option<Entry<'_>> {
@@ -194,13 +267,24 @@ impl Log {
         self.entry(*record, self.span(ix).start)
     }
 
+    /// The command of a prepared statement.
+    pub(super) fn statement(&self, id: ClientStmtId) -> Option<Entry<'_>> {
+        self.get(self.place(self.statements.get(id)?)?)
+    }
+
     /// All of them, the oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.places().map(|(_, entry)| entry)
+    }
+
+    /// All of them with their places, the oldest first.
+    pub(super) fn places(&self) -> impl Iterator<Item = (usize, Entry<'_>)> {
         let mut start = 0;
-        self.records.iter().filter_map(move |record| {
+        let records = self.records.iter().enumerate();
+        records.filter_map(move |(ix, record)| {
             let at = start;
             start += record.len();
-            self.entry(*record, at)
+            Some((ix, self.entry(*record, at)?))
         })
     }
 
@@ -218,6 +302,7 @@ impl Log {
             })
     }
 
+    /// `None`: it is gone.
     fn entry(&self, record: Record, start: usize) -> Option<Entry<'_>> {
         let (key, payload) = self
             .bytes
@@ -242,9 +327,15 @@ impl Log {
 
     /// Where the bytes of the command at `ix` stand.
     fn span(&self, ix: usize) -> Range<usize> {
-        let before = self.records.get(..ix).unwrap_or(&self.records);
-        let start = before.iter().map(|record| record.len()).sum::<usize>();
-        start..start + self.records.get(ix).map_or(0, |record| record.len())
+        let own = self.records.get(ix).map_or(0, |record| record.len());
+        let sum = |records: &[Record]| records.iter().map(|record| record.len()).sum::<usize>();
+        // The nearer end is counted from: the newest are asked for most.
+        let start = if 2 * ix < self.records.len() {
+            sum(self.records.get(..ix).unwrap_or_default())
+        } else {
+            self.bytes.len() - own - sum(self.records.get(ix + 1..).unwrap_or_default())
+        };
+        start..start + own
     }
 
     /// The place of a schema's name, which is added if it is new. `None`: there are too many, and
@@ -294,5 +385,131 @@ fn low(seq: u64) -> u32 {
 fn grow<T>(vec: &mut Vec<T>, more: usize) {
     if vec.capacity() - vec.len() < more {
         vec.reserve_exact(more.max(vec.len() / GROWTH));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What a log should hold, written down plainly.
+    type Plain = Vec<(u64, Key, Vec<u8>)>;
+
+    fn plain(log: &Log) -> Plain {
+        let whole = |entry: &Entry<'_>| [entry.payload, &entry.rest.concat()].concat();
+        log.iter()
+            .map(|entry| (entry.seq, entry.key.owned(), whole(&entry)))
+            .collect()
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Prepare(u32, usize),
+        Set(usize),
+        Close(prop::sample::Index),
+        Remove(prop::sample::Index),
+        Extend(prop::sample::Index, usize),
+        GiveUp,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        use prop::sample::Index;
+        let index = || any::<Index>();
+        prop_oneof![
+            8 => (1..4_u32, 0..300_usize).prop_map(|(by, len)| Step::Prepare(by, len)),
+            4 => (0..300_usize).prop_map(Step::Set),
+            6 => index().prop_map(Step::Close),
+            2 => index().prop_map(Step::Remove),
+            2 => (index(), 0..100_usize).prop_map(|(ix, more)| Step::Extend(ix, more)),
+            1 => Just(Step::GiveUp),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn it_holds_what_was_put_in_and_not_removed(
+            first in prop_oneof![Just(1_u64), Just(u64::from(u32::MAX) - 100)],
+            descending in any::<bool>(),
+            steps in prop::collection::vec(step(), 0..600),
+        ) {
+            let mut log = Log::default();
+            let mut expect = Plain::new();
+            let (mut seq, mut id) = (first, 1000_u32);
+            for step in steps {
+                match step {
+                    Step::Prepare(by, len) => {
+                        id = if descending { id.wrapping_sub(by) } else { id + by };
+                        seq += 1;
+                        let key = Key::Statement(ClientStmtId(id));
+                        let text = vec![b'p'; len];
+                        prop_assert!(log.push(seq, &key, &text, Some(b"test")));
+                        expect.push((seq, key, text));
+                    }
+                    Step::Set(len) => {
+                        seq += 2;
+                        let key = Key::Text { again: false };
+                        let text = vec![b's'; len];
+                        prop_assert!(log.push(seq, &key, &text, None));
+                        expect.push((seq, key, text));
+                    }
+                    Step::Close(ix) => {
+                        let ids: Vec<_> = expect
+                            .iter()
+                            .filter_map(|(_, key, _)| match key {
+                                Key::Statement(id) => Some(*id),
+                                _ => None,
+                            })
+                            .collect();
+                        if !ids.is_empty() {
+                            let id = *ix.get(&ids);
+                            let found = log.statement(id).map(|entry| entry.key.owned());
+                            prop_assert_eq!(found, Some(Key::Statement(id)));
+                            log.remove_statement(id);
+                            expect.retain(|(_, key, _)| *key != Key::Statement(id));
+                            prop_assert_eq!(log.statement(id), None);
+                        }
+                    }
+                    Step::Remove(ix) if !expect.is_empty() => {
+                        let (seq, ..) = expect.remove(ix.index(expect.len()));
+                        let place = log.find(seq);
+                        prop_assert!(place.is_some());
+                        log.remove(place.unwrap_or_default());
+                        prop_assert_eq!(log.find(seq), None);
+                    }
+                    Step::Extend(ix, more) if !expect.is_empty() => {
+                        let ix = ix.index(expect.len());
+                        let (seq, _, text) = &mut expect[ix];
+                        let place = log.find(*seq);
+                        prop_assert!(place.is_some());
+                        log.extend(place.unwrap_or_default(), &vec![b'+'; more]);
+                        text.extend(std::iter::repeat_n(b'+', more));
+                    }
+                    Step::GiveUp if expect.len() > 100 => {
+                        log.retain(|entry| matches!(entry.key, KeyRef::Statement(_)));
+                        expect.retain(|(_, key, _)| matches!(key, Key::Statement(_)));
+                    }
+                    _ => {}
+                }
+                prop_assert_eq!(log.len(), expect.len());
+            }
+            prop_assert_eq!(plain(&log), expect);
+        }
+    }
+
+    #[test]
+    fn what_thousands_of_closed_statements_have_left_is_given_back() {
+        let mut log = Log::default();
+        for id in 1..=20_000 {
+            let key = Key::Statement(ClientStmtId(id));
+            assert!(log.push(u64::from(id), &key, &[b'p'; 40], None));
+        }
+        let full = log.capacity();
+        for id in 1..=20_000 {
+            log.remove_statement(ClientStmtId(id));
+        }
+        assert_eq!(log.len(), 0);
+        assert!(log.capacity() < full / 100, "{} of {full}", log.capacity());
     }
 }

@@ -108,14 +108,13 @@ impl History {
 
     /// The default database a statement was prepared under.
     pub(crate) fn schema_of(&self, id: ClientStmtId) -> Option<Box<[u8]>> {
-        self.entries()
-            .find(|entry| entry.key == KeyRef::Statement(id))
-            .and_then(|entry| entry.schema.map(Into::into))
+        let entry = self.log.statement(id)?;
+        entry.schema.map(Into::into)
     }
 
     /// A binary prepared statement was closed.
     pub(crate) fn forget_statement(&mut self, id: ClientStmtId) {
-        self.log.retain(|entry| entry.key != KeyRef::Statement(id));
+        self.log.remove_statement(id);
     }
 
     /// Everything is forgotten, and the session is recoverable again.
@@ -219,7 +218,7 @@ impl History {
             self.give_up();
             return;
         }
-        let Some(oldest) = self.entries().position(|entry| counts(&entry)) else {
+        let Some((oldest, _)) = self.log.places().find(|(_, entry)| counts(entry)) else {
             return;
         };
         let end = self.end_of_named(oldest);
@@ -237,9 +236,9 @@ impl History {
         };
         let names = |entry: &Entry<'_>| matches!(entry.key, KeyRef::Named(other) | KeyRef::Deallocated(other) if other == name);
         let (next, entry) = self
-            .entries()
-            .enumerate()
-            .skip(ix + 1)
+            .log
+            .places()
+            .skip_while(|(place, _)| *place <= ix)
             .find(|(_, entry)| names(entry))?;
         matches!(entry.key, KeyRef::Deallocated(_)).then_some(next)
     }
