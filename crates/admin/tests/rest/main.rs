@@ -6,7 +6,6 @@ mod client;
 mod conditions;
 mod fake;
 mod fuzz;
-mod globals;
 mod golden;
 mod insight;
 mod login;

@@ -30,6 +30,7 @@ mod manager;
 mod others;
 mod pam;
 mod pool;
+mod prepared;
 mod protocol;
 mod proxied;
 mod readconnroute;
