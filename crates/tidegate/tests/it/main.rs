@@ -24,6 +24,7 @@ mod insight;
 mod keys;
 mod kill;
 mod killed;
+mod load;
 mod logging;
 mod login;
 mod manager;
