@@ -39,7 +39,17 @@ pub(crate) struct TlsNames {
 impl Place {
     /// What it is, and where.
     pub(crate) fn shown(&self) -> String {
-        format!("{} at {}:{}", self.name, self.host, self.port)
+        format!("{} at {}", self.name, self.authority())
+    }
+
+    /// Host and port, as in URLs.
+    pub(crate) fn authority(&self) -> String {
+        let bare = self.host.trim_matches(['[', ']']);
+        if bare.contains(':') {
+            format!("[{bare}]:{}", self.port)
+        } else {
+            format!("{bare}:{}", self.port)
+        }
     }
 
     /// A connection. Bounded by the caller's deadline.

@@ -159,10 +159,7 @@ impl Vault {
         };
         Request::builder()
             .uri(format!("/v1/{mount}/data/{path}{query}"))
-            .header(
-                header::HOST,
-                format!("{}:{}", self.place.host, self.place.port),
-            )
+            .header(header::HOST, self.place.authority())
             .header(header::ACCEPT, "application/json")
             .header("x-vault-token", &self.token.0)
             .header("x-vault-request", "true")

@@ -40,7 +40,7 @@ pub(crate) enum Failure {
     Start(StartError),
     #[error("{0}")]
     Admin(#[from] tidegate_admin::StartError),
-    #[error("{0}")]
+    #[error("the configuration has errors, nothing was started:\n{0}")]
     Keys(#[from] tidegate_keys::KeyError),
     #[error("admin_jwt_key: {0}")]
     TokenKey(tidegate_keys::KeyError),
@@ -68,7 +68,7 @@ impl From<StartError> for Failure {
 impl Failure {
     pub(crate) fn status(&self) -> ExitCode {
         ExitCode::from(match self {
-            Failure::Config(_) | Failure::Tls(_) | Failure::Logins(_) => 1,
+            Failure::Config(_) | Failure::Tls(_) | Failure::Logins(_) | Failure::Keys(_) => 1,
             Failure::Usage(_) => 2,
             Failure::Tool(error) if error.is_usage() => 2,
             Failure::Root
@@ -79,7 +79,6 @@ impl Failure {
             | Failure::Log(_)
             | Failure::Start(_)
             | Failure::Admin(_)
-            | Failure::Keys(_)
             | Failure::TokenKey(_)
             | Failure::Pam(_)
             | Failure::Tool(_) => 3,

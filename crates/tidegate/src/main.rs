@@ -103,6 +103,7 @@ fn run() -> Result<(), Failure> {
                 eprintln!("{warning}");
             }
             tidegate_catalog::check_logins(&config).map_err(Failure::Logins)?;
+            tidegate_keys::Keys::open(config.maxscale.params.keys)?;
             println!("The configuration is good.");
         }
         Mode::Export(file) => {

@@ -6,6 +6,7 @@ mod client;
 mod conditions;
 mod fake;
 mod fuzz;
+mod globals;
 mod golden;
 mod insight;
 mod login;

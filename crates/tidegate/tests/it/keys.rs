@@ -127,6 +127,14 @@ fn keys_of_a_file() {
         &scratch,
         &[&path, "line 2", "66 hexadecimal digits"],
     );
+    let config = write(&scratch, "tidegate.cnf", &format!("[maxscale]\n{settings}"));
+    let checked = std::process::Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        .args(["--config-check", &format!("--config={config}")])
+        .output()
+        .expect("the program");
+    let said = crate::start::text(&checked.stderr);
+    assert_eq!(checked.status.code(), Some(1), "{said}");
+    assert!(said.contains("line 2"), "{said}");
     fs::remove_file(&path).expect("gone");
     expect_refusal(&settings, &scratch, &["file.keyfile", "cannot be read"]);
 }
