@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use tidegate_testkit::Tidegate;
 use tidegate_testkit::raw::{CLIENT_MULTI_STATEMENTS, Login, RawClient, Reply};
+use tidegate_testkit::{Tidegate, wait_until};
 
 use super::{COM_PROCESS_KILL, is_closed, says_no_more};
 use crate::house::{Plan, group};
@@ -22,6 +22,7 @@ impl Side {
 
     /// What the statement ends in, with the numbers of the sessions taken out, and what it leaves.
     fn outcome(&self, form: &str) -> String {
+        wait_all_gone();
         let (mut killer, mut victim) = (self.connect(), self.connect());
         let ids = [killer.connection_id(), victim.connection_id()].map(|id| id.to_string());
         let sql = form.replace("{own}", &ids[0]).replace("{n}", &ids[1]);
@@ -40,6 +41,17 @@ impl Side {
         let left = [left(&mut killer), left(&mut victim)];
         format!("{reply}; {left:?}")
     }
+}
+
+/// Waits until no server has a connection of the account: a KILL of a user counts them.
+fn wait_all_gone() {
+    let sql = "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'kill_forms'";
+    wait_until("the last sessions to end", || {
+        let counts = group().servers().iter();
+        let mut counts = counts.map(|server| server.value(sql).expect("a count"));
+        counts.all(|count| count == "0")
+    })
+    .expect("they end");
 }
 
 /// Forms that end as on a server.
